@@ -1,0 +1,1 @@
+"""Sampan: Kubernetes for one small crew. Each subpackage is a room; `docs/tour.md` walks through them."""
