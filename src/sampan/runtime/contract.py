@@ -55,8 +55,8 @@ from sampan.runtime.records import (
     ImageConfig,
     MemoryStats,
     Mount,
-    Namespaces,
     NamespaceMode,
+    Namespaces,
     ProgressCallback,
     Propagation,
     PullProgress,
@@ -131,7 +131,7 @@ class Runtime(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Find what an earlier process left, finish or clear half-made things, begin to watch. May raise Unavailable."""
+        """Find what an earlier process left, finish or clear half-made things, begin to watch. May be Unavailable."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -171,7 +171,8 @@ class Runtime(ABC):
 
     @abstractmethod
     async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:
-        """Everything short of running its process; returns its id. May raise CreateError, InvalidArgument."""
+        """Everything short of making its process: root, mounts, user, specification; returns its id. May raise
+        CreateError, InvalidArgument. A command that is not there shows in `start_container`, as with containerd."""
 
     @abstractmethod
     async def start_container(self, container_id: str) -> None:
@@ -203,12 +204,14 @@ class Runtime(ABC):
 
     @abstractmethod
     async def exec_sync(self, container_id: str, argv: list[str], timeout: float = 0) -> ExecResult:
-        """Run and collect. Over `timeout` seconds (0: no limit) the process is killed and ExecTimeout raised. A command
-        that is not there answers as a shell would: exit code 127 (126: not executable), the reason on stderr."""
+        """Run and collect. Over `timeout` seconds (0: no limit) the process is killed and ExecTimeout raised.
+        StartError when there is no such command, or it cannot be run."""
 
     @abstractmethod
-    async def exec(self, container_id: str, argv: list[str], *, tty: bool = False, stdin: bool = False) -> ProcessStream:
-        """The same with live streams."""
+    async def exec(
+        self, container_id: str, argv: list[str], *, tty: bool = False, stdin: bool = False
+    ) -> ProcessStream:
+        """The same with live streams. StartError comes from here or, when it shows late, from the stream's `wait`."""
 
     @abstractmethod
     async def attach(self, container_id: str, *, stdin: bool = False) -> ProcessStream:
@@ -257,9 +260,11 @@ class Runtime(ABC):
 class ImageStore(ABC):
     """Images on this node: named, stored, and laid out as roots for containers."""
 
+    @abstractmethod
     async def start(self) -> None:
         """Open what is on disk; clear away what an earlier process left half-made."""
 
+    @abstractmethod
     async def close(self) -> None:
         """Let go of everything held."""
 
@@ -270,7 +275,7 @@ class ImageStore(ABC):
         """Fetch and unpack; concurrent pulls of one image do the work once. Raises ImageFaults."""
 
     @abstractmethod
-    async def list(self) -> list[Image]: ...
+    async def list_images(self) -> list[Image]: ...
 
     @abstractmethod
     async def status(self, ref: str) -> Image | None:

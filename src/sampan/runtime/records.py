@@ -28,32 +28,32 @@ class NamespaceMode(StrEnum):
     TARGET = "target"  # that of another container (`target_id`): how an ephemeral container looks into one
 
 
-class Namespaces(Record):
+class Namespaces(Record, kw_only=True):
     network: NamespaceMode = NamespaceMode.POD
     pid: NamespaceMode = NamespaceMode.CONTAINER
     ipc: NamespaceMode = NamespaceMode.POD
     target_id: str = ""
 
 
-class Seccomp(Record):
+class Seccomp(Record, kw_only=True):
     """`RuntimeDefault`, `Unconfined`, or `Localhost` with the profile's absolute path."""
 
     type: str = "Unconfined"
     localhost_path: str = ""
 
 
-class DnsConfig(Record):
+class DnsConfig(Record, kw_only=True):
     servers: list[str] = []
     searches: list[str] = []
     options: list[str] = []
 
 
-class HugepageLimit(Record):
+class HugepageLimit(Record, kw_only=True):
     page_size: str  # "2MB", as the kernel's file names have it
     limit: int
 
 
-class Resources(Record):
+class Resources(Record, kw_only=True):
     """cgroup limits; 0 or empty means "leave it"."""
 
     cpu_period: int = 0
@@ -69,7 +69,7 @@ class Resources(Record):
     unified: dict[str, str] = {}  # cgroup v2 files by name, e.g. memory.high
 
 
-class SandboxConfig(Record):
+class SandboxConfig(Record, kw_only=True):
     name: str  # the Pod's name, namespace and uid
     namespace: str
     uid: str
@@ -78,7 +78,7 @@ class SandboxConfig(Record):
     log_directory: str = ""  # absolute; the containers' log paths are relative to it
     netns_path: str = ""  # the Pod's network namespace, made beforehand; empty only with network NODE
     dns: DnsConfig | None = None  # None: the host's resolv.conf
-    etc_hosts: str | None = None  # the content of /etc/hosts; None: localhost and the hostname (host network: the host's)
+    etc_hosts: str | None = None  # what /etc/hosts holds; None: localhost and the hostname (host network: the host's)
     namespaces: Namespaces = msgspec.field(default_factory=Namespaces)
     sysctls: dict[str, str] = {}
     privileged: bool = False  # whether any container of the Pod is
@@ -98,7 +98,7 @@ class Propagation(StrEnum):
     BIDIRECTIONAL = "rshared"
 
 
-class Mount(Record):
+class Mount(Record, kw_only=True):
     """A bind mount; with `tmpfs` a fresh tmpfs of `size` bytes (0: the kernel's default) instead."""
 
     container_path: str
@@ -111,20 +111,20 @@ class Mount(Record):
     size: int = 0
 
 
-class Device(Record):
+class Device(Record, kw_only=True):
     host_path: str
     container_path: str
     permissions: str = "rwm"
 
 
-class Capabilities(Record):
+class Capabilities(Record, kw_only=True):
     """Without `CAP_`; `ALL` in either list."""
 
     add: list[str] = []
     drop: list[str] = []
 
 
-class SecurityContext(Record):
+class SecurityContext(Record, kw_only=True):
     privileged: bool = False
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -139,7 +139,7 @@ class SecurityContext(Record):
     namespaces: Namespaces = msgspec.field(default_factory=Namespaces)
 
 
-class ContainerConfig(Record):
+class ContainerConfig(Record, kw_only=True):
     name: str
     attempt: int = 0
     image: str = ""  # as the user wrote it; shown in the status
@@ -169,7 +169,7 @@ class SandboxState(StrEnum):
     NOT_READY = "notready"
 
 
-class SandboxStatus(Record):
+class SandboxStatus(Record, kw_only=True):
     id: str
     name: str
     namespace: str
@@ -194,7 +194,7 @@ class ContainerState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class ContainerStatus(Record):
+class ContainerStatus(Record, kw_only=True):
     id: str
     sandbox_id: str
     name: str
@@ -235,7 +235,7 @@ class EventKind(StrEnum):
     SANDBOX_DELETED = "sandbox-deleted"
 
 
-class Event(Record):
+class Event(Record, kw_only=True):
     kind: EventKind
     sandbox_id: str
     pod_uid: str
@@ -244,7 +244,7 @@ class Event(Record):
     exit_code: int = 0
 
 
-class MemoryStats(Record):
+class MemoryStats(Record, kw_only=True):
     usage: int = 0
     working_set: int = 0
     rss: int = 0
@@ -252,7 +252,7 @@ class MemoryStats(Record):
     major_page_faults: int = 0
 
 
-class ContainerStats(Record):
+class ContainerStats(Record, kw_only=True):
     id: str
     name: str = ""
     sandbox_id: str = ""
@@ -264,7 +264,7 @@ class ContainerStats(Record):
     writable_inodes: int = 0
 
 
-class SandboxStats(Record):
+class SandboxStats(Record, kw_only=True):
     id: str
     at: int
     cpu_nanoseconds: int = 0
@@ -273,20 +273,20 @@ class SandboxStats(Record):
     containers: list[ContainerStats] = []
 
 
-class Condition(Record):
+class Condition(Record, kw_only=True):
     type: str  # RuntimeReady
     status: bool
     reason: str = ""
     message: str = ""
 
 
-class RuntimeVersion(Record):
+class RuntimeVersion(Record, kw_only=True):
     name: str  # "sampan"
     version: str
     oci_runtime: str = ""  # "runc 1.1.5"
 
 
-class ExecResult(Record):
+class ExecResult(Record, kw_only=True):
     stdout: bytes
     stderr: bytes
     exit_code: int
@@ -295,7 +295,7 @@ class ExecResult(Record):
 # --- images ---------------------------------------------------------------------------------------------------------
 
 
-class AuthConfig(Record):
+class AuthConfig(Record, kw_only=True):
     username: str = ""
     password: str = ""
     auth: str = ""  # base64 of username:password, as docker's config.json has it
@@ -304,7 +304,7 @@ class AuthConfig(Record):
     registry_token: str = ""
 
 
-class ImageConfig(Record):
+class ImageConfig(Record, kw_only=True):
     """The part of the image's own configuration that a container is made from."""
 
     entrypoint: list[str] = []
@@ -318,7 +318,7 @@ class ImageConfig(Record):
     labels: dict[str, str] = {}
 
 
-class Image(Record):
+class Image(Record, kw_only=True):
     id: str  # sha256:… of the image's configuration
     repo_tags: list[str] = []
     repo_digests: list[str] = []
@@ -328,7 +328,7 @@ class Image(Record):
     config: ImageConfig = msgspec.field(default_factory=ImageConfig)
 
 
-class PullProgress(Record):
+class PullProgress(Record, kw_only=True):
     """One step of a pull; `total` is 0 while unknown."""
 
     digest: str = ""
@@ -340,14 +340,14 @@ class PullProgress(Record):
 ProgressCallback = Callable[[PullProgress], None]
 
 
-class FsInfo(Record):
+class FsInfo(Record, kw_only=True):
     path: str
     at: int
     used_bytes: int = 0
     used_inodes: int = 0
 
 
-class Rootfs(Record):
+class Rootfs(Record, kw_only=True):
     """How a container's root is put together.
 
     With `lower` the runtime mounts an overlay (first entry on top) with `upper` and `work`; all are absolute. Without,
