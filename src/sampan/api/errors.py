@@ -71,10 +71,8 @@ class ApiError(Exception):
         self.status_reason = self.reason
 
     def details(self) -> dict[str, Any] | None:
-        details: dict[str, Any] = {}
-        for key, value in (("name", self.name), ("group", self.group), ("kind", self.kind), ("uid", self.uid)):
-            if value:
-                details[key] = value
+        names = (("name", self.name), ("group", self.group), ("kind", self.kind), ("uid", self.uid))
+        details: dict[str, Any] = {key: value for key, value in names if value}
         if self.causes:
             details["causes"] = [_cause(c) for c in self.causes]
         if self.retry_after_seconds is not None:
