@@ -1,0 +1,92 @@
+"""Named network namespaces, made and entered without starting a process.
+
+A namespace is kept alive by a bind mount of its file, as `ip netns` does, so container runtimes take it as a path.
+Entering one changes the calling *thread* only: whatever happens inside must not await.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .contract import NetworkError
+
+_CLONE_NEWNET, _MS_BIND, _MNT_DETACH = 0x40000000, 4096, 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, doing: str) -> None:
+    if result != 0:
+        errno = ctypes.get_errno()
+        raise NetworkError(f"{doing}: {os.strerror(errno)}")
+
+
+def own_namespace() -> str:
+    """The path of the calling thread's own namespace (not the process': they differ while one is entered)."""
+    return f"/proc/self/task/{threading.get_native_id()}/ns/net"
+
+
+@contextmanager
+def entered(path: str | Path) -> Iterator[None]:
+    """Run the block inside the namespace at `path`."""
+    home = os.open(own_namespace(), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(path)
+        try:
+            yield
+        finally:
+            _check(_libc.setns(home, _CLONE_NEWNET), "returning to the own network namespace")
+    finally:
+        os.close(home)
+
+
+def enter(path: str | Path) -> None:
+    """Move the calling thread into the namespace at `path` for good (a process does so before it starts threads)."""
+    try:
+        there = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NetworkError(f"opening network namespace {path}: {error.strerror}") from error
+    try:
+        _check(_libc.setns(there, _CLONE_NEWNET), f"entering network namespace {path}")
+    finally:
+        os.close(there)
+
+
+def create(path: Path) -> None:
+    """A new namespace held by a bind mount on `path`. One that is there already stays."""
+    if is_namespace(path):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o444)
+    home = os.open(own_namespace(), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.unshare(_CLONE_NEWNET), "making a network namespace")
+        try:
+            mounted = _libc.mount(own_namespace().encode(), os.fsencode(path), b"none", _MS_BIND, None)
+            errno = ctypes.get_errno()
+        finally:
+            _check(_libc.setns(home, _CLONE_NEWNET), "returning to the own network namespace")
+        if mounted != 0:
+            path.unlink(missing_ok=True)
+            raise NetworkError(f"mounting a network namespace on {path}: {os.strerror(errno)}")
+    finally:
+        os.close(home)
+
+
+def remove(path: Path) -> None:
+    """Let go of the namespace; the kernel ends it when its last process has gone."""
+    while is_namespace(path):  # a crash between two mounts may have stacked them
+        _check(_libc.umount2(os.fsencode(path), _MNT_DETACH), f"unmounting {path}")
+    path.unlink(missing_ok=True)
+
+
+def is_namespace(path: Path) -> bool:
+    """True when something is mounted on the file: an empty leftover of a crash or reboot is not."""
+    try:
+        return os.stat(path).st_dev != os.stat(path.parent).st_dev
+    except FileNotFoundError:
+        return False
