@@ -1,7 +1,7 @@
 """Time, injected: components take a `Clock`, so that in tests hours of back-off run in milliseconds.
 
-`RealClock` is the event loop's time. `FakeClock` stands still until a test steps it, and then wakes sleepers in the order
-of their deadlines, letting the tasks it woke run before it goes on.
+`RealClock` is the event loop's time. `FakeClock` stands still until a test steps it, and then wakes sleepers in the
+order of their deadlines, letting the tasks it woke run before it goes on.
 """
 
 import heapq
@@ -9,10 +9,7 @@ import itertools
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import asyncio
+from typing import Protocol
 
 
 class Timer(Protocol):
@@ -82,10 +79,10 @@ class FakeClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_later(seconds, lambda: woken.done() or woken.set_result(None))
+        woken = asyncio.Event()
+        timer = self.call_later(seconds, woken.set)
         try:
-            await woken
+            await woken.wait()
         finally:
             timer.cancel()
 

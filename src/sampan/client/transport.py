@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 Query = Mapping[str, str | Sequence[str]]
 Headers = Mapping[str, str]
+RequestHeaders = Mapping[str, str | Sequence[str]]
 
 
 class TransportError(Exception):
@@ -23,19 +24,19 @@ class TransportError(Exception):
         self.server = server
 
 
-class ConnectionRefused(TransportError):  # noqa: N818 - named by what happened, as Kubernetes' errors are
+class ConnectionRefused(TransportError):
     """Nothing listens at the server's address."""
 
 
-class UnknownHost(TransportError):  # noqa: N818 - as above
+class UnknownHost(TransportError):
     """The server's name has no address."""
 
 
-class TLSFailure(TransportError):  # noqa: N818 - as above
+class TLSFailure(TransportError):
     """The server's certificate is not trusted, or the handshake failed."""
 
 
-class RequestTimeout(TransportError):  # noqa: N818 - as above
+class RequestTimeout(TransportError):
     """The server did not answer in time."""
 
 
@@ -85,7 +86,7 @@ class Transport(Protocol):
         path: str,
         *,
         query: Query | None = None,
-        headers: Headers | None = None,
+        headers: RequestHeaders | None = None,
         body: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:
@@ -98,7 +99,7 @@ class Transport(Protocol):
         path: str,
         *,
         query: Query | None = None,
-        headers: Headers | None = None,
+        headers: RequestHeaders | None = None,
         body: bytes | None = None,
     ) -> AbstractAsyncContextManager[StreamResponse]:
         """Leaving the context ends the stream, also on the server's side."""
@@ -109,7 +110,7 @@ class Transport(Protocol):
         path: str,
         *,
         query: Query | None = None,
-        headers: Headers | None = None,
+        headers: RequestHeaders | None = None,
         subprotocols: Sequence[str] = (),
     ) -> Upgraded:
         """Raises `UpgradeRefused` when the server answers anything but 101."""
@@ -118,7 +119,7 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
-class UpgradeRefused(Exception):  # noqa: N818 - as above
+class UpgradeRefused(Exception):
     """The server answered a request for an upgrade with an ordinary response (usually a Status)."""
 
     def __init__(self, response: Response) -> None:

@@ -46,7 +46,7 @@ class Backoff:
         await self._clock.sleep(self.next())
 
 
-class WaitTimeout(Exception):  # noqa: N818 - named by what happened
+class WaitTimeout(Exception):
     """The condition did not come true in time."""
 
 
