@@ -1,0 +1,1 @@
+"""The API server: the request path, the stored objects' rules, and what clients see of them."""
