@@ -171,6 +171,10 @@ class ResourceClient(Generic[T]):
         self._codec = codec
         self._metadata_only = codec.type is PartialObjectMetadata
 
+    @property
+    def object_type(self) -> builtins.type[T]:
+        return self._codec.type
+
     async def get(self, name: str, *, namespace: str = "", resource_version: str = "", subresource: str = "") -> T:
         call = calls.get(self.info, namespace, name, resource_version=resource_version, subresource=subresource)
         return await self._object(call)
@@ -231,8 +235,13 @@ class ResourceClient(Generic[T]):
         bookmarks: bool = True,
         timeout_seconds: int = 0,
         send_initial_events: bool = False,
+        shared: bool = False,
     ) -> WatchStream[T]:
-        """An async context manager over the events; it ends when the server ends it."""
+        """An async context manager over the events; it ends when the server ends it.
+
+        `shared` events may be the same objects as other watchers of this process get: they are decoded once, and must
+        not be changed.
+        """
         call = calls.watch(
             self.info,
             namespace,
@@ -243,7 +252,7 @@ class ResourceClient(Generic[T]):
         )
         if self._metadata_only:
             call.headers["accept"] = calls.METADATA_ONLY
-        return WatchStream(self.client, call, self._codec)
+        return WatchStream(self.client, call, self._codec, shared=shared)
 
     async def create(
         self,
@@ -392,8 +401,9 @@ class ResourceClient(Generic[T]):
 
 
 class WatchStream(Generic[T]):
-    def __init__(self, client: Client, call: Call, codec: Codec[T]) -> None:
+    def __init__(self, client: Client, call: Call, codec: Codec[T], *, shared: bool) -> None:
         self._client = client
+        self._shared = shared
         self._call = call
         self._codec = codec
         self._opened: AbstractAsyncContextManager[StreamResponse] | None = None
@@ -422,7 +432,8 @@ class WatchStream(Generic[T]):
 
     async def _events(self) -> AsyncIterator[WatchEvent[T]]:
         assert self._response is not None, "enter the watch before iterating it"
-        decoder = WatchDecoder(self._codec, framed=self._response.framed, cache=self._client.event_cache)
+        cache = self._client.event_cache if self._shared else None
+        decoder = WatchDecoder(self._codec, framed=self._response.framed, cache=cache)
         async for chunk in self._response:
             for event in decoder.feed(chunk):
                 yield event
