@@ -222,12 +222,12 @@ class Module:
             attribute += "_"
         rename = f', name="{wire}"' if attribute != wire else ""
         python = self.type_of(schema)
-        if python == "Any" or python.startswith("dict[str, Any]") and not always:
+        if python == "Any" or (python.startswith("dict[str, Any]") and not always):
             return self.plain(attribute, python if python == "Any" else f"{python} | None", rename)
         if nulled:
             self.uses.add("null")
             return f"{attribute}: {python} | None = field(default_factory=null{rename})"
-        if not always or wire in ("apiVersion", "kind") and self.is_type_meta(schema):
+        if not always or (wire in ("apiVersion", "kind") and self.is_type_meta(schema)):
             return self.plain(attribute, f"{python} | None", rename)
         if python in ZERO:
             return f"{attribute}: {python} = field(default_factory={ZERO[python]}{rename})"

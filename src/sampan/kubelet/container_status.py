@@ -1,0 +1,207 @@
+"""The status of each container of a Pod: what the runtime knows, in the API's words. Pure."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from sampan.api.types import core_v1
+from sampan.client.clock import rfc3339
+from sampan.kubelet.actions import should_restart
+from sampan.kubelet.pod_state import PodState, is_sidecar
+from sampan.runtime.contract import ContainerState, ContainerStatus
+
+ID_SCHEME = "sampan"
+
+
+class Waiting(Struct, frozen=True):
+    """Why a container could not be started: `CrashLoopBackOff` and its kin, with the message."""
+
+    reason: str
+    message: str = ""
+
+
+class ProbeResults(Protocol):
+    """The probes' say in readiness."""
+
+    def started(self, container_id: str) -> bool: ...
+
+    def ready(self, container_id: str) -> bool:
+        """True without a readiness probe."""
+        ...
+
+
+class Facts(Struct, kw_only=True):
+    """Everything besides the Pod that its status is made of."""
+
+    state: PodState
+    probes: ProbeResults
+    waiting: Mapping[str, Waiting] = {}
+    messages: Mapping[str, str] = {}  # termination messages by container id
+    now: float
+    host_ips: tuple[str, ...] = ()
+    terminal: bool = False  # every container has been stopped for good
+    reason: str = ""  # Evicted, DeadlineExceeded: the kubelet's own verdict on the Pod
+    message: str = ""
+    local: frozenset[str] = frozenset()  # names of volumes etc. are not needed here; kept for static Pods
+
+
+def seconds(nanoseconds: int) -> str | None:
+    return rfc3339(nanoseconds / 1e9) if nanoseconds else None
+
+
+def full_id(container_id: str) -> str:
+    return f"{ID_SCHEME}://{container_id}" if container_id else ""
+
+
+def container_statuses(
+    pod: core_v1.Pod,
+    containers: list[core_v1.Container],
+    old: list[core_v1.ContainerStatus] | None,
+    facts: Facts,
+    *,
+    init: bool,
+) -> list[core_v1.ContainerStatus]:
+    before = {c.name: c for c in old or ()}
+    return [_one(pod, c, before.get(c.name), facts, init=init) for c in containers]
+
+
+def _one(
+    pod: core_v1.Pod, container: core_v1.Container, old: core_v1.ContainerStatus | None, facts: Facts, *, init: bool
+) -> core_v1.ContainerStatus:
+    history = facts.state.containers.get(container.name, ())
+    if not history:
+        status = _never_ran(pod, container, old, facts)
+    else:
+        status = _from_runtime(container, history, facts)
+        waiting = facts.waiting.get(container.name)
+        if waiting is not None and history[0].state is not ContainerState.RUNNING:
+            if init or should_restart(pod, container, history[0]) or history[0].exit_code != 0:
+                if status.state.terminated is not None:
+                    status.lastState = status.state
+                status.state = core_v1.ContainerState(waiting=_waiting(waiting))
+    _set_readiness(container, status, history, facts, init=init)
+    _set_resources(container, status)
+    return status
+
+
+def _waiting(waiting: Waiting) -> core_v1.ContainerStateWaiting:
+    return core_v1.ContainerStateWaiting(reason=waiting.reason, message=waiting.message or None)
+
+
+def _never_ran(
+    pod: core_v1.Pod, container: core_v1.Container, old: core_v1.ContainerStatus | None, facts: Facts
+) -> core_v1.ContainerStatus:
+    """Nothing of it is known to the runtime: it is to come, or the node lost it."""
+    status = core_v1.ContainerStatus(name=container.name, image=container.image or "", imageID="")
+    if old is not None:
+        status.restartCount = old.restartCount
+        if old.state.terminated is not None:
+            status.state, status.lastState = old.state, old.lastState
+            status.image, status.imageID, status.containerID = old.image, old.imageID, old.containerID
+            return status
+        status.lastState = old.lastState
+        if old.state.running is not None:
+            status.lastState = core_v1.ContainerState(
+                terminated=core_v1.ContainerStateTerminated(
+                    exitCode=137,
+                    reason="ContainerStatusUnknown",
+                    message="The container could not be located when the pod was deleted.  "
+                    "The container used to be Running",
+                )
+            )
+            if not pod.metadata.deletionTimestamp:
+                status.restartCount += 1
+            if facts.terminal:
+                status.state, status.lastState = status.lastState, core_v1.ContainerState()
+                return status
+    waiting = facts.waiting.get(container.name)
+    if waiting is None:
+        waiting = Waiting("PodInitializing" if pod.spec.initContainers else "ContainerCreating")
+    status.state = core_v1.ContainerState(waiting=_waiting(waiting))
+    return status
+
+
+def _from_runtime(
+    container: core_v1.Container, history: tuple[ContainerStatus, ...], facts: Facts
+) -> core_v1.ContainerStatus:
+    newest = history[0]
+    status = core_v1.ContainerStatus(
+        name=container.name,
+        image=newest.image or container.image or "",
+        imageID=newest.image_ref or newest.image_id,
+        containerID=full_id(newest.id),
+        restartCount=newest.attempt,
+        state=_state(newest, facts),
+    )
+    if len(history) > 1 and history[1].state is ContainerState.EXITED:
+        status.lastState = _state(history[1], facts)
+    return status
+
+
+def _state(container: ContainerStatus, facts: Facts) -> core_v1.ContainerState:
+    match container.state:
+        case ContainerState.RUNNING:
+            running = core_v1.ContainerStateRunning(startedAt=seconds(container.started_at))
+            return core_v1.ContainerState(running=running)
+        case ContainerState.EXITED:
+            return core_v1.ContainerState(terminated=terminated(container, facts.messages.get(container.id, "")))
+        case ContainerState.CREATED:
+            return core_v1.ContainerState(waiting=core_v1.ContainerStateWaiting(reason="ContainerCreating"))
+        case _:
+            reason = core_v1.ContainerStateTerminated(
+                exitCode=137,
+                reason="ContainerStatusUnknown",
+                message="The container could not be located when the pod was terminated",
+                containerID=full_id(container.id),
+            )
+            return core_v1.ContainerState(terminated=reason)
+
+
+def terminated(container: ContainerStatus, message: str) -> core_v1.ContainerStateTerminated:
+    return core_v1.ContainerStateTerminated(
+        exitCode=container.exit_code,
+        reason=container.reason or ("Completed" if container.exit_code == 0 else "Error"),
+        message=(message or container.message) or None,
+        startedAt=seconds(container.started_at or container.created_at),
+        finishedAt=seconds(container.finished_at),
+        containerID=full_id(container.id),
+    )
+
+
+def _set_readiness(
+    container: core_v1.Container,
+    status: core_v1.ContainerStatus,
+    history: tuple[ContainerStatus, ...],
+    facts: Facts,
+    *,
+    init: bool,
+) -> None:
+    if status.state.running is not None and history:
+        started = facts.probes.started(history[0].id)
+        status.started = started
+        plain_init = init and not is_sidecar(container)
+        status.ready = started and not plain_init and facts.probes.ready(history[0].id)
+        return
+    status.started = False
+    done = status.state.terminated
+    status.ready = init and not is_sidecar(container) and done is not None and done.exitCode == 0
+
+
+def _set_resources(container: core_v1.Container, status: core_v1.ContainerStatus) -> None:
+    """What the container was given; nothing is known of one that never ran."""
+    if status.state.running is None and status.state.terminated is None:
+        return
+    status.resources = container.resources
+    if container.resources.requests:
+        status.allocatedResources = container.resources.requests
+    if container.volumeMounts:
+        status.volumeMounts = [
+            core_v1.VolumeMountStatus(
+                name=m.name,
+                mountPath=m.mountPath,
+                readOnly=m.readOnly,
+                recursiveReadOnly="Disabled" if m.readOnly else None,
+            )
+            for m in container.volumeMounts
+        ]
