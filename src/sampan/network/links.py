@@ -76,23 +76,25 @@ def _ip(address: str) -> bytes:
 
 def make_bridge(name: str, mtu: int) -> Request:
     kind = nest(_IFLA_LINKINFO, attr_str(_INFO_KIND, "bridge"))
-    body = _IFINFO.pack(0, 0, 0, _IFF_UP, _IFF_UP)
+    body = _IFINFO.pack(0, 0, 0, 0, 0)
     return NEWLINK, F_CREATE | F_EXCL, body + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_MTU, mtu) + kind
 
 
+def set_master(index: int, master: int) -> Request:
+    return NEWLINK, 0, _IFINFO.pack(0, 0, index, 0, 0) + attr_u32(_IFLA_MASTER, master)
+
+
 def make_veth(
-    name: str, peer: str, namespace_fd: int, *, mtu: int, mac: bytes = b"", peer_mac: bytes = b"", master: int = 0
+    name: str, peer: str, namespace_fd: int, *, mtu: int, mac: bytes = b"", peer_mac: bytes = b""
 ) -> Request:
-    """A pair: `name` here and up, `peer` in the other namespace."""
+    """A pair: `name` here, `peer` in the other namespace; both down."""
     there = _IFINFO.pack(0, 0, 0, 0, 0) + attr_str(_IFLA_IFNAME, peer) + attr_u32(_IFLA_MTU, mtu)
     there += attr_u32(_IFLA_NET_NS_FD, namespace_fd)
-    here = _IFINFO.pack(0, 0, 0, _IFF_UP, _IFF_UP) + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_MTU, mtu)
+    here = _IFINFO.pack(0, 0, 0, 0, 0) + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_MTU, mtu)
     if peer_mac:
         there += attr(_IFLA_ADDRESS, peer_mac)
     if mac:
         here += attr(_IFLA_ADDRESS, mac)
-    if master:
-        here += attr_u32(_IFLA_MASTER, master)
     data = nest(_INFO_DATA, nest(_VETH_PEER, there))
     return NEWLINK, F_CREATE | F_EXCL, here + nest(_IFLA_LINKINFO, attr_str(_INFO_KIND, "veth"), data)
 
@@ -105,12 +107,17 @@ def quiet_ipv6(index: int) -> Request:
     return NEWLINK, 0, _IFINFO.pack(0, 0, index, 0, 0) + _no_link_local()
 
 
-def set_mtu(index: int, mtu: int) -> Request:
-    return NEWLINK, 0, _IFINFO.pack(0, 0, index, 0, 0) + attr_u32(_IFLA_MTU, mtu)
-
-
 def drop_link(name: str) -> Request:
     return DELLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + attr_str(_IFLA_IFNAME, name)
+
+
+def join_group(name: str, group: int) -> Request:
+    return NEWLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_GROUP, group)
+
+
+def drop_group(group: int) -> Request:
+    """All links of a group at once: the kernel waits for its readers once per request, not once per link."""
+    return DELLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + attr_u32(_IFLA_GROUP, group)
 
 
 def add_address(index: int, address: str, prefix: int = 32) -> Request:
