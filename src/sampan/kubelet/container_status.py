@@ -43,7 +43,6 @@ class Facts(Struct, kw_only=True):
     terminal: bool = False  # every container has been stopped for good
     reason: str = ""  # Evicted, DeadlineExceeded: the kubelet's own verdict on the Pod
     message: str = ""
-    local: frozenset[str] = frozenset()  # names of volumes etc. are not needed here; kept for static Pods
 
 
 def seconds(nanoseconds: int) -> str | None:
@@ -75,11 +74,11 @@ def _one(
     else:
         status = _from_runtime(container, history, facts)
         waiting = facts.waiting.get(container.name)
-        if waiting is not None and history[0].state is not ContainerState.RUNNING:
-            if init or should_restart(pod, container, history[0]) or history[0].exit_code != 0:
-                if status.state.terminated is not None:
-                    status.lastState = status.state
-                status.state = core_v1.ContainerState(waiting=_waiting(waiting))
+        idle = history[0].state is not ContainerState.RUNNING
+        if waiting is not None and idle and should_restart(pod, container, history[0]):
+            if status.state.terminated is not None:
+                status.lastState = status.state
+            status.state = core_v1.ContainerState(waiting=_waiting(waiting))
     _set_readiness(container, status, history, facts, init=init)
     _set_resources(container, status)
     return status

@@ -21,8 +21,8 @@ def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
     init = container_statuses(pod, spec.initContainers or [], old.initContainerStatuses, facts, init=True)
     main = container_statuses(pod, spec.containers, old.containerStatuses, facts, init=False)
     ephemeral = container_statuses(pod, _ephemeral(pod), old.ephemeralContainerStatuses, facts, init=False)
-    for status in ephemeral:
-        status.ready, status.started = False, None
+    for debugger in ephemeral:
+        debugger.ready, debugger.started = False, None
     phase = pod_phase(pod, init, main, terminal=facts.terminal)
     status = core_v1.PodStatus(
         phase=phase,
@@ -48,6 +48,19 @@ def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
     _set_resources(pod, status)
     status.conditions = _conditions(pod, status, facts, init, main)
     return status
+
+
+def rejected_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
+    """The node did not let the Pod in: nothing of it was made."""
+    return core_v1.PodStatus(
+        phase="Failed",
+        reason=facts.reason,
+        message=f"Pod was rejected: {facts.message}",
+        observedGeneration=pod.metadata.generation,
+        startTime=pod.status.startTime or rfc3339(facts.now),
+        qosClass=pod.status.qosClass,
+        conditions=pod.status.conditions,
+    )
 
 
 def _ephemeral(pod: core_v1.Pod) -> list[core_v1.Container]:
@@ -172,11 +185,7 @@ def _initialized(
         return _condition(INITIALIZED, True)
     incomplete = []
     for container, status in zip(pod.spec.initContainers or (), init, strict=True):
-        if is_sidecar(container):
-            complete = bool(status.started)
-        else:
-            complete = status.ready
-        if not complete:
+        if not (status.started if is_sidecar(container) else status.ready):
             incomplete.append(status.name)
     if incomplete:
         text = f"containers with incomplete status: [{' '.join(incomplete)}]"

@@ -1,0 +1,97 @@
+"""Requests and limits of a container as cgroup values. Pure."""
+
+from sampan.api import quantity
+from sampan.api.types import core_v1
+from sampan.runtime.contract import Resources
+
+Amounts = dict[str, str | int | float]
+
+CPU_PERIOD = 100_000
+MIN_QUOTA = 1_000
+MIN_SHARES = 2
+
+
+def cpu_shares(milli: int) -> int:
+    return max(MIN_SHARES, milli * 1024 // 1000)
+
+
+def cpu_quota(milli: int) -> int:
+    return max(MIN_QUOTA, milli * CPU_PERIOD // 1000) if milli else 0
+
+
+def container_resources(pod: core_v1.Pod, container: core_v1.Container, *, node_memory: int) -> Resources:
+    requests: Amounts = container.resources.requests or {}
+    limits: Amounts = container.resources.limits or {}
+    limit_cpu = quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0
+    request_cpu = quantity.milli_value(requests["cpu"]) if "cpu" in requests else limit_cpu
+    return Resources(
+        cpu_period=CPU_PERIOD if limit_cpu else 0,
+        cpu_quota=cpu_quota(limit_cpu),
+        cpu_shares=cpu_shares(request_cpu),
+        memory_limit=quantity.value(limits["memory"]) if "memory" in limits else 0,
+        oom_score_adj=oom_score_adj(pod, container, node_memory=node_memory),
+    )
+
+
+def oom_score_adj(pod: core_v1.Pod, container: core_v1.Container, *, node_memory: int) -> int:
+    """Who is killed first when the node runs out of memory: BestEffort, then whoever asked for little."""
+    if (pod.spec.priority or 0) >= 2_000_000_000:
+        return -997
+    match qos_class(pod):
+        case "Guaranteed":
+            return -997
+        case "BestEffort":
+            return 1000
+    requested = quantity.value((container.resources.requests or {}).get("memory", 0))
+    adjusted = 1000 - (1000 * requested) // max(node_memory, 1)
+    return min(max(adjusted, 3), 999)
+
+
+def qos_class(pod: core_v1.Pod) -> str:
+    if pod.status.qosClass:
+        return pod.status.qosClass
+    guaranteed, asked = True, False
+    for container in [*(pod.spec.initContainers or ()), *pod.spec.containers]:
+        requests: Amounts = container.resources.requests or {}
+        limits: Amounts = container.resources.limits or {}
+        asked = asked or bool(requests or limits)
+        for name in ("cpu", "memory"):
+            limit = limits.get(name)
+            if limit is None or quantity.compare(requests.get(name, limit), limit) != 0:
+                guaranteed = False
+    if not asked:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def pod_cgroup(pod: core_v1.Pod) -> Resources | None:
+    """The limits of the Pod's own cgroup: the sums of its containers, where every one of them has a limit."""
+    containers = pod.spec.containers
+    shares = 0
+    quota = memory = 0
+    all_cpu = all_memory = bool(containers)
+    for container in containers:
+        requests: Amounts = container.resources.requests or {}
+        limits: Amounts = container.resources.limits or {}
+        limit = quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0
+        shares += quantity.milli_value(requests["cpu"]) if "cpu" in requests else limit
+        all_cpu = all_cpu and bool(limit)
+        quota += limit
+        all_memory = all_memory and "memory" in limits
+        memory += quantity.value(limits["memory"]) if "memory" in limits else 0
+    for container in pod.spec.initContainers or ():
+        limits = container.resources.limits or {}
+        all_cpu = all_cpu and "cpu" in limits
+        all_memory = all_memory and "memory" in limits
+        if container.restartPolicy == "Always":
+            quota += quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0
+            memory += quantity.value(limits["memory"]) if "memory" in limits else 0
+        else:
+            quota = max(quota, quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0)
+            memory = max(memory, quantity.value(limits["memory"]) if "memory" in limits else 0)
+    return Resources(
+        cpu_shares=cpu_shares(shares),
+        cpu_period=CPU_PERIOD if all_cpu else 0,
+        cpu_quota=cpu_quota(quota) if all_cpu else 0,
+        memory_limit=memory if all_memory else 0,
+    )

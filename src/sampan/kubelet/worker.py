@@ -1,0 +1,272 @@
+"""The life of one Pod on this node, one step at a time, never back:
+
+    sync          run what should run; again whenever something changes
+    terminating   deleted, evicted, finished or unwanted: stop every container within the grace period
+    terminated    nothing runs any more: say the last word, free what it used, let the API server forget it
+
+Each worker is one task: two things never happen to one Pod at once. The phase is derived from what was asked
+(`stop_asked_at`) and done (`stopped_at`), not stored twice.
+"""
+
+import asyncio
+import logging
+from enum import StrEnum
+
+from msgspec import Struct
+
+from sampan.api.types import core_v1
+from sampan.client.clock import Clock
+from sampan.kubelet import actions
+from sampan.kubelet.container_config import container_hash
+from sampan.kubelet.container_status import Facts, Waiting
+from sampan.kubelet.errors import MountFault, PodFault
+from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
+from sampan.kubelet.seams import Events, Probes, Volumes
+from sampan.kubelet.starter import Outcome, Starter
+from sampan.kubelet.status import make_status, rejected_status
+from sampan.kubelet.status_writer import StatusWriter
+from sampan.kubelet.stopper import Stopper
+from sampan.kubelet.termination import TerminationMessages
+from sampan.network.contract import PodNetwork
+from sampan.runtime.contract import Runtime, RuntimeFault
+
+log = logging.getLogger(__name__)
+
+RETRY = 10.0
+MOUNT_RETRY_FIRST = 0.5
+MOUNT_RETRY_LONGEST = 122.0
+SLOW_RELIST = 60.0  # a safety net: events are what makes a worker look
+
+
+class Phase(StrEnum):
+    SYNC = "sync"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+
+class Verdict(Struct, frozen=True):
+    """Why the kubelet itself ends a Pod: Evicted, DeadlineExceeded, OutOfcpu, …"""
+
+    reason: str
+    message: str
+    grace: float | None = None
+    rejected: bool = False  # it was never let in: its status says so and nothing else
+
+
+class Tools(Struct, kw_only=True):
+    """What every worker works with."""
+
+    runtime: Runtime
+    network: PodNetwork
+    volumes: Volumes
+    probes: Probes
+    starter: Starter
+    stopper: Stopper
+    statuses: StatusWriter
+    messages: TerminationMessages
+    events: Events
+    clock: Clock
+    host_ips: tuple[str, ...]
+
+
+class PodWorker:
+    def __init__(self, pod: core_v1.Pod, tools: Tools) -> None:
+        self.pod = pod
+        self.removed = False  # gone from the API server (or its file): nobody waits for a status
+        self.verdict: Verdict | None = None
+        self.stop_asked_at: float | None = None
+        self.stopped_at: float | None = None
+        self.finished = False  # it ended by itself and is kept for its logs
+        self._tools = tools
+        self._wake = asyncio.Event()
+        self._waiting: dict[str, Waiting] = {}
+        self._ip = ""
+        self._mount_retry = MOUNT_RETRY_FIRST
+        self._state: PodState | None = None
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid or ""
+
+    @property
+    def phase(self) -> Phase:
+        if self.stopped_at is not None:
+            return Phase.TERMINATED
+        return Phase.SYNC if self.stop_asked_at is None else Phase.TERMINATING
+
+    # --- what others tell it ---
+
+    def update(self, pod: core_v1.Pod) -> None:
+        """The Pod as it is wanted now."""
+        before, self.pod = self.pod, pod
+        if pod.metadata.deletionTimestamp:
+            self._ask_to_stop()
+            shorter = pod.metadata.deletionGracePeriodSeconds
+            if self.phase is Phase.TERMINATING and shorter is not None and self._state is not None:
+                known = before.metadata.deletionGracePeriodSeconds
+                if known is None or shorter < known:
+                    asyncio.ensure_future(self._tools.stopper.hasten(self._state, float(shorter)))  # noqa: RUF006
+        self.wake()
+
+    def remove(self) -> None:
+        self.removed = True
+        self._ask_to_stop()
+        self.wake()
+
+    def end(self, verdict: Verdict) -> None:
+        """The kubelet's own decision to end the Pod."""
+        if self.verdict is None:
+            self.verdict = verdict
+            self._ask_to_stop()
+            self.wake()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def _ask_to_stop(self) -> None:
+        if self.stop_asked_at is None:
+            self.stop_asked_at = self._tools.clock.now()
+
+    # --- its life ---
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            again: float | None = None
+            try:
+                match self.phase:
+                    case Phase.SYNC:
+                        again = await self._sync()
+                    case Phase.TERMINATING:
+                        await self._terminate()
+                        continue
+                    case Phase.TERMINATED:
+                        if await self._settle():
+                            return
+            except PodFault as fault:
+                again = RETRY if not isinstance(fault, MountFault) else self._next_mount_retry()
+                await self._say(await self._read())
+            except (RuntimeFault, OSError):
+                log.exception("pod %s: will be tried again", pod_key(self.pod))
+                again = RETRY
+            await self._sleep(again)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        timer = self._tools.clock.call_later(SLOW_RELIST if seconds is None else seconds, self.wake)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    def _next_mount_retry(self) -> float:
+        self._mount_retry, now = min(self._mount_retry * 2, MOUNT_RETRY_LONGEST), self._mount_retry
+        return now
+
+    async def _read(self) -> PodState:
+        if not self._ip and not self.pod.spec.hostNetwork:
+            attached = await self._tools.network.get(self.uid)
+            self._ip = attached.ip if attached is not None else ""
+        self._state = await read_state(self._tools.runtime, self.uid, ip=self._ip)
+        return self._state
+
+    async def _sync(self) -> float | None:
+        """One step towards what is wanted; seconds until the next one if nothing happens before."""
+        tools, pod = self._tools, self.pod
+        state = await self._read()
+        tools.probes.observe(pod, state)
+        status = await self._say(state)
+        if status.phase in ("Succeeded", "Failed"):
+            self._ask_to_stop()
+            self.wake()
+            return 0.0
+        left = self._deadline_left(status)
+        if left is not None and left <= 0:
+            message = "Pod was active on the node longer than the specified deadline"
+            tools.events.normal(pod, "DeadlineExceeded", message)
+            self.end(Verdict("DeadlineExceeded", message))
+            return 0.0
+        try:
+            await tools.volumes.set_up(pod)
+        except MountFault as fault:
+            said = f'MountVolume.SetUp failed for volume "{fault.volume}" : {fault.message}'
+            tools.events.warning(pod, "FailedMount", said)
+            raise
+        self._mount_retry = MOUNT_RETRY_FIRST
+        hashes = {c.name: container_hash(c) for c in pod.spec.containers}
+        plan = actions.plan(pod, state, tools.probes, hashes)
+        if plan.empty:
+            self._waiting = {}
+            return left
+        if plan.kill_pod and not plan.make_sandbox:
+            self._ask_to_stop()
+            self.wake()
+            return 0.0
+        outcome = await self._carry_out(plan, state)
+        return min((t for t in (outcome.retry_after, left) if t is not None), default=None)
+
+    async def _carry_out(self, plan: actions.Plan, state: PodState) -> Outcome:
+        outcome = await self._tools.starter.carry_out(self.pod, plan, state)
+        self._ip = outcome.ip or self._ip
+        self._waiting = outcome.waiting
+        after = await self._read()
+        self._tools.probes.observe(self.pod, after)
+        await self._say(after)
+        return outcome
+
+    def _deadline_left(self, status: core_v1.PodStatus) -> float | None:
+        allowed = self.pod.spec.activeDeadlineSeconds
+        if allowed is None or not status.startTime:
+            return None
+        return self._tools.statuses.started_at(status) + allowed - self._tools.clock.now()
+
+    async def _say(self, state: PodState, *, terminal: bool = False) -> core_v1.PodStatus:
+        """Make the status of now and let it be written; the writer coalesces and retries."""
+        tools = self._tools
+        self.pod.status = tools.statuses.latest(self.pod)
+        facts = Facts(
+            state=state,
+            probes=tools.probes,
+            waiting=self._waiting,
+            messages=await tools.messages.of(self.pod, state),
+            now=tools.clock.now(),
+            host_ips=tools.host_ips,
+            terminal=terminal,
+            reason=self.verdict.reason if self.verdict else "",
+            message=self.verdict.message if self.verdict else "",
+        )
+        refused = self.verdict is not None and self.verdict.rejected
+        status = rejected_status(self.pod, facts) if refused else make_status(self.pod, facts)
+        if not self.removed:
+            tools.statuses.put(self.pod, status)
+        return status
+
+    async def _terminate(self) -> None:
+        tools = self._tools
+        tools.probes.only_readiness(self.uid)
+        state = await self._read()
+        if not self.removed:
+            await self._say(state)
+        grace = self.verdict.grace if self.verdict is not None else None
+        await tools.stopper.stop_pod(self.pod, state, grace=grace)
+        tools.probes.forget(self.uid)
+        await self._say(await self._read(), terminal=True)
+        self.stopped_at = tools.clock.now()
+
+    async def _settle(self) -> bool:
+        """Nothing runs. True when the Pod has left this node altogether."""
+        tools = self._tools
+        if not self.finished:
+            await tools.network.detach(self.uid)
+            await tools.volumes.tear_down(self.uid)
+            tools.starter.backoff.forget(f"{self.uid}/")
+            self.finished = True
+        if not (self.removed or self.pod.metadata.deletionTimestamp):
+            return False  # kept for its logs until somebody deletes it
+        state = await self._read()
+        for sandbox in state.sandboxes:
+            await tools.runtime.remove_sandbox(sandbox.id)
+        await tools.messages.remove(self.pod)
+        if not self.removed and not is_static(self.pod):
+            await tools.statuses.finish(self.pod)
+        tools.statuses.forget(self.uid)
+        return True
