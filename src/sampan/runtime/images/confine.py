@@ -1,8 +1,8 @@
 """Walking inside one directory and never out of it, whatever names and links it holds.
 
-Every step is one component, opened relative to its parent's descriptor without following links; a symbolic link on the way
-is read and walked here, its absolute targets and `..` ending at our root. So no name in a layer, and no link that the layer
-itself made before, can make us touch anything else, and no race with another process can either.
+Every step is one component, opened relative to its parent's descriptor without following links; a symbolic link on the
+way is read and walked here, its absolute targets and `..` ending at our root. So no name in a layer, and no link that
+the layer itself made before, can make us touch anything else, and no race with another process can either.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Escape(Exception):
 
 
 def clean(name: bytes, max_depth: int) -> bytes:
-    """A name from an archive as a relative path: a leading slash means our root, as it does for every other tool; `..` is
-    refused. b"" is the root itself."""
+    """A name from an archive as a relative path: a leading slash means our root, as it does for every other tool; `..`
+    is refused. b"" is the root itself."""
     parts = [part for part in name.split(b"/") if part and part != b"."]
     if b".." in parts:
         raise Escape("the path leaves the layer")
@@ -54,8 +54,8 @@ class Root:
         self._open.clear()
 
     def directory(self, path: bytes, make: Callable[[bytes, int, bytes], None] | None = None) -> int:
-        """The descriptor of a directory; valid until the next call. Missing ones are made by `make(path, parent, name)`,
-        or are a FileNotFoundError without it. NotADirectoryError when something else has the name."""
+        """The descriptor of a directory; valid until the next call. Missing ones are made by `make(path, parent,
+        name)`, or are a FileNotFoundError without it. NotADirectoryError when something else has the name."""
         fd = self._open.get(path)
         if fd is not None:
             return fd

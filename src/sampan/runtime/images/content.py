@@ -1,7 +1,7 @@
 """The content store: blobs named by their digests, complete or not there at all.
 
-A blob grows in `ingest/` under a lock, is hashed as it grows, and moves to its name only when the digest is right and the
-bytes are on disk. What a killed process left in `ingest/` is taken up where it ended.
+A blob grows in `ingest/` under a lock, is hashed as it grows, and moves to its name only when the digest is right and
+the bytes are on disk. What a killed process left in `ingest/` is taken up where it ended.
 
     content/<algorithm>/<hex>      complete blobs, never changed
     ingest/<algorithm>-<hex>       growing ones, locked by whoever writes them
@@ -107,11 +107,11 @@ class ContentStore:
     def digests(self) -> list[str]:
         return [f"{folder.name}:{blob.name}" for folder in self.blobs.iterdir() for blob in folder.iterdir()]
 
-    def clear_stale(self, now: float) -> None:
+    def clear_stale(self, now: float, older_than: float = _STALE_INGEST) -> None:
         """Drop downloads that nobody took up for a day."""
         for path in self.ingests.iterdir():
             try:
-                if now - path.stat().st_mtime < _STALE_INGEST:
+                if now - path.stat().st_mtime < older_than:
                     continue
             except FileNotFoundError:
                 continue

@@ -1,7 +1,7 @@
 """A layer's bytes as a tar stream: gzip, zstd or plain, told apart by their first bytes, hashed and bounded on the way.
 
-A thread decompresses and hashes ahead of the reader (both let go of the interpreter's lock), so that on two cores the files
-are written while the next megabyte is being inflated.
+A thread decompresses and hashes ahead of the reader (both let go of the interpreter's lock), so that on two cores the
+files are written while the next megabyte is being inflated.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 
 _IN = 256 << 10
 _OUT = 512 << 10
@@ -34,6 +34,9 @@ class Limits:
     max_entries: int = 5_000_000
     max_header: int = 1 << 20
     max_depth: int = 255
+
+    def within(self, max_bytes: int) -> Limits:
+        return replace(self, max_bytes=max_bytes)
 
 
 class LayerStream:
@@ -175,7 +178,7 @@ class LayerStream:
         import zstandard  # only here: gzip layers are the rule, and a worker starts sooner without it
 
         reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(
-            _Counted(raw, self._read), read_size=_IN, read_across_frames=True
+            cast(BinaryIO, _Counted(raw, self._read)), read_size=_IN, read_across_frames=True
         )
         try:
             while out := reader.read(_OUT):

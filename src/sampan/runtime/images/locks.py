@@ -1,7 +1,8 @@
 """File locks: what keeps the agent and a `sampan image` command apart over one store.
 
-A lock is an flock on a file that may be unlinked by its holder, so whoever gets it checks that it is still the file of that
-name. The kernel lets go when the holder dies, however it dies; and processes started with the descriptor keep it held.
+A lock is an flock on a file that may be unlinked by its holder, so whoever gets it checks that it is still the file of
+that name. The kernel lets go when the holder dies, however it dies; and processes started with the descriptor keep it
+held.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the layers below say about a path: an archive may name a file without naming the directories above it, and may hard
-link to a file of an older layer. Both need the older layers, seen as overlayfs would merge them."""
+"""What the layers below say about a path: an archive may name a file without naming the directories above it, and may
+hard link to a file of an older layer. Both need the older layers, seen as overlayfs would merge them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Manifests, indexes and image configurations: OCI's and Docker's forms of the same documents, and choosing a platform."""
+"""Manifests, indexes and image configurations: OCI's and Docker's forms of the same documents, and choosing a
+platform."""
 
 from __future__ import annotations
 
@@ -114,18 +115,22 @@ def decode(raw: bytes, kind: type[_T], digest: str = "") -> _T:
     """The document in `raw`, its digests checked for form: they become file names."""
     try:
         document = msgspec.json.decode(raw, type=kind)
-        if isinstance(document, Manifest):
-            for part in (document.config, *document.layers):
-                _check(part)
-        elif isinstance(document, Index):
-            for part in document.manifests:
-                _check(part)
-        else:
-            for diff_id in document.rootfs.diff_ids:
-                check_digest(diff_id)
+        _check_digests(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, BadReference) as e:
         raise BadDocument(f"failed to decode {kind.__name__.lower()} {digest}: {e}".replace("  ", " ")) from e
     return document
+
+
+def _check_digests(document: Manifest | Index | ConfigFile) -> None:
+    if isinstance(document, Manifest):
+        for part in (document.config, *document.layers):
+            _check(part)
+    elif isinstance(document, Index):
+        for part in document.manifests:
+            _check(part)
+    else:
+        for diff_id in document.rootfs.diff_ids:
+            check_digest(diff_id)
 
 
 def _check(part: Descriptor) -> None:
@@ -147,7 +152,7 @@ def media_type(raw: bytes, declared: str = "") -> str:
         return own
     if document.get("schemaVersion") == 1 or "fsLayers" in document:
         raise BadDocument(
-            "media type \"application/vnd.docker.distribution.manifest.v1+prettyjws\" is no longer supported, "
+            'media type "application/vnd.docker.distribution.manifest.v1+prettyjws" is no longer supported, '
             "please rebuild the image as Docker Image Manifest V2 Schema 2 or OCI"
         )
     if "manifests" in document and "layers" not in document and "config" not in document:

@@ -1,7 +1,7 @@
 """A tar stream, entry by entry, from bytes that nobody trusts.
 
-Reads ustar, GNU (long names, base-256 numbers) and PAX, the three that image builders write. Names stay bytes: a layer may
-hold any. `tarfile` is not used: it seeks, keeps every header, follows its own ideas of names, and is slower.
+Reads ustar, GNU (long names, base-256 numbers) and PAX, the three that image builders write. Names stay bytes: a layer
+may hold any. `tarfile` is not used: it seeks, keeps every header, follows its own ideas of names, and is slower.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Entry:
 
 
 def entries(source: Source, max_header: int = 1 << 20) -> Iterator[Entry]:
-    """Each entry in turn. A regular file's `size` bytes must be read from `source` (and padded) before the next one: see
-    `padding`. `max_header` bounds what long names and PAX records may take."""
+    """Each entry in turn. A regular file's `size` bytes must be read from `source` (and padded) before the next one:
+    see `padding`. `max_header` bounds what long names and PAX records may take."""
     pax: dict[bytes, bytes] = {}
     long_name = long_link = b""
     while True:

@@ -1,10 +1,12 @@
-"""One layer's archive into one directory, in the form overlayfs merges: deletions as whiteouts, replaced directories opaque.
+"""One layer's archive into one directory, in the form overlayfs merges: deletions as whiteouts, replaced directories
+opaque.
 
 A layer says `.wh.NAME` for "NAME of the layers below is gone" and `.wh..wh..opq` for "nothing of this directory's older
 content shows". Both only ever speak of older layers, so a file of the same layer stays whatever the order.
 
-Nothing here trusts the archive: names are confined (`confine.py`), sizes bounded (`decompress.Limits`), device nodes and
-attributes are let through by list. What is refused is refused with the entry's name, and the caller drops the directory.
+Nothing here trusts the archive: names are confined (`confine.py`), sizes bounded (`decompress.Limits`), device nodes
+and attributes are let through by list. What is refused is refused with the entry's name, and the caller drops the
+directory.
 """
 
 from __future__ import annotations

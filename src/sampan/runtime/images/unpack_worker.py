@@ -1,8 +1,9 @@
-"""The process that unpacks one layer: off the event loop, and shut into the directory it writes (a chroot, where root may).
+"""The process that unpacks one layer: off the event loop, and shut into the directory it writes (a chroot, where root
+may).
 
-`unpack_process.py` starts it and hands over open descriptors only: the blob, the target, the layers below, and the lock on
-the target, which stays held until both are gone. It ends when its standard input does, that is when its parent dies. It is
-kept light: no asyncio, no msgspec, nothing that takes longer to import than a small layer to unpack.
+`unpack_process.py` starts it and hands over open descriptors only: the blob, the target, the layers below, and the lock
+on the target, which stays held until both are gone. It ends when its standard input does, that is when its parent dies.
+It is kept light: no asyncio, no msgspec, nothing that takes longer to import than a small layer to unpack.
 
     argv[1]   {"blob": fd, "target": fd, "lowers": [fd, …], "limits": {…}}
     stdout    lines of JSON: {"read": bytes so far}, then {"done": {…}} or {"error": text, "errno": number}

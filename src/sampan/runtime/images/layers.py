@@ -1,0 +1,84 @@
+"""From layer blobs to layer directories, in order, each one once: the second half of a pull and of a load."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sampan.runtime.images.blocking import blocking
+from sampan.runtime.images.content import ContentStore
+from sampan.runtime.images.decompress import Limits
+from sampan.runtime.images.locks import waiting_for
+from sampan.runtime.images.manifest import BadDocument
+from sampan.runtime.images.snapshots import SnapshotStore, chain_ids
+from sampan.runtime.images.unpack import UnpackError
+from sampan.runtime.images.unpack_process import unpack_in_worker
+
+_AT_ONCE = 2  # each keeps two cores busy as it is
+_SHARE_OF_FREE_SPACE = 0.95
+
+Report = Callable[[str, str, int], None]  # blob, phase, bytes so far
+
+
+class LayerUnpacker:
+    def __init__(self, content: ContentStore, snapshots: SnapshotStore, limits: Limits) -> None:
+        self._content = content
+        self._snapshots = snapshots
+        self._limits = limits
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def unpack(
+        self, blobs: Sequence[str], diff_ids: Sequence[str], arrived: Sequence[Awaitable[None]], report: Report
+    ) -> list[str]:
+        """Make every layer's directory as soon as its blob (and its predecessors) arrived; returns the chain."""
+        if len(blobs) != len(diff_ids):
+            raise BadDocument(f"mismatched image rootfs and manifest layers: {len(diff_ids)} and {len(blobs)}")
+        chain = chain_ids(diff_ids)
+        for position, (blob, ready) in enumerate(zip(blobs, arrived, strict=True)):
+            await ready
+            if await blocking(self._snapshots.record, chain[position]) is None:
+                await self._make(blob, diff_ids[position], chain[: position + 1], report)
+            report(blob, "done", 0)
+        await blocking(self._snapshots.settle, chain)
+        return chain
+
+    async def _make(self, blob: str, diff_id: str, chain: Sequence[str], report: Report) -> None:
+        own = chain[-1]
+        async with waiting_for(self._snapshots.lock_path(own)) as lock, self._turns:
+            if await blocking(self._snapshots.record, own) is not None:
+                return  # made while we waited
+            lowers = [self._snapshots.path(below) for below in reversed(chain[:-1])]
+            async with _opened(await blocking(self._snapshots.begin, own)) as target:
+                try:
+                    result = await unpack_in_worker(
+                        self._content.path(blob), target, lowers, await blocking(self._bounded), lock=lock.fd,
+                        progress=lambda read: report(blob, "unpacking", read),
+                    )  # fmt: skip
+                    if result.diff_id != diff_id:
+                        raise UnpackError(f'wrong diff id calculated on extraction "{result.diff_id}"')
+                    await blocking(self._snapshots.commit, own, diff_id, result.size)
+                except UnpackError as e:
+                    raise UnpackError(f"failed to extract layer {diff_id}: {e}") from e
+                except OSError as e:
+                    raise OSError(e.errno, f"failed to extract layer {diff_id}: {e.strerror}", e.filename) from e
+                finally:
+                    await blocking(self._snapshots.discard, own)  # nothing there after a commit
+
+    def _bounded(self) -> Limits:
+        """No layer may take the whole disk with it."""
+        found = os.statvfs(self._snapshots.layers)
+        free = int(found.f_bavail * found.f_frsize * _SHARE_OF_FREE_SPACE)
+        limits = self._limits
+        return limits if free >= limits.max_bytes else limits.within(free)
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

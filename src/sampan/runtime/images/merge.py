@@ -1,0 +1,107 @@
+"""A container's root where overlayfs cannot serve: the layers copied over one another into one directory.
+
+Slower and larger, and nothing else is different. Used when the kernel or the filesystem refuses an overlay, or an image
+has more layers than one mount can name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from sampan.runtime.images.lower import OPAQUE
+
+_OPTIONS_LIMIT = 4000  # of the 4,096 bytes a mount's options may take, minus what others add
+
+
+def overlay_works(folder: Path) -> bool:
+    """Try one: the only answer that counts for this kernel, this filesystem and these rights."""
+    probe = folder / f"probe-{secrets.token_hex(4)}"
+    parts = {name: probe / name for name in ("lower", "upper", "work", "merged")}
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        for part in parts.values():
+            part.mkdir(parents=True)
+        options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
+        if libc.mount(b"overlay", os.fsencode(parts["merged"]), b"overlay", 0, options.encode()) != 0:
+            return False
+        libc.umount2(os.fsencode(parts["merged"]), 2)
+        return True
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+
+
+def fits_one_mount(lower: Sequence[Path], upper: Path) -> bool:
+    """Whether the options string has room for all of it."""
+    return sum(len(os.fsencode(path)) + 1 for path in lower) + 2 * len(os.fsencode(upper)) + 40 < _OPTIONS_LIMIT
+
+
+def copy_layers(lower: Sequence[Path], target: Path) -> None:
+    """Merge the layers (top first, as overlayfs names them) into the new directory `target`."""
+    target.mkdir(mode=0o755)
+    for layer in reversed(lower):
+        _merge(layer, target, {})
+    if lower:
+        _copy_look(lower[0], target)
+
+
+def _merge(source: Path, target: Path, links: dict[int, Path]) -> None:
+    for entry in os.scandir(source):
+        status = entry.stat(follow_symlinks=False)
+        there = target / entry.name
+        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+            _remove(there)
+        elif stat.S_ISDIR(status.st_mode):
+            if _is_opaque(entry.path) or there.is_symlink() or not there.is_dir():
+                _remove(there)
+                there.mkdir()
+            _merge(Path(entry.path), there, links)
+            _copy_look(Path(entry.path), there)
+        else:
+            _remove(there)
+            if status.st_nlink > 1 and (first := links.get(status.st_ino)) is not None:
+                os.link(first, there, follow_symlinks=False)
+                continue
+            links[status.st_ino] = there
+            _copy_one(Path(entry.path), there, status)
+
+
+def _copy_one(source: Path, target: Path, status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        target.symlink_to(os.readlink(source))
+    elif stat.S_ISREG(status.st_mode):
+        shutil.copyfile(source, target, follow_symlinks=False)
+    else:
+        os.mknod(target, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
+    _copy_look(source, target)
+
+
+def _copy_look(source: Path, target: Path) -> None:
+    """Owner, mode, attributes and times, in the order in which none undoes another."""
+    status = source.lstat()
+    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+    if not stat.S_ISLNK(status.st_mode):
+        target.chmod(stat.S_IMODE(status.st_mode))
+    for name in os.listxattr(source, follow_symlinks=False):
+        if not name.startswith("trusted."):
+            os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+
+
+def _is_opaque(path: str) -> bool:
+    try:
+        return os.getxattr(path, OPAQUE, follow_symlinks=False) == b"y"
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
