@@ -71,7 +71,7 @@ class Tools(Struct, kw_only=True):
 
 class PodWorker:
     def __init__(self, pod: core_v1.Pod, tools: Tools) -> None:
-        self.pod = pod
+        self.pod = _own(pod)
         self.removed = False  # gone from the API server (or its file): nobody waits for a status
         self.verdict: Verdict | None = None
         self.stop_asked_at: float | None = None
@@ -98,7 +98,7 @@ class PodWorker:
 
     def update(self, pod: core_v1.Pod) -> None:
         """The Pod as it is wanted now."""
-        before, self.pod = self.pod, pod
+        before, self.pod = self.pod, _own(pod)
         if pod.metadata.deletionTimestamp:
             self._ask_to_stop()
             shorter = pod.metadata.deletionGracePeriodSeconds
@@ -270,3 +270,8 @@ class PodWorker:
             await tools.statuses.finish(self.pod)
         tools.statuses.forget(self.uid)
         return True
+
+
+def _own(pod: core_v1.Pod) -> core_v1.Pod:
+    """A shell of our own around shared parts: the worker keeps the status that it last gave in it."""
+    return core_v1.Pod(kind="Pod", apiVersion="v1", metadata=pod.metadata, spec=pod.spec, status=pod.status)
