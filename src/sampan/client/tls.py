@@ -1,0 +1,74 @@
+"""TLS towards a server, for the async and the sync transport alike."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from sampan.client.connection import ConnectionSettings
+from sampan.client.transport import TLSFailure
+
+
+def tls_context(settings: ConnectionSettings, *, cert: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
+    """`cert` and `key` (PEM) come from an exec plugin and win over the settings' own. Raises `TLSFailure`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if settings.insecure:
+            if settings.ca_data or settings.ca_file:
+                raise TLSFailure("specifying a root certificates file with the insecure flag is not allowed")
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif settings.ca_data:
+            context.load_verify_locations(cadata=settings.ca_data.decode())
+        elif settings.ca_file:
+            context.load_verify_locations(cafile=settings.ca_file)
+        else:
+            context.load_default_certs()
+        if cert and key:
+            load_pair(context, cert, key)
+        elif settings.cert_data or settings.cert_file:
+            load_pair(
+                context,
+                settings.cert_data or _read(settings.cert_file),
+                settings.key_data or _read(settings.key_file),
+            )
+    except (OSError, UnicodeDecodeError) as error:  # an SSLError is an OSError
+        raise TLSFailure(f"unable to load the certificates: {error}", server=settings.server) from error
+    return context
+
+
+def load_pair(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
+    """OpenSSL's Python door takes only file names: an anonymous memory file keeps the key off the disk."""
+    pem = cert.rstrip() + b"\n" + key
+    descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, pem)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def explain(error: ssl.SSLError, server: str) -> TLSFailure:
+    """The words that users of kubectl know."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = {
+            10: "certificate has expired or is not yet valid",
+            9: "certificate has expired or is not yet valid",
+            18: "certificate signed by unknown authority",
+            19: "certificate signed by unknown authority",
+            20: "certificate signed by unknown authority",
+            21: "certificate signed by unknown authority",
+            62: "certificate is not valid for the server's name",
+            64: "certificate is not valid for the server's address",
+        }.get(error.verify_code, error.verify_message)
+        return TLSFailure(f"tls: failed to verify certificate: x509: {said}", server=server)
+    if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return TLSFailure("http: server gave HTTP response to HTTPS client", server=server)
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    return TLSFailure(f"remote error: tls: {reason.removeprefix('tlsv1 alert ')}", server=server)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
