@@ -219,6 +219,14 @@ def _of_structural_object(schema: Mapping[str, Any]) -> Shape:
     )
 
 
+# Structs that Go writes although the definitions call them optional.
+_ALSO_THERE: dict[str, dict[str, Any]] = {
+    "apps_v1.ReplicaSet": {"spec": {"template": {"metadata": {}, "spec": {"containers": None}}}},
+    "networking_v1.NetworkPolicy": {"spec": {"podSelector": {}}},
+    "core_v1.Event": {"reportingComponent": "", "reportingInstance": ""},
+}
+
+
 def _template(reference: str) -> dict[str, Any]:
     """What an object of this type holds before anybody writes to it; its required lists are null there."""
     module, _, name = reference.partition(".")
@@ -226,6 +234,8 @@ def _template(reference: str) -> dict[str, Any]:
         return {}
     empty = getattr(import_module(f"sampan.api.types.{module}"), name)()
     made: dict[str, Any] = _with_null_lists(msgspec.to_builtins(empty))
+    for key, value in _ALSO_THERE.get(reference, {}).items():
+        made[key] = {**made.get(key, {}), **value} if isinstance(value, dict) else value
     return made
 
 
