@@ -1,0 +1,75 @@
+"""An API server by itself, to try things out: `python -m sampan.apiserver --data-dir D --port P [--memory]`.
+
+It makes its certificates, writes D/kubeconfig for an administrator and serves until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from sampan.apiserver import devcerts
+from sampan.apiserver.server import Server, ServerConfig, serve
+from sampan.apiserver.wiring import build
+from sampan.storage.contract import Store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sampan.apiserver")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=6443)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--memory", action="store_true", help="keep everything in memory only")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    uvloop.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    folder: Path = arguments.data_dir
+    devcerts.make(folder)
+    store = await _open(arguments)
+    chain = await build(store, address=f"{arguments.host}:{arguments.port}")
+    config = ServerConfig(
+        hosts=(arguments.host,),
+        port=arguments.port,
+        certificate=folder / "server.crt",
+        key=folder / "server.key",
+        client_ca=folder / "ca.crt",
+    )
+
+    def ready(server: Server) -> None:
+        address = f"https://{arguments.host}:{server.port}"
+        (folder / "kubeconfig").write_text(devcerts.kubeconfig(folder, address))
+        sys.stdout.write(f"serving {address}; export KUBECONFIG={folder / 'kubeconfig'}\n")
+        sys.stdout.flush()
+
+    task = asyncio.ensure_future(serve(config, chain, ready=ready))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    finally:
+        await store.close()
+
+
+async def _open(arguments: argparse.Namespace) -> Store:
+    if arguments.memory:
+        from sampan.storage.memory import open_store
+
+        return await open_store()
+    from sampan.storage import sqlite
+
+    return await sqlite.open_store(path=arguments.data_dir / "state.db")
+
+
+if __name__ == "__main__":
+    main()

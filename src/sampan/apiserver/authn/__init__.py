@@ -1,0 +1,1 @@
+"""Who asks: each file one way to tell. See `contracts.Authenticator`."""

@@ -1,0 +1,1 @@
+"""May they: each file one way to decide. See `contracts.Authorizer`."""

@@ -1,0 +1,252 @@
+"""The watch cache: every stored object in memory, per resource, fed by the store within each commit.
+
+The store hands over an event before the write's `await` returns, so what is read here always includes every write that
+was acknowledged: gets, lists and watches are answered from here and are consistent. A ring of recent events lets watches
+resume, and lets a list be given as of an earlier revision by undoing what came after.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sampan.apiserver.objects import CachedObject, cached
+from sampan.storage.contract import EventType, KeyValue, Store, StoreError, WatchEvent
+
+if TYPE_CHECKING:
+    from sampan.apiserver.watcher import Watcher
+
+PREFIX = "/registry/"
+RING = 8192
+_AFTER = "\U0010ffff"
+
+
+class Event:
+    """One write of one object. `object` is what is now, or (deleted) the last content under the delete's revision."""
+
+    __slots__ = ("deleted", "frames", "object", "previous", "revision")
+
+    def __init__(self, revision: int, obj: CachedObject, previous: CachedObject | None, *, deleted: bool) -> None:
+        self.revision = revision
+        self.object = obj
+        self.previous = previous
+        self.deleted = deleted
+        # Encoded frames by (type, view): made for the first watcher that wants one, shared by all others.
+        self.frames: dict[object, bytes] = {}
+
+
+class TooOld(Exception):
+    """The ring does not reach back that far."""
+
+    def __init__(self, requested: int, oldest: int) -> None:
+        super().__init__(f"too old resource version: {requested} ({oldest})")
+        self.requested = requested
+        self.oldest = oldest
+
+
+class ResourceCache:
+    """All objects of one stored resource. Keys are `namespace/name`, or `name` for cluster-scoped ones."""
+
+    def __init__(self, caches: Caches, qualified: str, *, namespaced: bool, capacity: int = RING) -> None:
+        self._caches = caches
+        self.qualified = qualified
+        self.namespaced = namespaced
+        self.prefix = f"{PREFIX}{qualified}/"
+        self.objects: dict[str, CachedObject] = {}
+        self.keys: list[str] = []
+        self.ring: deque[Event] = deque(maxlen=capacity)
+        # Events up to this revision may have been forgotten: a watch can resume from here on.
+        self.oldest = 0
+        self.watchers: set[Watcher] = set()
+        # Watchers that want one value of the indexed field only (a kubelet its node's Pods).
+        self.indexed: dict[str, set[Watcher]] = {}
+        self.index: Callable[[CachedObject], str] | None = None
+
+    @property
+    def revision(self) -> int:
+        """This cache shows everything up to this revision of the store."""
+        return self._caches.revision
+
+    def store_key(self, key: str) -> str:
+        return self.prefix + key
+
+    def get(self, namespace: str, name: str) -> CachedObject | None:
+        return self.objects.get(f"{namespace}/{name}" if self.namespaced else name)
+
+    def count(self, namespace: str = "") -> int:
+        if not namespace:
+            return len(self.keys)
+        start, end = self._bounds(namespace)
+        return end - start
+
+    def list(self, namespace: str = "", after: str = "") -> list[CachedObject]:
+        """In key order; `after` a key."""
+        start, end = self._bounds(namespace)
+        if after:
+            start = max(start, bisect_right(self.keys, after))
+        objects = self.objects
+        keys = self.keys if start == 0 and end == len(self.keys) else self.keys[start:end]
+        return [objects[k] for k in keys]
+
+    def list_at(self, revision: int, namespace: str = "", after: str = "") -> list[CachedObject]:
+        """As it was at an earlier revision. Raises `TooOld`."""
+        if revision >= self.revision or not self.ring or self.ring[-1].revision <= revision:
+            return self.list(namespace, after)
+        if revision < self.oldest:
+            raise TooOld(revision, self.oldest)
+        undone: dict[str, CachedObject | None] = {}
+        for event in reversed(self.ring):
+            if event.revision <= revision:
+                break
+            undone[event.object.key] = event.previous
+        prefix = f"{namespace}/" if namespace and self.namespaced else ""
+        now = {o.key: o for o in self.list(namespace, after) if o.key not in undone}
+        for key, obj in undone.items():
+            if obj is not None and key.startswith(prefix) and key > after:
+                now[key] = obj
+        return [now[k] for k in sorted(now)]
+
+    def since(self, revision: int) -> Iterable[Event]:
+        """Events after `revision`. Raises `TooOld`."""
+        if revision < self.oldest:
+            raise TooOld(revision, self.oldest)
+        if not self.ring or self.ring[-1].revision <= revision:
+            return ()
+        recent: list[Event] = []
+        for event in reversed(self.ring):
+            if event.revision <= revision:
+                break
+            recent.append(event)
+        recent.reverse()
+        return recent
+
+    def load(self, kv: KeyValue) -> None:
+        """At start: an object that is in the store."""
+        obj = self._cached(kv)
+        self.objects[obj.key] = obj
+        self.keys.append(obj.key)
+
+    def apply(self, event: WatchEvent) -> None:
+        obj = self._cached(event.kv)
+        key = obj.key
+        deleted = event.type is EventType.DELETED
+        previous = self.objects.get(key)
+        if deleted:
+            if self.objects.pop(key, None) is not None:
+                del self.keys[bisect_left(self.keys, key)]
+        else:
+            self.objects[key] = obj
+            if previous is None:
+                insort(self.keys, key)
+        ring = self.ring
+        if len(ring) == ring.maxlen:
+            self.oldest = ring[0].revision
+        entry = Event(obj.revision, obj, previous, deleted=deleted)
+        ring.append(entry)
+        if self.watchers:
+            for watcher in self.watchers:
+                watcher.offer(entry)
+        if self.indexed and self.index is not None:
+            values = {self.index(obj)} if previous is None else {self.index(obj), self.index(previous)}
+            for value in values:
+                for watcher in self.indexed.get(value, ()):
+                    watcher.offer(entry)
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        (self.watchers if watcher.index is None else self.indexed.setdefault(watcher.index, set())).add(watcher)
+
+    def remove_watcher(self, watcher: Watcher) -> None:
+        if watcher.index is None:
+            self.watchers.discard(watcher)
+        elif (bucket := self.indexed.get(watcher.index)) is not None:
+            bucket.discard(watcher)
+            if not bucket:
+                del self.indexed[watcher.index]
+
+    def _bounds(self, namespace: str) -> tuple[int, int]:
+        if not namespace or not self.namespaced:
+            return 0, len(self.keys)
+        prefix = f"{namespace}/"
+        return bisect_left(self.keys, prefix), bisect_left(self.keys, prefix + _AFTER)
+
+    def _cached(self, kv: KeyValue) -> CachedObject:
+        key = kv.key[len(self.prefix) :]
+        namespace, _, name = key.rpartition("/")
+        return cached(kv, namespace, name, key)
+
+
+class Caches:
+    """One cache per stored resource, all at the same revision, fed by one subscription."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.revision = 0
+        self.lost: StoreError | None = None
+        self._caches: dict[str, ResourceCache] = {}
+        # Events of resources nobody serves yet (a CustomResourceDefinition makes its cache later) stay in the store.
+        self._pending: list[WatchEvent] | None = []
+
+    async def start(self) -> None:
+        """Subscribe, read everything, drop the events that the read already showed."""
+        self._subscription = self.store.subscribe(prefix=PREFIX, callback=self._apply, on_lost=self._on_lost)
+        everything = await self.store.range(prefix=PREFIX)
+        for kv in everything.items:
+            cache = self._caches.get(kv.key.split("/", 3)[2])
+            if cache is not None:
+                cache.load(kv)
+        self.revision = everything.revision
+        for cache in self._caches.values():
+            cache.oldest = everything.revision
+        pending, self._pending = self._pending or [], None
+        self._apply([e for e in pending if e.revision > everything.revision])
+
+    def cache(self, qualified: str, *, namespaced: bool) -> ResourceCache:
+        """The cache of a resource; before `start`."""
+        found = self._caches.get(qualified)
+        if found is None:
+            found = self._caches[qualified] = ResourceCache(self, qualified, namespaced=namespaced)
+        return found
+
+    async def add(self, qualified: str, *, namespaced: bool) -> ResourceCache:
+        """The cache of a resource that comes after the start (a custom resource)."""
+        if qualified in self._caches:
+            return self._caches[qualified]
+        cache = ResourceCache(self, qualified, namespaced=namespaced)
+        missed: list[WatchEvent] = []
+        catching = self.store.subscribe(prefix=cache.prefix, callback=missed.extend)
+        found = await self.store.range(prefix=cache.prefix)
+        for kv in found.items:
+            cache.load(kv)
+        cache.oldest = found.revision
+        catching.close()
+        for event in missed:
+            if event.revision > found.revision:
+                cache.apply(event)
+        return self._caches.setdefault(qualified, cache)
+
+    def remove(self, qualified: str) -> None:
+        """A custom resource is gone: its watches end."""
+        cache = self._caches.pop(qualified, None)
+        if cache is not None:
+            for watcher in [*cache.watchers, *(w for bucket in cache.indexed.values() for w in bucket)]:
+                watcher.end()
+
+    def __iter__(self) -> Iterable[ResourceCache]:  # type: ignore[misc]
+        return iter(self._caches.values())
+
+    def _apply(self, events: Sequence[WatchEvent]) -> None:
+        if self._pending is not None:
+            self._pending.extend(events)
+            return
+        if not events:
+            return
+        for event in events:
+            cache = self._caches.get(event.key.split("/", 3)[2])
+            if cache is not None:
+                cache.apply(event)
+        self.revision = events[-1].revision
+
+    def _on_lost(self, error: StoreError) -> None:
+        self.lost = error

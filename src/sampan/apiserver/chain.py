@@ -1,0 +1,144 @@
+"""The request path, in order, on one page.
+
+    recover          whatever goes wrong becomes a Status
+    request info     verb, group, resource, namespace, name
+    limits           too many requests in flight: 429 and Retry-After; watches and streams are counted apart
+    authentication   who asks
+    impersonation    as whom (`impersonate`: its place)
+    audit            what is written down (`audit`: its place)
+    authorisation    may they
+    routing          to a verb's handler, or to what is no resource (`routes.py`)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from sampan.api.errors import ApiError, Forbidden, InternalError, Unauthorized, qualified
+from sampan.apiserver.codec import encode
+from sampan.apiserver.contracts import Attributes, Authenticator, Authorizer, User
+from sampan.apiserver.core import Core
+from sampan.apiserver.limits import InFlight
+from sampan.apiserver.metrics import Metrics
+from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.requestinfo import RequestInfo, request_info
+from sampan.apiserver.routing import Router
+
+log = logging.getLogger(__name__)
+
+
+class Chain:
+    def __init__(
+        self,
+        core: Core,
+        router: Router,
+        *,
+        authenticators: Sequence[Authenticator],
+        authorizers: Sequence[Authorizer],
+        limits: InFlight,
+        metrics: Metrics,
+    ) -> None:
+        self.core = core
+        self.router = router
+        self.authenticators = authenticators
+        self.authorizers = authorizers
+        self.limits = limits
+        self.metrics = metrics
+
+    async def handle(self, request: Request) -> Answer:
+        watched = self.metrics.start()
+        try:
+            answer = await self._handle(request)
+        except ApiError as error:
+            answer = error_reply(error)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            answer = error_reply(InternalError("Internal Server Error: " + request.path))
+        if request.warnings and not isinstance(answer, Reply):
+            request.warnings.clear()
+        if request.warnings and isinstance(answer, Reply):
+            answer.headers = [*answer.headers, *(("Warning", warning_header(w)) for w in dict.fromkeys(request.warnings))]
+        self.metrics.finish(watched, request, answer)
+        return answer
+
+    async def _handle(self, request: Request) -> Answer:
+        info = request.info = request_info(
+            request.method, request.path, watch="watch=" in request.query_string and _says_watch(request)
+        )
+        request.long_running = info.long_running
+        with self.limits.enter(request):
+            if request.user is None:
+                request.user = await self._authenticate(request)
+            await self._authorize(request.user, request, info)
+            return await self.router.dispatch(self.core, request)
+
+    async def _authenticate(self, request: Request) -> User:
+        for authenticator in self.authenticators:
+            user = await authenticator.authenticate(request)
+            if user is not None:
+                return user
+        raise Unauthorized("Unauthorized")
+
+    async def _authorize(self, user: User, request: Request, info: RequestInfo) -> None:
+        attributes = attributes_of(request, info)
+        reasons = []
+        for authorizer in self.authorizers:
+            decision = await authorizer.authorize(user, attributes)
+            if decision.allowed:
+                return
+            if decision.reason:
+                reasons.append(decision.reason)
+            if decision.allowed is False:
+                break
+        raise refused(user, attributes, ", ".join(reasons))
+
+
+def _says_watch(request: Request) -> bool:
+    return request.param("watch").lower() not in ("", "false", "0") or request.query.get("watch") == [""]
+
+
+def attributes_of(request: Request, info: RequestInfo) -> Attributes:
+    if not info.is_resource:
+        return Attributes(verb=info.verb, path=info.path, is_resource=False)
+    return Attributes(
+        verb=info.verb,
+        group=info.group,
+        version=info.version,
+        resource=info.resource,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+        path=info.path,
+    )
+
+
+def refused(user: User, attributes: Attributes, why: str) -> Forbidden:
+    """Kubernetes' sentence for a verb that a user has no right to."""
+    if not attributes.is_resource:
+        return Forbidden(f'forbidden: User "{user.name}" cannot {attributes.verb} path "{attributes.path}"')
+    resource = attributes.resource + (f"/{attributes.subresource}" if attributes.subresource else "")
+    said = f'User "{user.name}" cannot {attributes.verb} resource "{resource}" in API group "{attributes.group}"'
+    if attributes.namespace:
+        said += f' in the namespace "{attributes.namespace}"'
+    else:
+        said += " at the cluster scope"
+    if why:
+        said += f": {why}"
+    name = f' "{attributes.name}"' if attributes.name else ""
+    return Forbidden(
+        f"{qualified(attributes.resource, attributes.group)}{name} is forbidden: {said}",
+        name=attributes.name,
+        group=attributes.group,
+        kind=attributes.resource,
+    )
+
+
+def error_reply(error: ApiError) -> Reply:
+    headers = [("Retry-After", str(error.retry_after_seconds))] if error.retry_after_seconds is not None else ()
+    return Reply(error.http_code, encode(error.status()) + b"\n", headers=headers)
+
+
+def warning_header(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'

@@ -1,0 +1,96 @@
+"""A served resource: its row, its codec, its strategy and its cache, joined once. What handlers are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sampan.api.errors import ApiError, not_found
+from sampan.api.scheme import ResourceInfo
+from sampan.apiserver.cache import ResourceCache
+from sampan.apiserver.codec import Codec, CustomCodec
+from sampan.apiserver.objects import CachedObject, head
+from sampan.apiserver.registry.strategy import Strategy
+from sampan.apiserver.views import View
+
+
+class Endpoint:
+    """`cache` is shared by all versions of a resource; kinds stored in another version are converted on the way."""
+
+    def __init__(
+        self, info: ResourceInfo, strategy: Strategy, cache: ResourceCache, *, now: Callable[[], datetime]
+    ) -> None:
+        self.info = info
+        self.now = now
+        # Objects of some kinds pass by themselves (Events).
+        self.ttl_seconds: float | None = getattr(strategy, "ttl_seconds", None)
+        self.strategy = strategy
+        self.cache = cache
+        self.codec: Codec = Codec(info) if info.module else CustomCodec(info)
+        storage = strategy.storage_info
+        self.storage_codec = self.codec if storage is info else Codec(storage)
+        self.storage_head = head(storage)
+        # Whether a delete answers the object it deleted, rather than a Status.
+        self.returns_deleted: bool = getattr(strategy, "returns_deleted", False)
+        self.convert_tail: Callable[[CachedObject], bytes] | None = None
+        if storage is not info and info.module:
+            self.convert_tail = self._converted
+
+    @cached_property
+    def view(self) -> View:
+        return View(self)
+
+    @cached_property
+    def empty_body(self) -> bytes:
+        """What follows the metadata of an empty object: a bookmark's `,"spec":{…},"status":{}`."""
+        if self.info.type is None:
+            return b""
+        empty = self.codec.encode(self.info.type())
+        return empty[empty.index(b'"metadata":{}') + len(b'"metadata":{}') : -1]
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{namespace}/{name}" if self.info.namespaced else name
+
+    def find(self, namespace: str, name: str) -> CachedObject:
+        found = self.cache.get(namespace, name)
+        if found is None:
+            raise self.not_found(name)
+        return found
+
+    def not_found(self, name: str) -> ApiError:
+        return not_found(self.info.resource, name, group=self.info.group)
+
+    def decode(self, obj: CachedObject) -> Any:
+        """A fresh object, the caller's to change. Its resourceVersion is set."""
+        stored = self.storage_codec.decode(b"{" + obj.tail)
+        served = stored if self.convert_tail is None else self.strategy.from_storage(stored)
+        served.kind, served.apiVersion = self.info.kind, self.info.api_version
+        return served
+
+    def encode(self, obj: Any) -> bytes:
+        """The bytes to store."""
+        if self.convert_tail is None:
+            return self.codec.encode(obj)
+        return self.storage_codec.encode(self.strategy.to_storage(obj))
+
+    def whole(self, obj: Any) -> bytes:
+        """The bytes to answer, of an object that is not in the cache (dry run)."""
+        revision = obj.metadata.resourceVersion
+        data = self.codec.encode(obj)
+        if not revision:
+            return data
+        at = data.index(b'"metadata":{') + 12
+        return b'%s"resourceVersion":"%s",%s' % (data[:at], revision.encode(), data[at:])
+
+    def _converted(self, obj: CachedObject) -> bytes:
+        views = obj.views
+        if views is None:
+            views = obj.views = {}
+        key = (self.info.group, self.info.version)
+        tail: bytes | None = views.get(key)
+        if tail is None:
+            whole = self.whole(self.decode(obj))
+            tail = views[key] = whole[whole.index(b'"metadata"') :]
+        return tail

@@ -1,0 +1,58 @@
+"""From an object to the bytes of an answer, in the form that the client accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.api.errors import NotAcceptable
+from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.handlers.context import Context
+from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
+from sampan.apiserver.objects import CachedObject, cached
+from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.tables import TableView
+from sampan.apiserver.views import PartialView, View
+from sampan.storage.contract import KeyValue
+
+
+def view_of(request: Request, endpoint: Endpoint, choice: Accepted) -> View:
+    if not choice.kind:
+        return endpoint.view
+    if choice.kind == "Table":
+        return TableView(endpoint, choice.version, include=request.param("includeObject") or "Metadata")
+    return PartialView(endpoint, choice.version)
+
+
+def answer_cached(context: Context, obj: CachedObject, *, status: int = 200) -> Answer:
+    """An object of the cache, as it is there."""
+    accept = context.request.header("accept")
+    if accept in ("", JSON, "*/*"):
+        return Reply(status, context.endpoint.view.whole(obj) + b"\n")
+    choice = accepted(accept)
+    if choice.kind == "PartialObjectMetadataList":
+        raise NotAcceptable("406: Not Acceptable")
+    body = view_of(context.request, context.endpoint, choice).whole(obj)
+    return Reply(status, render(body + b"\n", choice.media), choice.media)
+
+
+def answer_stored(context: Context, kv: KeyValue, *, status: int = 200) -> Answer:
+    """What a write has just stored. The cache has it already, unless another write came right behind."""
+    cache = context.endpoint.cache
+    key = kv.key[len(cache.prefix) :]
+    obj = cache.objects.get(key)
+    if obj is None or obj.revision != kv.revision:
+        namespace, _, name = key.rpartition("/")
+        obj = cached(kv, namespace, name, key)
+    return answer_cached(context, obj, status=status)
+
+
+def answer_object(context: Context, obj: Any, *, status: int = 200) -> Answer:
+    """An object that is not stored: a dry run, or a kind that is only answered."""
+    choice = accepted(context.request.header("accept"))
+    body = context.endpoint.whole(obj)
+    if choice.kind:
+        tail = body[body.index(b'"metadata"') :]
+        meta = obj.metadata
+        passing = CachedObject("", meta.namespace or "", meta.name or "", 0, tail)
+        body = view_of(context.request, context.endpoint, choice).whole(passing)
+    return Reply(status, render(body + b"\n", choice.media), choice.media)

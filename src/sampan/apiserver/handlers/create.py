@@ -1,0 +1,87 @@
+"""POST a new object."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from uuid import uuid4
+
+from sampan.api.errors import BadRequest, already_exists, invalid
+from sampan.apiserver import managed
+from sampan.apiserver.bodies import read_object
+from sampan.apiserver.handlers.answers import answer_object, answer_stored
+from sampan.apiserver.handlers.context import Context
+from sampan.apiserver.options import WriteOptions, write_options
+from sampan.apiserver.request import Answer
+from sampan.storage.contract import KeyExists, KeyValue
+
+# Kubernetes' alphabet: no vowels and nothing that looks like another letter.
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_MAX_GENERATED = 58
+_TRIES = 8
+
+
+async def create(context: Context) -> Answer:
+    options = write_options(context.request, "CreateOptions")
+    obj = read_object(context.request, context.endpoint, validation=options.field_validation)
+    context.check_namespace(obj)
+    return await create_object(context, obj, options)
+
+
+async def create_object(context: Context, obj: Any, options: WriteOptions) -> Answer:
+    """Also the way of a PUT or an apply to a name that is not there."""
+    meta = obj.metadata
+    generated = bool(meta.generateName) and not meta.name
+    if not generated:
+        kv = await _store(context, obj, options)
+    else:
+        before = context.endpoint.codec.encode(obj)
+        for left in reversed(range(_TRIES)):
+            obj.metadata.name = generate_name(obj.metadata.generateName)
+            kv = await _store(context, obj, options, may_fail=left > 0)
+            if kv is not None or options.dry_run:
+                break
+            obj = context.endpoint.codec.decode(before)
+    if kv is None:
+        return answer_object(context, obj, status=201)
+    return answer_stored(context, kv, status=201)
+
+
+async def _store(context: Context, obj: Any, options: WriteOptions, *, may_fail: bool = False) -> KeyValue | None:
+    """Everything between the decoded body and the store. None: a dry run, or (`may_fail`) the name is taken."""
+    core, endpoint = context.core, context.endpoint
+    meta, strategy = obj.metadata, endpoint.strategy
+    if meta.resourceVersion:
+        raise BadRequest("resourceVersion should not be set on objects to be created")
+    obj.kind, obj.apiVersion = endpoint.info.kind, endpoint.info.api_version
+    meta.uid = str(uuid4())
+    meta.creationTimestamp = core.timestamp()
+    meta.deletionTimestamp = meta.deletionGracePeriodSeconds = meta.selfLink = None
+    strategy.default(obj)
+    strategy.prepare_for_create(obj, context.write_context(dry_run=options.dry_run))
+    managed.on_create(context, obj)
+    attributes = context.attributes("CREATE", obj=obj, name=meta.name or "", dry_run=options.dry_run, options=options)
+    await core.admission.mutate(attributes)
+    obj = attributes.object
+    if errors := strategy.validate(obj):
+        raise invalid(endpoint.info.kind, meta.name or "", errors, group=endpoint.info.group)
+    await core.admission.validate(attributes)
+    context.request.warnings += strategy.warnings(obj, None)
+    managed.after_admission(context, obj)
+    key = endpoint.key(context.namespace, meta.name)
+    if options.dry_run:
+        if key in endpoint.cache.objects:
+            raise already_exists(endpoint.info.resource, meta.name, group=endpoint.info.group)
+        return None
+    try:
+        return await core.store.create(
+            key=endpoint.cache.store_key(key), value=endpoint.encode(obj), ttl_seconds=endpoint.ttl_seconds
+        )
+    except KeyExists:
+        if may_fail:
+            return None
+        raise already_exists(endpoint.info.resource, meta.name, group=endpoint.info.group) from None
+
+
+def generate_name(prefix: str) -> str:
+    return prefix[:_MAX_GENERATED] + "".join(secrets.choice(_ALPHABET) for _ in range(5))

@@ -1,0 +1,56 @@
+"""GET a collection: joined bytes, in pages that are pinned to one revision."""
+
+from __future__ import annotations
+
+from sampan.api.errors import BadRequest, Expired
+from sampan.apiserver.cache import TooOld
+from sampan.apiserver.handlers.answers import view_of
+from sampan.apiserver.handlers.context import Context
+from sampan.apiserver.handlers.paging import Page, next_token, page_of
+from sampan.apiserver.handlers.selection import selection
+from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
+from sampan.apiserver.objects import CachedObject
+from sampan.apiserver.request import Answer, Reply
+from sampan.apiserver.views import View, list_metadata
+
+_PLAIN = Accepted()
+
+
+async def list_(context: Context) -> Answer:
+    request, endpoint, cache = context.request, context.endpoint, context.endpoint.cache
+    accept = request.header("accept")
+    choice = _PLAIN if accept in ("", JSON, "*/*") else accepted(accept)
+    view = endpoint.view if not choice.kind else view_of(request, endpoint, choice)
+    namespace = context.namespace
+    if not request.query_string and not request.query:
+        body = view.list(cache.list(namespace), list_metadata(cache.revision))
+        return Reply(200, render(body + b"\n", choice.media), choice.media)
+    chosen = selection(request, endpoint)
+    page = page_of(request, cache.revision)
+    try:
+        objects = cache.list_at(page.revision, namespace, page.start)
+    except TooOld as error:
+        raise _expired(page, error) from None
+    if chosen.matches is not None:
+        matches = chosen.matches
+        objects = [o for o in objects if matches(o)]
+    return _answer(view, choice, objects, page, counted=chosen.matches is None)
+
+
+def _answer(view: View, choice: Accepted, objects: list[CachedObject], page: Page, *, counted: bool) -> Answer:
+    token, remaining = "", None
+    if page.limit and len(objects) > page.limit:
+        remaining = len(objects) - page.limit if counted else None
+        objects = objects[: page.limit]
+        token = next_token(page.revision, objects[-1].key)
+    body = view.list(objects, list_metadata(page.revision, token, remaining))
+    return Reply(200, render(body + b"\n", choice.media), choice.media)
+
+
+def _expired(page: Page, error: TooOld) -> Expired | BadRequest:
+    if page.start:
+        return Expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+            "without the continue parameter."
+        )
+    return Expired("The resourceVersion for the provided list is too old.")

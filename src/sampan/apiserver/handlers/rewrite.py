@@ -1,0 +1,165 @@
+"""Changing an object that is there: read, change, check, write if nobody else wrote; again if somebody did.
+
+PUT, PATCH, apply and the writing subresources differ only in what they change; the rest of the way is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from sampan.api.errors import ApiError, FieldError, conflict, invalid
+from sampan.apiserver import managed
+from sampan.apiserver.handlers.answers import answer_cached, answer_object, answer_stored
+from sampan.apiserver.handlers.context import Context
+from sampan.apiserver.objects import CachedObject
+from sampan.apiserver.options import WriteOptions
+from sampan.apiserver.request import Answer
+from sampan.storage.contract import KeyNotFound, RevisionConflict
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+_TRIES = 16
+
+# (a fresh copy of the present object, its cached form) → the object as it shall be
+Change = Callable[[Any, CachedObject], Any]
+
+
+class Rules(Struct, frozen=True):
+    """What the strategy says of one endpoint of the object: itself, its status, another subresource."""
+
+    prepare: Callable[[Any, Any], None]
+    validate: Callable[[Any, Any], list[FieldError]]
+    warnings: Callable[[Any, Any], list[str]]
+
+
+def rules_for(context: Context) -> Rules:
+    strategy, subresource = context.endpoint.strategy, context.info.subresource
+    if not subresource:
+        return Rules(strategy.prepare_for_update, strategy.validate_update, strategy.warnings)
+    if subresource == "status":
+        return Rules(strategy.prepare_for_status_update, strategy.validate_status_update, _no_warnings)
+    return Rules(
+        lambda obj, old: strategy.prepare_for_subresource_update(subresource, obj, old),
+        lambda obj, old: strategy.validate_subresource_update(subresource, obj, old),
+        _no_warnings,
+    )
+
+
+def _no_warnings(obj: Any, old: Any) -> list[str]:
+    return []
+
+
+async def rewrite(
+    context: Context,
+    change: Change,
+    options: WriteOptions,
+    *,
+    rules: Rules | None = None,
+    answer: Callable[[Context, Any, bytes], Answer] | None = None,
+) -> Answer:
+    """`change` is called anew for each try. `answer` makes another answer than the object."""
+    endpoint, core = context.endpoint, context.core
+    for _ in range(_TRIES):
+        current = endpoint.find(context.namespace, context.name)
+        old = endpoint.decode(current)
+        obj = change(endpoint.decode(current), current)
+        unconditional = not obj.metadata.resourceVersion
+        _check_preconditions(context, obj, old, current)
+        _carry_over(obj, old)
+        await _admit(context, obj, old, rules or rules_for(context), options)
+        if options.dry_run:
+            return answer_object(context, obj)
+        if unconditional and not endpoint.strategy.allow_unconditional_update and not context.info.subresource:
+            pass
+        data = endpoint.encode(obj)
+        if data == stored_bytes(context, current):
+            return answer_cached(context, current)
+        key = endpoint.cache.store_key(current.key)
+        try:
+            if ready_to_go(context, obj):
+                gone = await core.store.delete(key=key, expected_revision=current.revision)
+                obj.metadata.resourceVersion = str(gone.revision)
+                return answer_object(context, obj)
+            kv = await core.store.update(
+                key=key, value=data, expected_revision=current.revision, ttl_seconds=endpoint.ttl_seconds
+            )
+        except KeyNotFound:
+            raise endpoint.not_found(context.name) from None
+        except RevisionConflict:
+            if not unconditional:
+                raise _conflict(context) from None
+            context.request.warnings.clear()
+            continue
+        return answer_stored(context, kv)
+    raise _conflict(context)
+
+
+async def _admit(context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions) -> None:
+    endpoint, admission = context.endpoint, context.core.admission
+    endpoint.strategy.default(obj)
+    rules.prepare(obj, old)
+    managed.on_update(context, obj, old)
+    attributes = context.attributes("UPDATE", obj=obj, old=old, dry_run=options.dry_run, options=options)
+    await admission.mutate(attributes)
+    if errors := rules.validate(obj, old):
+        raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
+    await admission.validate(attributes)
+    context.request.warnings += rules.warnings(obj, old)
+
+
+def _check_preconditions(context: Context, obj: Any, old: Any, current: CachedObject) -> None:
+    meta, info = obj.metadata, context.endpoint.info
+    if meta.uid and meta.uid != old.metadata.uid:
+        raise conflict(
+            info.resource,
+            context.name,
+            f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {old.metadata.uid}",
+            group=info.group,
+        )
+    if meta.resourceVersion:
+        if meta.resourceVersion != str(current.revision):
+            raise _conflict(context)
+    elif not context.endpoint.strategy.allow_unconditional_update:
+        error = FieldError(
+            "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update"
+        )
+        raise invalid(info.kind, context.name, [error], group=info.group)
+
+
+def _carry_over(obj: Any, old: Any) -> None:
+    """What no client writes."""
+    meta, before = obj.metadata, old.metadata
+    meta.uid = before.uid
+    meta.creationTimestamp = before.creationTimestamp
+    meta.deletionTimestamp = before.deletionTimestamp
+    meta.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
+    meta.selfLink = None
+    meta.resourceVersion = before.resourceVersion
+    if meta.generation is None:
+        meta.generation = before.generation
+
+
+def ready_to_go(context: Context, obj: Any) -> bool:
+    """An object that was only waiting for its last finalizer, and has none any more."""
+    meta = obj.metadata
+    return (
+        meta.deletionTimestamp is not None
+        and not meta.finalizers
+        and not meta.deletionGracePeriodSeconds
+        and not context.endpoint.strategy.holds(obj)
+    )
+
+
+def stored_bytes(context: Context, current: CachedObject) -> bytes:
+    """The bytes as they stand in the store, from the cached form."""
+    endpoint = context.endpoint
+    head = endpoint.storage_head
+    tail = current.tail
+    return head + b'"metadata":{' + tail[tail.index(b",") + 1 :]
+
+
+def _conflict(context: Context) -> ApiError:
+    info = context.endpoint.info
+    return conflict(info.resource, context.name, MODIFIED, group=info.group)

@@ -1,0 +1,368 @@
+"""HTTP/1.1 for the chain: bytes in, one write out.
+
+Why our own: an answer here is a look-up and a write, so the cost of a request is the cost of its HTTP. A general server
+makes a task, a header map and a response object for each; this makes a `Request` and runs the chain at once (`eager.py`).
+The parser is strict where leniency would be a risk: one framing per body, no folded headers, no bare line feeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+import zlib
+from collections import deque
+from email.utils import formatdate
+from functools import partial
+from http import HTTPStatus
+from typing import Any, cast
+
+from sampan.apiserver import eager
+from sampan.apiserver.chain import Chain, error_reply
+from sampan.apiserver.httphead import MAX_HEAD, BadHead, Chunks, Head, parse_head
+from sampan.apiserver.request import Answer, Reply, Request, Stream, Upgrade
+from sampan.api.errors import TooLarge
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 3 * 1024 * 1024
+# As Kubernetes: smaller answers are not worth the work.
+GZIP_FROM = 128 * 1024
+_STATUS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+_HIGH_WATER = 1024 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """One client. Requests are answered one after the other; what comes meanwhile waits."""
+
+    __slots__ = (
+        "_body", "_chunks", "_closing", "_drained", "_head", "_loop", "_need", "_raw", "_rest", "_task", "active",
+        "chain", "connections", "memo", "transport", "writing_since",
+    )  # fmt: skip
+
+    def __init__(self, chain: Chain, connections: set[Connection], loop: asyncio.AbstractEventLoop) -> None:
+        self.chain = chain
+        self.connections = connections
+        self.memo: dict[str, Any] = {}
+        self.active = time.monotonic()
+        self.writing_since = 0.0
+        self._loop = loop
+        self._rest = b""
+        self._head: Head | None = None
+        self._body: list[bytes] = []
+        self._need = 0
+        self._chunks: Chunks | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._raw: RawBytes | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._closing = False
+        self.transport: asyncio.Transport | None = None
+
+    @property
+    def idle(self) -> bool:
+        return self._task is None
+
+    # --- who it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object") if self.transport else None
+        return tls.getpeercert(True) if tls is not None else None
+
+    @property
+    def peer_address(self) -> str:
+        peer = self.transport.get_extra_info("peername") if self.transport else None
+        return str(peer[0]) if peer else ""
+
+    # --- what the transport tells ------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's own class
+        self.transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.connections.discard(self)
+        self.transport = None
+        if self._raw is not None:
+            self._raw.feed(b"")
+        elif self._task is not None:
+            self._task.cancel()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self.writing_since = time.monotonic()
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self.writing_since = 0.0
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    async def drain(self) -> None:
+        if self._drained is not None:
+            await self._drained
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError
+
+    def eof_received(self) -> bool:
+        if self._raw is not None:
+            self._raw.feed(b"")
+            return True
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self._raw is not None:
+            self._raw.feed(data)
+            return
+        self._rest = self._rest + data if self._rest else data
+        if self._task is not None:
+            if len(self._rest) > MAX_BODY and self.transport is not None:
+                self.transport.pause_reading()
+            return
+        self._advance()
+
+    # --- from bytes to requests --------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Answer the requests that are complete."""
+        while self._rest and self._task is None and self.transport is not None and not self._closing:
+            try:
+                request = self._next_request()
+            except BadHead as error:
+                self._refuse(error)
+                return
+            if request is None:
+                return
+            self.active = time.monotonic()
+            head = self._head
+            assert head is not None
+            self._head = None
+            task = eager.run(self.chain.handle(request), partial(self._answer, head), self._loop)
+            if task is not None:
+                self._task = task
+
+    def _next_request(self) -> Request | None:
+        head = self._head
+        if head is None:
+            end = self._rest.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._rest) > MAX_HEAD:
+                    raise BadHead(431, "header too large")
+                return None
+            head = parse_head(self._rest[:end])
+            self._rest = self._rest[end + 4 :]
+            self._head, self._body, self._need = head, [], head.length
+            if head.length > MAX_BODY:
+                raise BadHead(413, "body too large")
+            self._chunks = Chunks(MAX_BODY) if head.chunked else None
+            if head.expects_continue and self.transport is not None:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = self._read_body()
+        if body is None:
+            return None
+        return Request(head.method, head.path, head.query, head.headers, body, connection=self)
+
+    def _read_body(self) -> bytes | None:
+        if self._chunks is not None:
+            self._rest = self._chunks.feed(self._rest)
+            return self._chunks.body if self._chunks.done else None
+        if not self._need:
+            return b""
+        if len(self._rest) < self._need and not self._body:
+            # Large bodies come in many pieces: collect them without copying what is there each time.
+            self._body, self._need, self._rest = [self._rest], self._need - len(self._rest), b""
+            return None
+        part = self._rest[: self._need]
+        self._rest = self._rest[len(part) :]
+        self._need -= len(part)
+        self._body.append(part)
+        if self._need:
+            return None
+        return self._body[0] if len(self._body) == 1 else b"".join(self._body)
+
+    def _refuse(self, error: BadHead) -> None:
+        if error.status == 413:
+            reply = error_reply(TooLarge(f"Request entity too large: limit is {MAX_BODY}"))
+        else:
+            reply = Reply(error.status, f"{error.status} {error}\n".encode(), "text/plain; charset=utf-8")
+        self._closing = True
+        self._write_reply(None, reply)
+
+    # --- from answers to bytes ---------------------------------------------------------------------------------
+
+    def _answer(self, head: Head, answer: Answer) -> None:
+        self._task = None
+        if self.transport is None:
+            if isinstance(answer, Stream):
+                answer.frames.close()
+            return
+        if isinstance(answer, Reply):
+            if len(answer.body) >= GZIP_FROM and head.accepts_gzip:
+                self._task = self._loop.create_task(self._zipped(head, answer))
+                return
+            self._write_reply(head, answer)
+            self._go_on()
+        elif isinstance(answer, Stream):
+            self._task = self._loop.create_task(self._stream(head, answer))
+        else:
+            self._task = self._loop.create_task(self._upgrade(answer))
+
+    def _go_on(self) -> None:
+        """An answer is out: close, or see what came meanwhile."""
+        if self.transport is None:
+            return
+        if self._closing:
+            self.transport.close()
+        elif self._rest:
+            self.transport.resume_reading()
+            self._loop.call_soon(self._advance)
+
+    def _write_reply(self, head: Head | None, reply: Reply, *, encoding: bytes = b"") -> None:
+        assert self.transport is not None
+        if head is None or not head.keep_alive:
+            self._closing = True
+        lines = b"".join([b"%s: %s\r\n" % (k.encode(), v.encode()) for k, v in reply.headers]) if reply.headers else b""
+        body = b"" if head is not None and head.method == "HEAD" else reply.body
+        self.transport.write(
+            b"%sContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-cache, private\r\nDate: %s\r\n%s%s%s\r\n%s"
+            % (
+                _status(reply.status),
+                reply.content_type.encode(),
+                len(reply.body),
+                _date(),
+                encoding,
+                lines,
+                b"Connection: close\r\n" if self._closing else b"",
+                body,
+            )
+        )
+
+    async def _zipped(self, head: Head, reply: Reply) -> None:
+        reply.body = await self._loop.run_in_executor(None, _gzip, reply.body)
+        self._task = None
+        if self.transport is not None:
+            self._write_reply(head, reply, encoding=b"Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n")
+            self._go_on()
+
+    async def _stream(self, head: Head, stream: Stream) -> None:
+        """Chunked, one write for all frames that are ready. A client that stops reading stops us, not our memory."""
+        frames, separator = stream.frames, stream.separator
+        try:
+            self._write_stream_head(stream)
+            while (batch := await frames.next()) is not None:
+                data = separator.join([*batch, b""]) if separator else b"".join(batch)
+                if self.transport is None:
+                    return
+                if data:
+                    self.transport.write(b"%x\r\n%s\r\n" % (len(data), data))
+                await self.drain()
+            if self.transport is not None:
+                self.transport.write(b"0\r\n\r\n")
+        except ConnectionResetError:
+            pass
+        except Exception:
+            log.exception("stream failed")
+            self._closing = True
+        finally:
+            frames.close()
+            self._task = None
+        self._closing = self._closing or not head.keep_alive
+        self._go_on()
+
+    def _write_stream_head(self, stream: Stream) -> None:
+        assert self.transport is not None
+        lines = b"".join([b"%s: %s\r\n" % (k.encode(), v.encode()) for k, v in stream.headers])
+        self.transport.write(
+            b"%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\nCache-Control: no-cache, private\r\nDate: %s\r\n%s\r\n"
+            % (_status(stream.status), stream.content_type.encode(), _date(), lines)
+        )
+
+    async def _upgrade(self, upgrade: Upgrade) -> None:
+        assert self.transport is not None
+        raw = self._raw = RawBytes(self)
+        lines = b"".join([b"%s: %s\r\n" % (k.encode(), v.encode()) for k, v in upgrade.headers])
+        self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\n%s\r\n" % lines)
+        if self._rest:
+            raw.feed(self._rest)
+            self._rest = b""
+        try:
+            await upgrade.run(raw)
+        except ConnectionError:
+            pass
+        except Exception:
+            log.exception("upgraded connection failed")
+        finally:
+            raw.close()
+
+
+class RawBytes:
+    """`RawConnection` on a connection that was upgraded. What is not read holds the peer up."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._paused = False
+        self._ended = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def feed(self, data: bytes) -> None:
+        if data:
+            self._chunks.append(data)
+            self._size += len(data)
+            transport = self._connection.transport
+            if self._size > _HIGH_WATER and not self._paused and transport is not None:
+                self._paused = True
+                transport.pause_reading()
+        else:
+            self._ended = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def read(self) -> bytes:
+        while not self._chunks:
+            if self._ended:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        data = self._chunks.popleft()
+        self._size -= len(data)
+        if self._paused and self._size <= _HIGH_WATER // 2 and self._connection.transport is not None:
+            self._paused = False
+            self._connection.transport.resume_reading()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError
+        transport.write(data)
+        await self._connection.drain()
+
+    def close(self) -> None:
+        if self._connection.transport is not None:
+            self._connection.transport.close()
+
+
+def _status(code: int) -> bytes:
+    return _STATUS.get(code) or f"HTTP/1.1 {code} Unknown\r\n".encode()
+
+
+_date_at = 0.0
+_date_text = b""
+
+
+def _date() -> bytes:
+    global _date_at, _date_text
+    now = time.time()
+    if now - _date_at >= 1.0:
+        _date_at, _date_text = now, formatdate(now, usegmt=True).encode()
+    return _date_text
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()

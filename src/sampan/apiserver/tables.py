@@ -1,0 +1,88 @@
+"""Server-side printing: objects as rows of cells, which kubectl prints as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sampan.apiserver.codec import encode
+from sampan.apiserver.objects import CachedObject
+from sampan.apiserver.views import View, metadata_of
+
+if TYPE_CHECKING:
+    from sampan.apiserver.cache import Event
+    from sampan.apiserver.endpoint import Endpoint
+
+
+class TableView(View):
+    """`include`: what stands beside the cells: None, Metadata or the whole Object."""
+
+    def __init__(self, endpoint: Endpoint, version: str = "v1", *, include: str = "Metadata") -> None:
+        super().__init__(endpoint)
+        self.include = include
+        self.version = version.encode()
+        self.list_head = b'{"kind":"Table","apiVersion":"meta.k8s.io/%s",' % self.version
+        self.key = ("table", version, include)
+        self._definitions = encode(
+            [
+                {"name": c.name, "type": c.type, "format": c.format, "description": c.description, "priority": c.priority}
+                for c in endpoint.strategy.columns
+            ]
+        )
+        self._first = True
+
+    def row(self, obj: CachedObject) -> bytes:
+        cells = encode(self.endpoint.strategy.cells(self.endpoint.decode(obj), self.endpoint.now()))
+        return b'{"cells":%s,"object":%s}' % (cells, self._object(obj))
+
+    def whole(self, obj: CachedObject) -> bytes:
+        return self.list([obj], b'{"resourceVersion":"%d"}' % obj.revision)
+
+    def list(self, objects: Sequence[CachedObject], metadata: bytes) -> bytes:
+        return b'%s"metadata":%s,"columnDefinitions":%s,"rows":[%s]}' % (
+            self.list_head,
+            metadata,
+            self._definitions,
+            b",".join([self.row(o) for o in objects]),
+        )
+
+    def added(self, obj: CachedObject) -> bytes:
+        return b'{"type":"ADDED","object":%s}' % self._event_table(obj)
+
+    def frame(self, kind: str, event: Event) -> bytes:
+        obj = event.object
+        if kind == "LEFT":
+            assert event.previous is not None
+            obj, kind = event.previous.at_revision(event.revision), "DELETED"
+        return b'{"type":"%s","object":%s}' % (kind.encode(), self._event_table(obj))
+
+    def bookmark(self, revision: int, *, initial_events_end: bool = False) -> bytes:
+        note = b',"annotations":{"k8s.io/initial-events-end":"true"}' if initial_events_end else b""
+        row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%s",' % self.version
+        row += b'"metadata":{"resourceVersion":"%d"%s}}}' % (revision, note)
+        return b'{"type":"BOOKMARK","object":%s"metadata":{"resourceVersion":"%d"},"columnDefinitions":null,"rows":[%s]}}' % (
+            self.list_head,
+            revision,
+            row,
+        )
+
+    def _event_table(self, obj: CachedObject) -> bytes:
+        """Only a watch's first event says the columns."""
+        definitions = self._definitions if self._first else b"null"
+        self._first = False
+        return b'%s"metadata":{"resourceVersion":"%d"},"columnDefinitions":%s,"rows":[%s]}' % (
+            self.list_head,
+            obj.revision,
+            definitions,
+            self.row(obj),
+        )
+
+    def _object(self, obj: CachedObject) -> bytes:
+        if self.include == "None":
+            return b"null"
+        if self.include == "Object":
+            return self.endpoint.view.whole(obj)
+        return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%s","metadata":%s}' % (
+            self.version,
+            metadata_of(obj),
+        )

@@ -1,0 +1,119 @@
+"""One client's watch: what it selects, and the events that wait for it. A watcher that does not read is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sampan.apiserver.cache import Event, ResourceCache
+from sampan.apiserver.objects import CachedObject
+
+if TYPE_CHECKING:
+    from sampan.apiserver.views import View
+
+MAX_QUEUED = 10_000
+BATCH = 500
+BOOKMARK_SECONDS = 60.0
+
+Matcher = Callable[[CachedObject], bool]
+
+
+class Watcher:
+    """Implements `Frames`. Events are matched as they come and encoded as they are read."""
+
+    def __init__(
+        self,
+        cache: ResourceCache,
+        view: View,
+        *,
+        namespace: str = "",
+        matches: Matcher | None = None,
+        index: str | None = None,
+        bookmarks: bool = False,
+        timeout: float,
+    ) -> None:
+        self.cache = cache
+        self.view = view
+        self.index = index
+        self._prefix = f"{namespace}/" if namespace and cache.namespaced else ""
+        self._matches = matches
+        self._bookmarks = bookmarks
+        self._deadline = asyncio.get_running_loop().time() + timeout
+        self._queue: deque[bytes | CachedObject | tuple[str, Event]] = deque()
+        self._limit = MAX_QUEUED
+        self._waiter: asyncio.Future[None] | None = None
+        self._over = False
+
+    def offer(self, event: Event) -> None:
+        obj = event.object
+        if self._prefix and not obj.key.startswith(self._prefix):
+            return
+        matches = self._matches
+        if matches is None:
+            kind = "DELETED" if event.deleted else "ADDED" if event.previous is None else "MODIFIED"
+        else:
+            is_in = not event.deleted and matches(obj)
+            was_in = event.previous is not None and matches(event.previous)
+            if is_in:
+                kind = "MODIFIED" if was_in else "ADDED"
+            elif was_in:
+                kind = "DELETED" if event.deleted else "LEFT"
+            else:
+                return
+        self._put((kind, event))
+
+    def put(self, entries: Iterable[bytes | CachedObject]) -> None:
+        """What comes before the live events: the initial state, a bookmark. It does not count as falling behind."""
+        self._queue.extend(entries)
+        self._limit = MAX_QUEUED + len(self._queue)
+        self._wake()
+
+    def end(self) -> None:
+        self._over = True
+        self._wake()
+
+    def close(self) -> None:
+        self.cache.remove_watcher(self)
+        self.end()
+
+    async def next(self) -> Sequence[bytes] | None:
+        while not self._queue:
+            if self._over:
+                return None
+            loop = asyncio.get_running_loop()
+            left = self._deadline - loop.time()
+            if left <= 0:
+                return None
+            self._waiter = loop.create_future()
+            wait = min(left, BOOKMARK_SECONDS) if self._bookmarks else left
+            timer = loop.call_later(wait, self._wake)
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+                self._waiter = None
+            if not self._queue and not self._over and self._bookmarks:
+                return [self.view.bookmark(self.cache.revision)]
+        queue, view = self._queue, self.view
+        frames = []
+        for _ in range(min(len(queue), BATCH)):
+            entry = queue.popleft()
+            if isinstance(entry, tuple):
+                frames.append(view.frame(*entry))
+            else:
+                frames.append(entry if isinstance(entry, bytes) else view.added(entry))
+        return frames
+
+    def _put(self, entry: tuple[str, Event]) -> None:
+        if len(self._queue) >= self._limit:
+            self._queue.clear()
+            self.end()
+            return
+        self._queue.append(entry)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
