@@ -1,1 +1,1 @@
-"""The node as an object of the API: what it has (`facts.py`), how it is (`status.py`), that it lives (`registrar.py`)."""
+"""The node as an API object: what it has (`facts.py`), how it is (`status.py`), that it lives (`registrar.py`)."""

@@ -1,0 +1,131 @@
+"""Whether this node takes a Pod at all: the last check, against what really runs here. Pure.
+
+The scheduler has looked already; static Pods and those with `spec.nodeName` set by hand come past it.
+"""
+
+from collections.abc import Iterable
+
+from sampan.api import quantity
+from sampan.api.types import core_v1
+from sampan.kubelet.sandbox_config import host_ports
+from sampan.kubelet.worker import Verdict
+
+SAFE_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    }
+)
+Amounts = dict[str, int]  # milli-units
+
+
+class NodeAdmission:
+    def __init__(self, node_labels: dict[str, str], allocatable: dict[str, str], unsafe_sysctls: Iterable[str]) -> None:
+        self._labels = node_labels
+        self._room = {name: quantity.milli_value(amount) for name, amount in allocatable.items()}
+        self._unsafe = tuple(unsafe_sysctls)
+
+    def admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
+        return self._sysctls(pod) or self._resources(pod, others) or self._selector(pod) or self._ports(pod, others)
+
+    def _sysctls(self, pod: core_v1.Pod) -> Verdict | None:
+        context = pod.spec.securityContext
+        for sysctl in (context.sysctls if context is not None else None) or ():
+            allowed = sysctl.name in SAFE_SYSCTLS or any(
+                sysctl.name == p or (p.endswith("*") and sysctl.name.startswith(p[:-1])) for p in self._unsafe
+            )
+            if not allowed:
+                return _rejection("SysctlForbidden", f'forbidden sysctl: "{sysctl.name}" not allowlisted')
+        return None
+
+    def _resources(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
+        if len(others) + 1 > self._room.get("pods", 110_000) // 1000:
+            return _rejection(
+                "OutOfpods",
+                "Node didn't have enough resource: pods, requested: 1, "
+                f"used: {len(others)}, capacity: {self._room['pods'] // 1000}",
+            )
+        wanted = requests(pod)
+        used: Amounts = {}
+        for other in others:
+            for name, amount in requests(other).items():
+                used[name] = used.get(name, 0) + amount
+        for name, amount in wanted.items():
+            room = self._room.get(name, 0)
+            if amount and amount + used.get(name, 0) > room:
+                said = [_shown(name, a) for a in (amount, used.get(name, 0), room)]
+                return _rejection(
+                    f"OutOf{name}",
+                    f"Node didn't have enough resource: {name}, requested: {said[0]}, used: {said[1]}, "
+                    f"capacity: {said[2]}",
+                )
+        return None
+
+    def _selector(self, pod: core_v1.Pod) -> Verdict | None:
+        for key, value in (pod.spec.nodeSelector or {}).items():
+            if self._labels.get(key) != value:
+                return _rejection(
+                    "NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+                )
+        return None
+
+    def _ports(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
+        taken = {(p.protocol, p.host_port, p.host_ip) for o in others for p in host_ports(o)}
+        for port in host_ports(pod):
+            for protocol, number, ip in taken:
+                same_ip = ip == port.host_ip or not ip or not port.host_ip
+                if (protocol, number) == (port.protocol, port.host_port) and same_ip:
+                    said = "node(s) didn't have free ports for the requested pod ports"
+                    return _rejection("NodePorts", f"Predicate NodePorts failed: {said}")
+        return None
+
+
+def _rejection(reason: str, message: str) -> Verdict:
+    return Verdict(reason, message, rejected=True)
+
+
+def _shown(name: str, milli: int) -> int:
+    return milli if name == "cpu" else milli // 1000
+
+
+def requests(pod: core_v1.Pod) -> Amounts:
+    """What the Pod asks of the node: the most that runs at one time, with its overhead."""
+    total: Amounts = {}
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for container in pod.spec.initContainers or ():
+        own = _amounts(container)
+        if container.restartPolicy == "Always":
+            _add(sidecars, own)
+            current = dict(sidecars)
+        else:
+            current = dict(sidecars)
+            _add(current, own)
+        for name, amount in current.items():
+            peak[name] = max(peak.get(name, 0), amount)
+    _add(total, sidecars)
+    for container in pod.spec.containers:
+        _add(total, _amounts(container))
+    for name, amount in peak.items():
+        total[name] = max(total.get(name, 0), amount)
+    _add(total, {name: quantity.milli_value(a) for name, a in (pod.spec.overhead or {}).items()})
+    return total
+
+
+def _amounts(container: core_v1.Container) -> Amounts:
+    return {name: quantity.milli_value(a) for name, a in (container.resources.requests or {}).items()}
+
+
+def _add(into: Amounts, other: Amounts) -> None:
+    for name, amount in other.items():
+        into[name] = into.get(name, 0) + amount

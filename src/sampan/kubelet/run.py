@@ -1,0 +1,175 @@
+"""Puts the kubelet together and runs it: sources of Pods on one side, runtime and network on the other."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from sampan.api.types import core_v1
+from sampan.client.api import Client
+from sampan.client.clock import Clock, RealClock
+from sampan.client.events import EventRecorder
+from sampan.client.informer import Informer
+from sampan.kubelet.admission import NodeAdmission
+from sampan.kubelet.config import KubeletConfig
+from sampan.kubelet.environment import NodeFacts, PodEnvironment
+from sampan.kubelet.events import PodEvents
+from sampan.kubelet.hooks import LifecycleHooks
+from sampan.kubelet.images import ImagePuller
+from sampan.kubelet.node.facts import Machine, read_machine
+from sampan.kubelet.node.registrar import NodeRegistrar
+from sampan.kubelet.node.status import NodeInputs, allocatable, labels
+from sampan.kubelet.objects import Objects
+from sampan.kubelet.pods import Pods
+from sampan.kubelet.probes.prober import Prober
+from sampan.kubelet.pull_secrets import PullSecrets
+from sampan.kubelet.security import PodSecurity
+from sampan.kubelet.starter import Starter
+from sampan.kubelet.status_writer import StatusWriter
+from sampan.kubelet.stopper import Stopper
+from sampan.kubelet.termination import TerminationMessages
+from sampan.kubelet.volumes.claims import Claims
+from sampan.kubelet.volumes.manager import VolumeManager
+from sampan.kubelet.volumes.tokens import Tokens
+from sampan.kubelet.worker import Tools
+from sampan.network.contract import PodNetwork
+from sampan.runtime.contract import EventKind, Runtime
+
+log = logging.getLogger(__name__)
+
+
+class Kubelet:
+    """Every part of it, joined. `run` is its life; the parts are open for its own API server (`server/`)."""
+
+    def __init__(
+        self,
+        client: Client,
+        config: KubeletConfig,
+        *,
+        runtime: Runtime,
+        network: PodNetwork,
+        clock: Clock | None = None,
+    ) -> None:
+        self.client = client
+        self.config = config
+        self.runtime = runtime
+        self.network = network
+        self.clock = clock or RealClock()
+        self.machine: Machine = read_machine(config.root_dir)
+        room = {name: str(amount) for name, amount in allocatable(self.machine, config).items()}
+        host_ips = tuple(config.node_ips or [config.node_ip])
+        facts = NodeFacts(name=config.node_name, host_ips=host_ips, allocatable=room)
+
+        self.recorder = EventRecorder(client, component="kubelet", host=config.node_name, clock=self.clock)
+        self.events = PodEvents(self.recorder)
+        self.objects = Objects(client, self.clock)
+        self.services: Informer[core_v1.Service] = Informer(client.resource(core_v1.Service), clock=self.clock)
+        self.api_pods: Informer[core_v1.Pod] = Informer(
+            client.resource(core_v1.Pod), field_selector=f"spec.nodeName={config.node_name}", clock=self.clock
+        )
+        self.volumes = VolumeManager(
+            config, self.objects, Tokens(client, self.clock), Claims(self.objects), facts, self.clock
+        )
+        self.prober = Prober(runtime, self.events, self.clock, host_ip=host_ips[0])
+        hooks = LifecycleHooks(runtime, self.clock, host_ip=host_ips[0])
+        stopper = Stopper(runtime=runtime, hooks=hooks, events=self.events, clock=self.clock)
+        self.statuses = StatusWriter(client, self.clock, mirror_of=self.mirror_of)
+        self.starter = Starter(
+            config=config,
+            runtime=runtime,
+            network=network,
+            volumes=self.volumes,
+            environment=PodEnvironment(self.objects, self.services.store, facts, self.events),
+            images=ImagePuller(runtime, self.events, self.clock, PullSecrets(self.objects, self.events)),
+            security=PodSecurity(config.root_dir / "seccomp"),
+            hooks=hooks,
+            events=self.events,
+            stopper=stopper,
+            clock=self.clock,
+            node_memory=self.machine.memory,
+        )
+        admission = NodeAdmission(labels(self.machine, config), room, config.allowed_unsafe_sysctls)
+        self.tools = Tools(
+            runtime=runtime,
+            network=network,
+            volumes=self.volumes,
+            probes=self.prober,
+            starter=self.starter,
+            stopper=stopper,
+            statuses=self.statuses,
+            messages=TerminationMessages(config),
+            events=self.events,
+            clock=self.clock,
+            host_ips=host_ips,
+        )
+        self.pods = Pods(self.tools, admit=admission.admit)
+        self.registrar = NodeRegistrar(client, config, self.clock, self._look_at_node)
+        self._runtime_name = ""
+
+    def mirror_of(self, uid: str) -> core_v1.Pod | None:
+        """The mirror Pod that shows a static Pod in the API."""
+        for pod in self.api_pods.store:
+            if (pod.metadata.annotations or {}).get("kubernetes.io/config.mirror") == uid:
+                return pod
+        return None
+
+    async def _look_at_node(self) -> NodeInputs:
+        if not self._runtime_name:
+            version = await self.runtime.version()
+            self._runtime_name = f"{version.name}://{version.version}"
+        return NodeInputs(
+            machine=self.machine,
+            runtime=self._runtime_name,
+            images=await self.runtime.list_images(),
+            port=self.config.port,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _sources(self) -> AsyncIterator[None]:
+        """Pods of the API, Services, and the runtime's events, flowing."""
+        self.api_pods.add_handler(
+            on_add=self.pods.apply,
+            on_update=lambda _, new: self.pods.apply(new),
+            on_delete=lambda pod: self.pods.remove(pod.metadata.uid or ""),
+        )
+        self.recorder.start()
+        self.services.start()
+        self.api_pods.start()
+        events = asyncio.get_running_loop().create_task(self._follow_runtime())
+        try:
+            yield
+        finally:
+            events.cancel()
+            await asyncio.gather(events, self.api_pods.stop(), self.services.stop(), return_exceptions=True)
+
+    async def _follow_runtime(self) -> None:
+        async for event in self.runtime.events():
+            if event.kind in (EventKind.STOPPED, EventKind.OOM, EventKind.SANDBOX_DIED):
+                self.pods.runtime_event(event)
+
+    async def run(self) -> None:
+        """Until cancelled. Containers go on when the kubelet ends."""
+        for directory in (self.config.root_dir, self.config.log_dir):
+            directory.mkdir(parents=True, exist_ok=True)
+        await self.network.start()
+        await self.runtime.start()
+        await self.pods.remember(self.runtime)
+        try:
+            async with self._sources(), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.registrar.run())
+                tasks.create_task(self._clear_strays())
+        finally:
+            await self.pods.stop()
+            await self.objects.close()
+            await self.recorder.stop()
+            await self.runtime.close()
+
+    async def _clear_strays(self) -> None:
+        await self.api_pods.wait_for_sync()
+        await self.pods.clear_strays(self.runtime)
+
+
+async def run(
+    client: Client, config: KubeletConfig, *, runtime: Runtime, network: PodNetwork, clock: Clock | None = None
+) -> None:
+    await Kubelet(client, config, runtime=runtime, network=network, clock=clock).run()
