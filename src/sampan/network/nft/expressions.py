@@ -170,6 +170,11 @@ def local_destination(*, negate: bool = False) -> tuple[bytes, ...]:
     return load_daddr_type(0), equal(0, struct.pack("=I", 2), negate=negate)
 
 
+def local_source() -> tuple[bytes, ...]:
+    address_type = _expression("fib", _reg(1, 0), be32(2, 3), be32(3, 1))
+    return address_type, equal(0, struct.pack("=I", 2))
+
+
 def l4proto_is(name: str) -> tuple[bytes, ...]:
     return load_l4proto(0), equal(0, bytes((_PROTOCOLS[name],)))
 

@@ -1,0 +1,56 @@
+"""The way to other nodes' Pods: each Node's range leads to that Node's address."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from ipaddress import IPv4Network
+
+from sampan.api.types.core_v1 import Node
+from sampan.client.informer import Informer
+from sampan.network.contract import NetworkError, PodNetwork
+from sampan.proxy.model import is_ipv4
+
+_RETRY_SECONDS = 10.0
+log = logging.getLogger(__name__)
+
+
+def ways(nodes: list[Node], own: str) -> dict[IPv4Network, str]:
+    """Ranges of the other nodes, by the address that leads there. Pure."""
+    found: dict[IPv4Network, str] = {}
+    for node in nodes:
+        if node.metadata.name == own:
+            continue
+        addresses = node.status.addresses or ()
+        internal = next((each.address for each in addresses if each.type == "InternalIP" and is_ipv4(each.address)), "")
+        if not internal:
+            continue
+        for text in node.spec.podCIDRs or ([node.spec.podCIDR] if node.spec.podCIDR else []):
+            try:
+                found[IPv4Network(text)] = internal
+            except ValueError:
+                continue  # IPv6, or not a range
+    return found
+
+
+async def keep_routes(nodes: Informer[Node], own: str, network: PodNetwork) -> None:
+    """Until cancelled; the routes stay."""
+    changed = asyncio.Event()
+    nodes.add_key_handler(lambda _: changed.set())
+    await nodes.wait_for_sync()
+    in_force: dict[IPv4Network, str] | None = None
+    while True:
+        changed.clear()
+        wanted = ways(nodes.store.list(), own)
+        if wanted != in_force:
+            try:
+                await network.set_peers(wanted)
+                in_force = wanted
+            except NetworkError as error:
+                log.error("routes to other nodes: %s", error)
+                in_force = None
+        try:
+            async with asyncio.timeout(_RETRY_SECONDS if in_force is None else None):
+                await changed.wait()
+        except TimeoutError:
+            pass

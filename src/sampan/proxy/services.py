@@ -1,0 +1,170 @@
+"""Keeps the node's rules in step with Services and EndpointSlices.
+
+Events only mark a Service as changed. One loop takes all that are marked, decides (model, render), and commits the
+difference in one transaction; what is marked meanwhile waits for the next turn, so a storm of events costs few commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from sampan.api.types.core_v1 import Service
+from sampan.api.types.discovery_v1 import EndpointSlice
+from sampan.client.clock import Clock, RealClock
+from sampan.client.codec import key_of
+from sampan.client.informer import Informer
+from sampan.network.contract import NetworkError
+from sampan.proxy.config import ProxyConfig
+from sampan.proxy.kernel import Kernel
+from sampan.proxy.model import SERVICE_NAME, ServicePort, service_ports
+from sampan.proxy.render import Fragment, fragment
+from sampan.proxy.stale import stale_flows
+from sampan.proxy.table import Key, ServiceTable
+
+BY_SERVICE = "by-service"
+_CHECK_SECONDS = 30.0
+_RETRY_SECONDS = 1.0
+_PER_TURN = 50
+log = logging.getLogger(__name__)
+
+
+def service_of(endpoint_slice: EndpointSlice) -> list[str]:
+    """The index: slices by the key of their Service."""
+    name = (endpoint_slice.metadata.labels or {}).get(SERVICE_NAME)
+    return [f"{endpoint_slice.metadata.namespace}/{name}"] if name else []
+
+
+class ServiceProxy:
+    def __init__(
+        self,
+        config: ProxyConfig,
+        services: Informer[Service],
+        slices: Informer[EndpointSlice],
+        *,
+        kernel: Kernel,
+        clock: Clock | None = None,
+    ) -> None:
+        self._config = config
+        self._services = services
+        self._slices = slices
+        self._kernel = kernel
+        self._clock = clock or RealClock()
+        self._table = ServiceTable(config.name, config.cluster_range, config.service_range)
+        self._known: dict[str, list[ServicePort]] = {}
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+        self.synced = asyncio.Event()  # the rules in force are those of the last event seen
+        services.add_key_handler(self._mark)
+        slices.add_handler(
+            on_add=self._mark_slice, on_update=lambda old, new: self._mark_slice(old, new), on_delete=self._mark_slice
+        )
+
+    def _mark(self, key: str) -> None:
+        self._dirty.add(key)
+        self.synced.clear()
+        self._wake.set()
+
+    def _mark_slice(self, *versions: EndpointSlice) -> None:
+        for version in versions:
+            for key in service_of(version):
+                self._mark(key)
+
+    async def run(self) -> None:
+        """Until cancelled; the rules stay."""
+        await self._services.wait_for_sync()
+        await self._slices.wait_for_sync()
+        await self._step({key_of(service) for service in self._services.store}, write_whole=True)
+        while True:
+            try:
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                if not await self._kernel.has_table(self._table.name):
+                    log.warning("the table of Services was removed by somebody else; writing it anew")
+                    await self._step(set(), write_whole=True)
+                continue
+            self._wake.clear()
+            await self._step(set())
+
+    async def _step(self, keys: set[str], *, write_whole: bool = False) -> None:
+        keys |= self._dirty
+        self._dirty = set()
+        before = {key: self._known.get(key, []) for key in keys}
+        after: dict[str, list[ServicePort]] = {}
+        for count, key in enumerate(keys, 1):
+            after[key] = self._decide(key)
+            if count % _PER_TURN == 0:
+                await asyncio.sleep(0)
+        transaction = self._table.change(self._fragments(before, after))
+        self._remember(after)
+        if not write_whole:
+            try:
+                await self._kernel.commit(transaction)
+            except NetworkError as error:
+                log.warning("%s; writing all rules of Services anew", error)
+                write_whole = True
+        if write_whole:
+            await self._write_whole()
+        await self._forget(before, after)
+        if not self._dirty:
+            self.synced.set()
+
+    def _decide(self, key: str) -> list[ServicePort]:
+        service = self._services.store.by_key(key)
+        if service is None or self._is_dns(service):
+            return []
+        return service_ports(service, self._slices.store.by_index(BY_SERVICE, key), self._config.node_name)
+
+    def _is_dns(self, service: Service) -> bool:
+        """The address that this node itself answers on needs no rules."""
+        dns = self._config.dns
+        return dns is not None and service.spec.clusterIP == dns.address
+
+    def _fragments(
+        self, before: dict[str, list[ServicePort]], after: dict[str, list[ServicePort]]
+    ) -> dict[Key, Fragment | None]:
+        wanted: dict[Key, Fragment | None] = {}
+        for key, ports in after.items():
+            if ports == before[key]:
+                continue
+            for port in before[key]:
+                wanted[_key(port)] = None
+            for port in ports:
+                wanted[_key(port)] = fragment(port, self._config.cluster_range)
+        return wanted
+
+    def _remember(self, after: dict[str, list[ServicePort]]) -> None:
+        for key, ports in after.items():
+            if ports:
+                self._known[key] = ports
+            else:
+                self._known.pop(key, None)
+
+    async def _write_whole(self) -> None:
+        """Until it succeeds: without it nothing works."""
+        while True:
+            try:
+                remembered = await self._kernel.members(self._table.name, self._table.affinity_sets())
+                await self._kernel.commit(self._table.whole(remembered))
+                return
+            except NetworkError:
+                log.exception("rules of Services cannot be written")
+                await self._clock.sleep(_RETRY_SECONDS)
+
+    async def _forget(self, before: dict[str, list[ServicePort]], after: dict[str, list[ServicePort]]) -> None:
+        stale = stale_flows(_flat(before.values()), _flat(after.values()))
+        if stale is not None:
+            try:
+                await self._kernel.forget_udp(stale)
+            except NetworkError:
+                log.exception("old UDP flows cannot be forgotten")
+
+
+def _flat(lists: Iterable[list[ServicePort]]) -> list[ServicePort]:
+    return [port for ports in lists for port in ports]
+
+
+def _key(port: ServicePort) -> Key:
+    return port.namespace, port.service, f"{port.protocol}/{port.name or port.port}"
