@@ -29,7 +29,10 @@ TABLES = {
 PARAMETERS = "(?, ?, ?, ?, ?, ?, ?)"
 APPEND = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)"
 SELECT = "SELECT revision, key, value, create_revision, expires_at, deleted, crc FROM log"
-SELECT_REVISIONS = SELECT + " WHERE revision IN (SELECT value FROM json_each(?))"
+SELECT_REVISIONS = (
+    "SELECT revision, key, value, create_revision, expires_at, deleted, crc FROM log "
+    "WHERE revision IN (SELECT value FROM json_each(?))"
+)
 SET_META = (
     "INSERT INTO meta VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
     "compact_revision = excluded.compact_revision, kept_count = excluded.kept_count, kept_sum = excluded.kept_sum, "

@@ -69,7 +69,6 @@ def _open(path: Path, recent_bytes: int) -> _Opened:
         acknowledged = Acknowledged.open(beside(path, ".acknowledged"))
         if not path.exists() or path.stat().st_size == 0:
             _make(path, acknowledged.revision)
-        lay_out_wal(path)
         values = RecentValues(max_bytes=recent_bytes)
         writer, index = _check_and_connect(path, values, acknowledged.revision)
         acknowledged.advance(index.revision)
@@ -105,6 +104,7 @@ def _check_and_connect(path: Path, values: RecentValues, acknowledged: int) -> t
     # damaged store into its database.
     with closing(connect(path, mode="ro")) as reader:
         index = load(reader, path, values, acknowledged=acknowledged)
+        lay_out_wal(path)
         writer = connect(path)
         (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
