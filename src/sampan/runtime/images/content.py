@@ -15,6 +15,8 @@ import errno
 import hashlib
 import os
 import time
+import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,7 @@ from sampan.runtime.images.locks import FileLock, try_lock
 from sampan.runtime.images.reference import check_digest
 
 _CHUNK = 1 << 20
+Claim = Callable[[Iterable[str]], None]
 _STALE_INGEST = 24 * 3600.0
 
 
@@ -74,9 +77,10 @@ class ContentStore:
             raise DigestMismatch(f"content {digest} is damaged on disk (it is {actual})")
         return raw
 
-    def add(self, raw: bytes) -> str:
-        """Store a document made here; returns its digest."""
+    def add(self, raw: bytes, claim: Claim) -> str:
+        """Store a document made here; returns its digest. `claim` is told it before (a lease's `add`)."""
         digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        claim([digest])
         while not self.has(digest, len(raw)):
             ingest = self.begin(digest, len(raw))
             if ingest is None:
@@ -93,6 +97,13 @@ class ContentStore:
         algorithm, _, value = check_digest(digest).partition(":")
         lock = try_lock(self.ingests / f"{algorithm}-{value}")
         return None if lock is None else Ingest(self, digest, size, lock)
+
+    def scratch(self) -> Scratch:
+        """Write first, and learn the digest at the end."""
+        path = self.ingests / f"scratch-{uuid.uuid4().hex}"
+        lock = try_lock(path)
+        assert lock is not None
+        return Scratch(self, lock)
 
     def remove(self, digest: str) -> int:
         """The bytes that this freed."""
@@ -190,6 +201,53 @@ class Ingest:
         if self._lock.fd >= 0 and os.fstat(self._lock.fd).st_size == 0:
             self._lock.release_and_unlink()  # nothing worth keeping
         self._lock.release()
+
+
+class Scratch:
+    """A blob whose digest is not known beforehand. As a context manager it leaves nothing unless `keep` was called."""
+
+    def __init__(self, store: ContentStore, lock: FileLock) -> None:
+        self._store = store
+        self._lock = lock
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release_and_unlink()
+
+    def write(self, data: bytes | memoryview) -> int:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._lock.fd, view) :]
+            except OSError as e:
+                raise _named(e, self._lock.path) from e
+        self._hash.update(data)
+        self._size += len(data)
+        return len(data)
+
+    def keep(self, claim: Claim, expected: str = "") -> tuple[str, int]:
+        """Make it a blob; its digest and size. With `expected` it must be that one."""
+        digest = f"sha256:{self._hash.hexdigest()}"
+        if expected and not expected.startswith("sha256:"):
+            os.lseek(self._lock.fd, 0, os.SEEK_SET)
+            with os.fdopen(os.dup(self._lock.fd), "rb") as f:
+                digest = (
+                    f"{expected.partition(':')[0]}:{hashlib.file_digest(f, expected.partition(':')[0]).hexdigest()}"
+                )
+        if expected and digest != expected:
+            raise DigestMismatch(f"unexpected commit digest {digest}, expected {expected}: failed precondition")
+        claim([digest])
+        if not self._store.has(digest, self._size):
+            os.fsync(self._lock.fd)
+            target = self._store.path(digest)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            self._lock.path.rename(target)
+            sync_directory(target.parent)
+        return digest, self._size
 
 
 def hash_of(like: str, raw: bytes) -> str:

@@ -115,7 +115,7 @@ async def _fetch(
 
     await bring(manifest.config)
     config = decode(await blocking(parts.content.read, manifest.config.digest), ConfigFile, manifest.config.digest)
-    _check_runnable(config, manifest, platform)
+    check_runnable(config, manifest, platform)
     await blocking(lease.add, chain_ids(config.rootfs.diff_ids))
     downloads = {blob.digest: asyncio.ensure_future(bring(blob)) for blob in manifest.layers}
     layers = [blob.digest for blob in manifest.layers]
@@ -160,7 +160,7 @@ async def _manifest(
             raise BadDocument(f"unexpected size of {target.digest}: {len(raw)}, expected {target.size}")
         kind = media_type(raw, target.media_type)
         if kind not in INDEXES:
-            await blocking(parts.content.add, raw)
+            await blocking(parts.content.add, raw, lease.add)
             return Descriptor(media_type=kind, digest=target.digest, size=len(raw)), decode(
                 raw, Manifest, target.digest
             )
@@ -173,7 +173,7 @@ def _differs_in_size(target: Descriptor, raw: bytes) -> bool:
     return target.size > 0 and target.size != len(raw)
 
 
-def _check_runnable(config: ConfigFile, manifest: Manifest, platform: Platform) -> None:
+def check_runnable(config: ConfigFile, manifest: Manifest, platform: Platform) -> None:
     if not config.rootfs.diff_ids and manifest.layers:
         raise BadDocument(f"{manifest.config.media_type or 'artifact'} is not an image that can be run")
     if config.os and config.os != platform.os:

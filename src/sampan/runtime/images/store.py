@@ -126,10 +126,10 @@ class LocalImageStore(ImageStore):
                 return await pull(registry, parsed, self.parts, lease, self.platform, self.now(), shared.tell)
         except ImagePullError as e:
             if e.__cause__ is not None and is_disk_full(e.__cause__):
-                await blocking(self._give_back)
+                await blocking(self.give_back)
             raise
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         """The disk is full: drop what did not become an image, at the price of fetching it again."""
         self.content.clear_stale(self.now(), older_than=0)
         self.sweep()
