@@ -96,9 +96,9 @@ class FrameReader:
             size, at = int.from_bytes(buffer[2:10], "big"), 10
         masked = bool(buffer[1] & 0x80)
         begin = at + (4 if masked else 0)
-        if len(buffer) < at or (size > self._limit and len(buffer) >= at):
-            if len(buffer) < at:
-                return None
+        if len(buffer) < at:
+            return None
+        if size > self._limit:
             raise WebSocketError(f"a frame of {size} bytes is too large")
         if len(buffer) < begin + size:
             return None
