@@ -1,19 +1,74 @@
-"""metadata.managedFields: who wrote which field. The sets are computed by `sampan.api.patch`."""
+"""metadata.managedFields: who wrote which field. The sets are computed by `sampan.api.patch`, on plain objects."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sampan.api.patch.apply.update import update
+from sampan.api.patch.shape import DEDUCED, Shape, built_in
+from sampan.api.types.meta_v1 import ManagedFieldsEntry
+from sampan.apiserver.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from sampan.apiserver.handlers.context import Context
 
+_entries = list[ManagedFieldsEntry]
+
+
+def shape_of(endpoint: Endpoint) -> Shape:
+    """What merges how: from the generated tables, or from a custom resource's schema (its strategy has it)."""
+    if endpoint.info.schema_ref:
+        return built_in(endpoint.info.schema_ref)
+    return getattr(endpoint.strategy, "shape", DEDUCED)
+
+
+@cache
+def field_set(fields: tuple[str, ...]) -> dict[str, Any] | None:
+    """`("status",)` as a set of fields."""
+    return {f"f:{name}": {} for name in fields} or None
+
+
+def reset_fields(context: Context) -> dict[str, Any] | None:
+    strategy = context.endpoint.strategy
+    if context.info.subresource == "status":
+        return field_set(strategy.status_reset_fields or ("spec",))
+    if context.info.subresource:
+        return None
+    return field_set(strategy.reset_fields or (("status",) if strategy.has_status else ()))
+
 
 def on_create(context: Context, obj: Any) -> None:
-    obj.metadata.managedFields = None
-
-
-def after_admission(context: Context, obj: Any) -> None: ...
+    _track(context, obj, None)
 
 
 def on_update(context: Context, obj: Any, old: Any) -> None:
-    obj.metadata.managedFields = old.metadata.managedFields
+    _track(context, obj, plain(context.endpoint, old))
+
+
+def plain(endpoint: Endpoint, obj: Any) -> dict[str, Any]:
+    if endpoint.info.type is None:
+        return endpoint.codec.to_dict(obj)
+    found: dict[str, Any] = msgspec.to_builtins(obj)
+    return found
+
+
+def _track(context: Context, obj: Any, live: dict[str, Any] | None) -> None:
+    endpoint = context.endpoint
+    entries = update(
+        live,
+        plain(endpoint, obj),
+        shape=shape_of(endpoint),
+        api_version=endpoint.info.api_version,
+        manager=context.manager,
+        now=context.core.timestamp(),
+        subresource=context.info.subresource if live is not None else "",
+        reset=reset_fields(context),
+    )
+    set_entries(obj, entries)
+
+
+def set_entries(obj: Any, entries: list[dict[str, Any]]) -> None:
+    obj.metadata.managedFields = msgspec.convert(entries, _entries) if entries else None

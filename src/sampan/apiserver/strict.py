@@ -17,9 +17,7 @@ from sampan.apiserver.request import Request
 
 def check(request: Request, endpoint: Endpoint, plain: dict[str, Any], raw: bytes, *, validation: str) -> None:
     """Strict refuses, Warn warns."""
-    problems: list[str] = []
-    if endpoint.info.schema_ref:
-        _unknown(plain, _shape(endpoint.info.schema_ref), "", problems)
+    problems = problems_of(endpoint, plain)
     if raw and _keys(plain) != raw.count(b'":') + raw.count(b'" :'):
         problems += _duplicates(raw)
     if not problems:
@@ -30,6 +28,14 @@ def check(request: Request, endpoint: Endpoint, plain: dict[str, Any], raw: byte
             f"strict decoding error: {', '.join(problems)}"
         )
     request.warnings += problems
+
+
+def problems_of(endpoint: Endpoint, plain: dict[str, Any]) -> list[str]:
+    """Fields that the kind does not have."""
+    problems: list[str] = []
+    if endpoint.info.schema_ref:
+        _unknown(plain, _shape(endpoint.info.schema_ref), "", problems)
+    return problems
 
 
 class _Shape:

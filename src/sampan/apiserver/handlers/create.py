@@ -28,12 +28,12 @@ async def create(context: Context) -> Answer:
     return await create_object(context, obj, options)
 
 
-async def create_object(context: Context, obj: Any, options: WriteOptions) -> Answer:
-    """Also the way of a PUT or an apply to a name that is not there."""
+async def create_object(context: Context, obj: Any, options: WriteOptions, *, owned: bool = False) -> Answer:
+    """Also the way of a PUT or an apply to a name that is not there. `owned`: managedFields are settled."""
     meta = obj.metadata
     generated = bool(meta.generateName) and not meta.name
     if not generated:
-        kv = await _store(context, obj, options)
+        kv = await _store(context, obj, options, owned=owned)
     else:
         before = context.endpoint.codec.encode(obj)
         for left in reversed(range(_TRIES)):
@@ -47,7 +47,9 @@ async def create_object(context: Context, obj: Any, options: WriteOptions) -> An
     return answer_stored(context, kv, status=201)
 
 
-async def _store(context: Context, obj: Any, options: WriteOptions, *, may_fail: bool = False) -> KeyValue | None:
+async def _store(
+    context: Context, obj: Any, options: WriteOptions, *, may_fail: bool = False, owned: bool = False
+) -> KeyValue | None:
     """Everything between the decoded body and the store. None: a dry run, or (`may_fail`) the name is taken."""
     core, endpoint = context.core, context.endpoint
     meta, strategy = obj.metadata, endpoint.strategy
@@ -59,7 +61,8 @@ async def _store(context: Context, obj: Any, options: WriteOptions, *, may_fail:
     meta.deletionTimestamp = meta.deletionGracePeriodSeconds = meta.selfLink = None
     strategy.default(obj)
     strategy.prepare_for_create(obj, context.write_context(dry_run=options.dry_run))
-    managed.on_create(context, obj)
+    if not owned:
+        managed.on_create(context, obj)
     attributes = context.attributes("CREATE", obj=obj, name=meta.name or "", dry_run=options.dry_run, options=options)
     await core.admission.mutate(attributes)
     obj = attributes.object
@@ -67,7 +70,6 @@ async def _store(context: Context, obj: Any, options: WriteOptions, *, may_fail:
         raise invalid(endpoint.info.kind, meta.name or "", errors, group=endpoint.info.group)
     await core.admission.validate(attributes)
     context.request.warnings += strategy.warnings(obj, None)
-    managed.after_admission(context, obj)
     key = endpoint.key(context.namespace, meta.name)
     if options.dry_run:
         if key in endpoint.cache.objects:

@@ -57,9 +57,9 @@ async def rewrite(
     options: WriteOptions,
     *,
     rules: Rules | None = None,
-    answer: Callable[[Context, Any, bytes], Answer] | None = None,
+    owned: bool = False,
 ) -> Answer:
-    """`change` is called anew for each try. `answer` makes another answer than the object."""
+    """`change` is called anew for each try. `owned`: it settles managedFields itself (apply)."""
     endpoint, core = context.endpoint, context.core
     for _ in range(_TRIES):
         current = endpoint.find(context.namespace, context.name)
@@ -68,11 +68,9 @@ async def rewrite(
         unconditional = not obj.metadata.resourceVersion
         _check_preconditions(context, obj, old, current)
         _carry_over(obj, old)
-        await _admit(context, obj, old, rules or rules_for(context), options)
+        await _admit(context, obj, old, rules or rules_for(context), options, owned=owned)
         if options.dry_run:
             return answer_object(context, obj)
-        if unconditional and not endpoint.strategy.allow_unconditional_update and not context.info.subresource:
-            pass
         data = endpoint.encode(obj)
         if data == stored_bytes(context, current):
             return answer_cached(context, current)
@@ -96,11 +94,14 @@ async def rewrite(
     raise _conflict(context)
 
 
-async def _admit(context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions) -> None:
+async def _admit(
+    context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions, *, owned: bool
+) -> None:
     endpoint, admission = context.endpoint, context.core.admission
     endpoint.strategy.default(obj)
     rules.prepare(obj, old)
-    managed.on_update(context, obj, old)
+    if not owned:
+        managed.on_update(context, obj, old)
     attributes = context.attributes("UPDATE", obj=obj, old=old, dry_run=options.dry_run, options=options)
     await admission.mutate(attributes)
     if errors := rules.validate(obj, old):
