@@ -20,11 +20,14 @@ from sampan.kubelet.node.facts import Machine, read_machine
 from sampan.kubelet.node.registrar import NodeRegistrar
 from sampan.kubelet.node.status import NodeInputs, allocatable, labels
 from sampan.kubelet.objects import Objects
+from sampan.kubelet.pod_state import is_mirror
 from sampan.kubelet.pods import Pods
 from sampan.kubelet.probes.prober import Prober
 from sampan.kubelet.pull_secrets import PullSecrets
 from sampan.kubelet.security import PodSecurity
 from sampan.kubelet.starter import Starter
+from sampan.kubelet.static.mirrors import Mirrors
+from sampan.kubelet.static.source import StaticPods
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
@@ -103,6 +106,23 @@ class Kubelet:
             host_ips=host_ips,
         )
         self.pods = Pods(self.tools, admit=admission.admit)
+        self.static: StaticPods | None = None
+        if config.pod_manifest_path is not None:
+            self.static = StaticPods(
+                config.pod_manifest_path,
+                node_name=config.node_name,
+                clock=self.clock,
+                apply=self.pods.apply,
+                remove=self.pods.remove,
+            )
+        self.mirrors = Mirrors(
+            client,
+            self.clock,
+            wanted=lambda: self.static.pods if self.static is not None else [],
+            present=lambda: list(self.api_pods.store),
+            node=lambda: self.registrar.node,
+            statuses=self.statuses,
+        )
         self.registrar = NodeRegistrar(client, config, self.clock, self._look_at_node)
         self._runtime_name = ""
 
@@ -128,9 +148,9 @@ class Kubelet:
     async def _sources(self) -> AsyncIterator[None]:
         """Pods of the API, Services, and the runtime's events, flowing."""
         self.api_pods.add_handler(
-            on_add=self.pods.apply,
-            on_update=lambda _, new: self.pods.apply(new),
-            on_delete=lambda pod: self.pods.remove(pod.metadata.uid or ""),
+            on_add=self._api_pod,
+            on_update=lambda _, new: self._api_pod(new),
+            on_delete=self._api_pod_gone,
         )
         self.recorder.start()
         self.services.start()
@@ -141,6 +161,18 @@ class Kubelet:
         finally:
             events.cancel()
             await asyncio.gather(events, self.api_pods.stop(), self.services.stop(), return_exceptions=True)
+
+    def _api_pod(self, pod: core_v1.Pod) -> None:
+        if is_mirror(pod):
+            self.mirrors.check()
+        else:
+            self.pods.apply(pod)
+
+    def _api_pod_gone(self, pod: core_v1.Pod) -> None:
+        if is_mirror(pod):
+            self.mirrors.check()
+        else:
+            self.pods.remove(pod.metadata.uid or "")
 
     async def _follow_runtime(self) -> None:
         async for event in self.runtime.events():
@@ -157,16 +189,23 @@ class Kubelet:
         try:
             async with self._sources(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.registrar.run())
-                tasks.create_task(self._clear_strays())
+                tasks.create_task(self._settle_in())
+                if self.static is not None:
+                    tasks.create_task(self.static.run())
         finally:
             await self.pods.stop()
             await self.objects.close()
             await self.recorder.stop()
             await self.runtime.close()
 
-    async def _clear_strays(self) -> None:
+    async def _settle_in(self) -> None:
+        """Once every source has been read: what belongs to no Pod goes, and static Pods show in the API."""
+        if self.static is not None:
+            await self.static.read.wait()
         await self.api_pods.wait_for_sync()
         await self.pods.clear_strays(self.runtime)
+        await self.registrar.registered.wait()
+        await self.mirrors.run()
 
 
 async def run(
