@@ -78,10 +78,15 @@ def meta_cells(compact_revision: int, kept_count: int, kept_sum: int) -> tuple[i
     return compact_revision, kept_count, kept_sum, _crc(b"meta", compact_revision, kept_count, kept_sum)
 
 
-def as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+def as_store_error(error: sqlite3.Error, path: Path, *, committing: bool = False) -> StoreError:
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(f"no space left for {path}: nothing was written")
+    # SQLite's index of its write-ahead log has no room either. In a commit this comes after the data has gone to disk, so there
+    # it cannot be said that nothing was written.
+    if extended == sqlite3.SQLITE_IOERR_SHMSIZE and not committing:
+        return StoreFull(f"no space left for {path}")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error):
         return StoreCorrupt(f"{path} is damaged: {error}")
     return StoreFailed(f"{path}: {error} ({getattr(error, 'sqlite_errorname', 'unknown error')})")

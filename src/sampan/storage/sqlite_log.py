@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sampan.storage.acknowledged import Acknowledged
 from sampan.storage.backup import copy_to
-from sampan.storage.contract import StoreCorrupt
+from sampan.storage.contract import StoreCorrupt, StoreFull
 from sampan.storage.files import beside
 from sampan.storage.index import CompactionStep
 from sampan.storage.lockfile import Lock
@@ -112,6 +112,14 @@ class SqliteLog:
 
     def _transact(self, work: Callable[[Callable[..., object]], object], *, explicit: bool = True) -> None:
         try:
+            self._attempt(work, explicit)
+        except StoreFull:
+            # The write-ahead log starts over in the room it has as soon as all of it is in the database.
+            self._run_checkpoint(self._writer)
+            self._attempt(work, explicit)
+
+    def _attempt(self, work: Callable[[Callable[..., object]], object], explicit: bool) -> None:
+        try:
             if explicit:
                 self._writer.execute("BEGIN IMMEDIATE")
             work(self._writer.execute)
@@ -119,7 +127,7 @@ class SqliteLog:
                 self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise as_store_error(error, self._path) from error
+            raise as_store_error(error, self._path, committing=True) from error
 
     def _roll_back(self) -> None:
         if self._writer.in_transaction:

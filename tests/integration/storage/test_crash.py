@@ -1,0 +1,59 @@
+"""A process is killed while it writes, again and again on the same store: nothing that was acknowledged is lost.
+
+20 rounds by default; `SAMPAN_CRASH_ROUNDS=200` for the long run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sampan.storage import sqlite
+from sampan.storage.contract import StoreInUse
+
+from .crashes import Witness, check, run_and_kill
+
+ROUNDS = int(os.environ.get("SAMPAN_CRASH_ROUNDS", "20"))
+
+
+@pytest.mark.timeout(60 + ROUNDS * 5)
+async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "store" / "store.db"
+    witness = Witness()
+    for number in range(ROUNDS):
+        # Mostly while writing; now and then before or while opening, which is when the last crash is recovered from.
+        after = 0.0 if number % 10 == 9 else random.uniform(0.001, 0.3)
+        witness.hear(run_and_kill(path, after=after))
+        if number % 2:
+            await check(path, witness)
+        else:  # on a copy: the next child shall find what this one left
+            copy = tmp_path / "copy"
+            shutil.copytree(path.parent, copy)
+            if path.exists():
+                await check(copy / path.name, witness)
+            shutil.rmtree(copy)
+    print(f"{ROUNDS} kills, {witness.writes} acknowledged writes, revision {witness.revision}")
+    assert witness.writes > ROUNDS
+
+
+async def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.storage.crash_writer", str(path)], stdout=subprocess.PIPE
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"open 1\n"
+        with pytest.raises(StoreInUse, match=f"store.db is in use by process {child.pid}") as refused:
+            await sqlite.open_store(path=path)
+        assert refused.value.pid == child.pid
+    finally:
+        child.kill()
+        child.communicate()
+    await (await sqlite.open_store(path=path)).close()
