@@ -95,11 +95,9 @@ _GONE: Any = object()
 
 
 def without(shape: Shape, value: dict[str, Any], fields: FieldSet) -> dict[str, Any]:
-    """The object without the members of a set, and without lists and maps that this leaves empty."""
-    if not fields:
-        return value
-    left = _without(shape, value, fields)
-    return {} if left is _GONE else left
+    """The object without the members of a set. A list or map that loses everything but is no member stays, empty."""
+    left: dict[str, Any] = _without(shape, value, fields) if fields else value
+    return left
 
 
 def _without(shape: Shape, value: Any, fields: FieldSet) -> Any:
@@ -115,7 +113,7 @@ def _without(shape: Shape, value: Any, fields: FieldSet) -> Any:
                 left = _GONE if is_member(node) else _without(shape.child(name) or DEDUCED, inner, node)
             if left is not _GONE:
                 out[name] = left
-        return out or _GONE
+        return out
     if isinstance(value, list) and kind in (LIST_MAP, LIST_SET):
         kept = []
         for item in value:
@@ -125,5 +123,5 @@ def _without(shape: Shape, value: Any, fields: FieldSet) -> Any:
                 left = _GONE if is_member(node) else _without(shape.item or DEDUCED, item, node)
             if left is not _GONE:
                 kept.append(left)
-        return kept or _GONE
+        return kept
     return _GONE if kind == ATOMIC else value
