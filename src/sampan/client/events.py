@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from sampan.api.errors import AlreadyExists, ApiError, NotFound, TooManyRequests
+from sampan.api.scheme import BUILT_IN_SCHEME
 from sampan.api.types import core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.client.calls import STRATEGIC_PATCH
@@ -212,7 +213,8 @@ def reference_to(obj: Any, *, field_path: str = "") -> core_v1.ObjectReference:
         kind, version = obj.kind, obj.apiVersion
         name, namespace, uid, revision = meta.name, meta.namespace, meta.uid, meta.resourceVersion
         if kind is None:
-            kind = type(obj).__name__
+            info = BUILT_IN_SCHEME.for_type(type(obj))
+            kind, version = info.kind, info.api_version
     return core_v1.ObjectReference(
         kind=kind,
         apiVersion=version,

@@ -78,9 +78,7 @@ async def test_pods_on_nodes_go_gracefully(server: FakeServer) -> None:
 
 async def test_namespaces_wait_for_their_finalizer(server: FakeServer) -> None:
     server.add(
-        core_v1.Namespace(
-            metadata=meta_v1.ObjectMeta(name="x"), spec=core_v1.NamespaceSpec(finalizers=["kubernetes"])
-        )
+        core_v1.Namespace(metadata=meta_v1.ObjectMeta(name="x"), spec=core_v1.NamespaceSpec(finalizers=["kubernetes"]))
     )
     namespaces = server.client().resource(core_v1.Namespace)
     await namespaces.delete("x")
@@ -136,9 +134,7 @@ async def test_a_forgotten_revision_is_gone(server: FakeServer) -> None:
     server.add(pod("a"))
     server.compact()
     with pytest.raises(errors.Expired):
-        async with pods.watch(resource_version=start) as events:
-            async for _ in events:
-                pass
+        await pods.watch(resource_version=start).__aenter__()
 
 
 @pytest.mark.parametrize(
