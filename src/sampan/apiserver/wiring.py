@@ -18,6 +18,7 @@ from sampan.apiserver.handlers.update import update
 from sampan.apiserver.health import Health, metrics_route, version
 from sampan.apiserver.limits import InFlight
 from sampan.apiserver.metrics import Metrics
+from sampan.apiserver.openapi.documents import OpenAPI
 from sampan.apiserver.routing import Handler, Route, Router
 from sampan.storage.contract import Store
 
@@ -51,6 +52,8 @@ async def build(
         "/version/": version,
         "/metrics": metrics_route(metrics),
     }
+    openapi = OpenAPI(core)
+    routes |= {"/openapi/v2": openapi.v2, "/openapi/v3": openapi.index, "/openapi/v3/": openapi.group}
     for check in ("livez", "readyz", "healthz"):
         routes[f"/{check}"] = routes[f"/{check}/"] = health.answer
     await core.start()
