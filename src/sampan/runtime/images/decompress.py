@@ -6,7 +6,9 @@ files are written while the next megabyte is being inflated.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import queue
 import threading
 import zlib
@@ -35,8 +37,16 @@ class Limits:
     max_header: int = 1 << 20
     max_depth: int = 255
 
-    def within(self, max_bytes: int) -> Limits:
-        return replace(self, max_bytes=max_bytes)
+    by_disk: bool = False  # whether `max_bytes` is what the disk has left
+
+    def within(self, free: int) -> Limits:
+        """No further than the disk has room."""
+        return self if free >= self.max_bytes else replace(self, max_bytes=free, by_disk=True)
+
+    def too_large(self) -> Exception:
+        if self.by_disk:
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return StreamError(f"layer is larger than the {self.max_bytes} bytes allowed")
 
 
 class LayerStream:
@@ -131,7 +141,7 @@ class LayerStream:
 
     def _check(self) -> None:
         if self.produced > self._limits.max_bytes:
-            raise StreamError(f"layer is larger than the {self._limits.max_bytes} bytes allowed")
+            raise self._limits.too_large()
         if self.produced > self._limits.ratio_from and self.produced > self.consumed * self._limits.max_ratio:
             raise StreamError(
                 f"layer unpacks to more than {self._limits.max_ratio} times its size, which looks like a zip bomb"

@@ -26,6 +26,7 @@ def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases) -> Non
             remove_tree(path)
             lock.release_and_unlink()
     with leases.gate():
+        leases.needed()  # drops those whose process is gone
         for folder in snapshots.containers.iterdir():
             if not (folder / "rootfs.json").exists():
                 remove_tree(folder)

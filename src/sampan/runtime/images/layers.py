@@ -50,6 +50,7 @@ class LayerUnpacker:
         async with waiting_for(self._snapshots.lock_path(own)) as lock, self._turns:
             if await blocking(self._snapshots.record, own) is not None:
                 return  # made while we waited
+            report(blob, "unpacking", 0)
             lowers = [self._snapshots.path(below) for below in reversed(chain[:-1])]
             async with _opened(await blocking(self._snapshots.begin, own)) as target:
                 try:
@@ -71,8 +72,7 @@ class LayerUnpacker:
         """No layer may take the whole disk with it."""
         found = os.statvfs(self._snapshots.layers)
         free = int(found.f_bavail * found.f_frsize * _SHARE_OF_FREE_SPACE)
-        limits = self._limits
-        return limits if free >= limits.max_bytes else limits.within(free)
+        return self._limits.within(free)
 
 
 @asynccontextmanager

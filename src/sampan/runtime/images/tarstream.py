@@ -120,10 +120,10 @@ def _entry(block: bytes) -> Entry:
     magic = block[257:263]
     if magic == b"ustar\0" and (prefix := block[345:500].split(b"\0", 1)[0]):
         name = prefix + b"/" + name
-    if kind in (b"\0", b"7"):
-        kind = REGULAR
-    if kind == REGULAR and name.endswith(b"/"):  # how the oldest tars wrote directories
+    if kind == b"\0" and name.endswith(b"/"):  # how the oldest tars wrote directories
         kind = DIRECTORY
+    elif kind in (b"\0", b"7"):
+        kind = REGULAR
     if kind == b"S":
         raise TarError(f"sparse file {show(name)} is not supported")
     if kind not in _KNOWN:

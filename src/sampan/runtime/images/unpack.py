@@ -120,7 +120,7 @@ class _Layer:
 
     def _file(self, parent: int, path: bytes, name: bytes, entry: Entry, stream: LayerStream) -> None:
         if self._size + entry.size > self._limits.max_bytes:
-            raise _Refused(f"the layer is larger than the {self._limits.max_bytes} bytes allowed")
+            raise self._limits.too_large()
         try:
             fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
         except FileExistsError:
