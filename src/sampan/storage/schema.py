@@ -83,8 +83,8 @@ def as_store_error(error: sqlite3.Error, path: Path, *, committing: bool = False
     code = extended & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(f"no space left for {path}: nothing was written")
-    # SQLite's index of its write-ahead log has no room either. In a commit this comes after the data has gone to disk, so there
-    # it cannot be said that nothing was written.
+    # SQLite's index of its write-ahead log has no room either. In a commit this comes after the data has gone to disk:
+    # then nobody can say that nothing was written.
     if extended == sqlite3.SQLITE_IOERR_SHMSIZE and not committing:
         return StoreFull(f"no space left for {path}")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error):

@@ -59,13 +59,13 @@ async def write(store: EmbeddedStore, writer: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def main(path: Path) -> None:
+async def main(path: Path, checkpoint_bytes: int) -> None:
     # Small, so that in a short life there are many checkpoints and compactions to be killed in.
-    sqlite_log._CHECKPOINT_BYTES = 300_000
+    sqlite_log._CHECKPOINT_BYTES = checkpoint_bytes
     store = await sqlite.open_store(path=path, upkeep=UpkeepConfig(history_bytes=500_000), recent_bytes=200_000)
     say("open", await store.current_revision())
     await asyncio.gather(*(write(store, writer) for writer in range(WRITERS)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

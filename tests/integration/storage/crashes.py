@@ -83,14 +83,17 @@ async def _check_history(store: EmbeddedStore) -> None:
     assert sorted(state) == [kv.key for kv in (await store.range(prefix="")).items]
 
 
-def run_and_kill(path: Path, *, after: float) -> bytes:
+def start_child(path: Path, *, checkpoint_bytes: int = 300_000) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.integration.storage.crash_writer", str(path), str(checkpoint_bytes)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
+
+
+def run_and_kill(path: Path, *, after: float, checkpoint_bytes: int = 300_000) -> bytes:
     """Let a child write for so many seconds, counted from its first word (0: from its first breath), and kill it.
 
     Returns all that it said.
     """
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.storage.crash_writer", str(path)], stdout=subprocess.PIPE, bufsize=0
-    )
+    child = start_child(path, checkpoint_bytes=checkpoint_bytes)
     assert child.stdout is not None
     pipe = child.stdout.fileno()
     said = b""

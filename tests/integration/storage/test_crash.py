@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ import pytest
 from sampan.storage import sqlite
 from sampan.storage.contract import StoreInUse
 
-from .crashes import Witness, check, run_and_kill
+from .crashes import Witness, check, run_and_kill, start_child
 
 ROUNDS = int(os.environ.get("SAMPAN_CRASH_ROUNDS", "20"))
 
@@ -44,9 +42,7 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.storage.crash_writer", str(path)], stdout=subprocess.PIPE
-    )
+    child = start_child(path)
     try:
         assert child.stdout is not None
         assert child.stdout.readline() == b"open 1\n"
