@@ -29,7 +29,7 @@ def is_manifest(name: str) -> bool:
 
 def parse(content: bytes, *, node_name: str, now: float) -> core_v1.Pod:
     try:
-        data = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        data = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - the safe loader in C
     except yaml.YAMLError as error:
         raise ManifestFault(f"couldn't parse as pod: {error}") from error
     if not isinstance(data, dict) or data.get("kind") != "Pod" or data.get("apiVersion") != "v1":
