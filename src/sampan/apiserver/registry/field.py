@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from sampan.api.errors import FieldError
-
-_GO_ESCAPES = {
-    "\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v",
-}  # fmt: skip
-
-
-def quoted(text: str) -> str:
-    """As Go's %q writes a string."""
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    out = []
-    for char in text:
-        if char in _GO_ESCAPES:
-            out.append(_GO_ESCAPES[char])
-        elif char.isprintable():
-            out.append(char)
-        elif ord(char) < 0x80:
-            out.append(f"\\x{ord(char):02x}")
-        elif ord(char) < 0x10000:
-            out.append(f"\\u{ord(char):04x}")
-        else:
-            out.append(f"\\U{ord(char):08x}")
-    return '"' + "".join(out) + '"'
+from sampan.api.goquote import quote
 
 
 def shown(value: Any) -> str:
     """A value as it stands in a message."""
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -45,7 +23,8 @@ def shown(value: Any) -> str:
         return "null"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value)
-    text = msgspec.json.encode(value, order="deterministic" if isinstance(value, dict) else None).decode()
+    order: Literal["deterministic"] | None = "deterministic" if type(value) is dict else None
+    text = msgspec.json.encode(value, order=order).decode()
     # Go's encoder escapes what could end a script element.
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -72,7 +51,7 @@ class Errors(list[FieldError]):
 
     def unsupported(self, path: str, value: Any, valid: Iterable[str]) -> None:
         text = f"Unsupported value: {shown(value)}"
-        listed = ", ".join(quoted(v) for v in valid)
+        listed = ", ".join(quote(v) for v in valid)
         text = f"{text}: supported values: {listed}" if listed else text
         self.append(FieldError("FieldValueNotSupported", path, text))
 

@@ -2,7 +2,7 @@
 
 A write passes through it in this order (the handlers own the order, see `apiserver/chain.py`):
 
-    create   default → prepare_for_create → (admission, allocation) → validate → warnings
+    create   default → prepare_for_create → (admission, allocation) → after_admission → validate → warnings
     update   default → prepare_for_update → (admission, allocation) → validate_update → warnings
     status   default → prepare_for_status_update → validate_status_update
 
@@ -45,7 +45,7 @@ class WriteContext(Struct, frozen=True, kw_only=True):
     user: str = ""
     uid: str = ""
     groups: tuple[str, ...] = ()
-    extra: dict[str, list[str]] = {}
+    extra: dict[str, Any] = {}
     dry_run: bool = False
 
 
@@ -90,6 +90,9 @@ class Strategy:
             obj.status = type(obj.status)() if obj.status is not None else None
         if self.generation_fields:
             obj.metadata.generation = 1
+
+    def after_admission(self, obj: Any) -> None:
+        """On create, between mutating admission and validation: what follows from fields that admission may set."""
 
     def prepare_for_update(self, obj: Any, old: Any) -> None:
         """Keep what only others may write, and count the generation."""
@@ -177,6 +180,10 @@ class Strategy:
     def cells(self, obj: Any, now: datetime) -> list[Any]:
         """One row of a table, in the order of `columns`."""
         return [obj.metadata.name or "", obj.metadata.creationTimestamp or "<unknown>"]
+
+    def row_conditions(self, obj: Any) -> list[dict[str, str]]:
+        """Conditions of a table row (`Completed` Pods and Jobs), which clients may fold away."""
+        return []
 
     # --- versions ----------------------------------------------------------------------------------------------
 
