@@ -192,11 +192,18 @@ def _priority(version: str) -> tuple[int, int, int, str]:
     return (stage, int(match[1]), int(match[3] or 0), version)
 
 
+# Where Kubernetes stores a kind in another version than it is served in.
+_STORED_IN = {
+    "events.events.k8s.io": ("", "v1"),
+    "horizontalpodautoscalers.autoscaling": ("autoscaling", "v2"),
+    "customresourcedefinitions.apiextensions.k8s.io": ("apiextensions.k8s.io", "v1beta1"),
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": ("admissionregistration.k8s.io", "v1beta1"),
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": ("admissionregistration.k8s.io", "v1beta1"),
+}
+
+
 def storage_version_hash(info: ResourceInfo) -> str:
-    version = "v1" if info.qualified.startswith("events.") else info.version
-    group = "" if info.qualified.startswith("events.") else info.group
-    if info.resource == "horizontalpodautoscalers":
-        version = "v2"
+    group, version = _STORED_IN.get(info.qualified, (info.group, info.version))
     digest = hashlib.sha256(f"{group}/{version}/{info.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sampan.api.errors import ApiError, not_found
+from sampan.api.errors import ApiError, BadRequest, not_found
+from sampan.api.quantity import QuantityError
 from sampan.api.scheme import ResourceInfo
 from sampan.apiserver.cache import ResourceCache
 from sampan.apiserver.codec import Codec, CustomCodec
@@ -68,6 +69,15 @@ class Endpoint:
         served = stored if self.convert_tail is None else self.strategy.from_storage(stored)
         served.kind, served.apiVersion = self.info.kind, self.info.api_version
         return served
+
+    def default(self, obj: Any) -> None:
+        """The kind's defaults; an amount that cannot be read is found here."""
+        try:
+            self.strategy.default(obj)
+        except QuantityError as error:
+            info = self.info
+            said = f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {error}'
+            raise BadRequest(said) from None
 
     def encode(self, obj: Any) -> bytes:
         """The bytes to store."""

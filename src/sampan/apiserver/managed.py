@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.api.patch.apply.fieldset import PathError
 from sampan.api.patch.apply.update import update
 from sampan.api.patch.shape import DEDUCED, Shape, built_in
 from sampan.api.types.meta_v1 import ManagedFieldsEntry
@@ -56,8 +57,17 @@ def plain(endpoint: Endpoint, obj: Any) -> dict[str, Any]:
 
 
 def _track(context: Context, obj: Any, live: dict[str, Any] | None) -> None:
+    try:
+        entries = _updated(context, obj, live)
+    except PathError:
+        # Lists with repeated or missing keys cannot be tracked; whether they may be so is validation's to say.
+        return
+    set_entries(obj, entries)
+
+
+def _updated(context: Context, obj: Any, live: dict[str, Any] | None) -> list[dict[str, Any]]:
     endpoint = context.endpoint
-    entries = update(
+    return update(
         live,
         plain(endpoint, obj),
         shape=shape_of(endpoint),
@@ -67,7 +77,6 @@ def _track(context: Context, obj: Any, live: dict[str, Any] | None) -> None:
         subresource=context.info.subresource if live is not None else "",
         reset=reset_fields(context),
     )
-    set_entries(obj, entries)
 
 
 def set_entries(obj: Any, entries: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from sampan.api.errors import NotAcceptable, UnsupportedMediaType
+from sampan.apiserver.bare import without_details
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -52,7 +53,7 @@ def accepted(header: str) -> Accepted:
         if group == "meta.k8s.io" and version in ("v1", "v1beta1"):
             if kind in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
                 return Accepted(media, kind, version)
-    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {_AVAILABLE}")
+    raise without_details(NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {_AVAILABLE}"))
 
 
 def _clauses(header: str) -> list[tuple[str, dict[str, str]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from sampan.api.errors import ApiError, MethodNotAllowed, NotFound
+from sampan.apiserver.bare import without_details
 from sampan.apiserver.core import Core
 from sampan.apiserver.endpoint import Endpoint
 from sampan.apiserver.handlers.context import Context
@@ -93,8 +94,8 @@ class Router:
 
 
 def not_served() -> ApiError:
-    return NotFound("the server could not find the requested resource")
+    return without_details(NotFound("the server could not find the requested resource"))
 
 
 def not_allowed() -> ApiError:
-    return MethodNotAllowed("the server does not allow this method on the requested resource")
+    return without_details(MethodNotAllowed("the server does not allow this method on the requested resource"))

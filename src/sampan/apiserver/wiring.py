@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sampan.apiserver.authn.anonymous import Anonymous
 from sampan.apiserver.authn.x509 import ClientCertificates
@@ -65,3 +66,10 @@ async def build(
         limits=InFlight(),
         metrics=metrics,
     )
+
+
+async def build_for_tests(**options: Any) -> Chain:
+    """A whole server in memory, as a cluster would start it."""
+    from sampan.storage.memory import open_store
+
+    return await build(await open_store(), **options)

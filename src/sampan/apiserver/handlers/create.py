@@ -59,7 +59,7 @@ async def _store(
     meta.uid = str(uuid4())
     meta.creationTimestamp = core.timestamp()
     meta.deletionTimestamp = meta.deletionGracePeriodSeconds = meta.selfLink = None
-    strategy.default(obj)
+    endpoint.default(obj)
     strategy.prepare_for_create(obj, context.write_context(dry_run=options.dry_run))
     if not owned:
         managed.on_create(context, obj)

@@ -20,6 +20,7 @@ from sampan.api.patch import strategic
 from sampan.api.patch.apply.apply import Request as ApplyRequest
 from sampan.api.patch.apply.apply import apply as apply_patch
 from sampan.apiserver import managed, wording
+from sampan.apiserver.bare import without_details
 from sampan.apiserver.bodies import without_nulls
 from sampan.apiserver.codec import decode_any, encode
 from sampan.apiserver.handlers.context import Context
@@ -60,7 +61,7 @@ def patcher_for(context: Context, media: str) -> Patcher:
     """The patch of the request, read once."""
     endpoint = context.endpoint
     if media not in (JSON_PATCH, MERGE_PATCH, STRATEGIC) or (media == STRATEGIC and endpoint.info.type is None):
-        raise _UnsupportedPatch("415: Unsupported Media Type")
+        raise without_details(UnsupportedMediaType("415: Unsupported Media Type"))
     try:
         body = decode_any(context.request.body)
     except msgspec.DecodeError:
@@ -161,10 +162,4 @@ def _applied(
     obj = decoded(context, result.object, options)
     managed.set_entries(obj, result.managed_fields)
     return obj
-
-
-class _UnsupportedPatch(UnsupportedMediaType):
-    def details(self) -> dict[str, Any]:
-        return {}
-
 

@@ -98,7 +98,7 @@ async def _admit(
     context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions, *, owned: bool
 ) -> None:
     endpoint, admission = context.endpoint, context.core.admission
-    endpoint.strategy.default(obj)
+    endpoint.default(obj)
     rules.prepare(obj, old)
     if not owned:
         managed.on_update(context, obj, old)
