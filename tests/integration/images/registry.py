@@ -100,7 +100,7 @@ class Request:
 
 @dataclass
 class FaultyProxy:
-    """Passes bytes on to the registry, except what `plan(request)` says: None to pass, or ("cut", n): close after n bytes
+    """Passes bytes on to the registry, except what `plan(request)` says: None to pass; ("cut", n): close after n bytes
     of the answer's body; ("corrupt", n): flip the byte at n; ("status", code); ("refuse",); ("stall", seconds)."""
 
     target: int

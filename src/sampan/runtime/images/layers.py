@@ -52,21 +52,24 @@ class LayerUnpacker:
                 return  # made while we waited
             report(blob, "unpacking", 0)
             lowers = [self._snapshots.path(below) for below in reversed(chain[:-1])]
-            async with _opened(await blocking(self._snapshots.begin, own)) as target:
-                try:
-                    result = await unpack_in_worker(
-                        self._content.path(blob), target, lowers, await blocking(self._bounded), lock=lock.fd,
-                        progress=lambda read: report(blob, "unpacking", read),
-                    )  # fmt: skip
-                    if result.diff_id != diff_id:
-                        raise UnpackError(f'wrong diff id calculated on extraction "{result.diff_id}"')
-                    await blocking(self._snapshots.commit, own, diff_id, result.size)
-                except UnpackError as e:
-                    raise UnpackError(f"failed to extract layer {diff_id}: {e}") from e
-                except OSError as e:
-                    raise OSError(e.errno, f"failed to extract layer {diff_id}: {e.strerror}", e.filename) from e
-                finally:
-                    await blocking(self._snapshots.discard, own)  # nothing there after a commit
+            try:
+                await self._fill(blob, diff_id, own, lowers, lock.fd, report)
+            except UnpackError as e:
+                raise UnpackError(f"failed to extract layer {diff_id}: {e}") from e
+            except OSError as e:
+                raise OSError(e.errno, f"failed to extract layer {diff_id}: {e.strerror}", e.filename) from e
+            finally:
+                await blocking(self._snapshots.discard, own)  # nothing there after a commit
+
+    async def _fill(self, blob: str, diff_id: str, own: str, lowers: Sequence[Path], lock: int, report: Report) -> None:
+        async with _opened(await blocking(self._snapshots.begin, own)) as target:
+            result = await unpack_in_worker(
+                self._content.path(blob), target, lowers, await blocking(self._bounded), lock=lock,
+                progress=lambda read: report(blob, "unpacking", read),
+            )  # fmt: skip
+        if result.diff_id != diff_id:
+            raise UnpackError(f'wrong diff id calculated on extraction "{result.diff_id}"')
+        await blocking(self._snapshots.commit, own, diff_id, result.size)
 
     def _bounded(self) -> Limits:
         """No layer may take the whole disk with it."""

@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 from sampan.runtime.images.auth import Authorizer, serves
 from sampan.runtime.images.blocking import blocking
@@ -40,7 +41,7 @@ def new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         auto_decompress=False,  # a blob is the bytes that its digest names
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "sampan"},
+        headers={"User-Agent": "sampan", "Accept-Encoding": "identity"},
         connector=aiohttp.TCPConnector(limit=32, limit_per_host=8),
     )
 
@@ -253,7 +254,7 @@ class _Server:
     ) -> aiohttp.ClientResponse:
         try:
             return await self._session.request(
-                method, url, headers=headers, data=form, ssl=self._ssl, timeout=self._timeout,
+                method, URL(url, encoded=True), headers=headers, data=form, ssl=self._ssl, timeout=self._timeout,
                 allow_redirects=False, proxy=self.endpoint.proxy or _environment_proxy(url),
             )  # fmt: skip
         except (aiohttp.ClientError, TimeoutError, OSError) as e:

@@ -1,0 +1,130 @@
+"""The corners of the distribution protocol: tokens, redirects, servers that do less than they should."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sampan.runtime.errors import ImagePullError
+from sampan.runtime.images.store import LocalImageStore
+from sampan.runtime.records import AuthConfig
+
+from .conftest import three_layers
+from .fake_registry import FakeRegistry
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeRegistry]:
+    three_layers(tmp_path / "layout")
+    async with FakeRegistry(tmp_path / "layout") as registry:
+        yield registry
+
+
+async def test_an_anonymous_token(fake: FakeRegistry, store: LocalImageStore) -> None:
+    fake.tokens = True
+    assert (await store.pull(f"{fake.host}/app:1")).repo_tags
+    token_requests = [path for _, path, _ in fake.seen if path.startswith("/token")]
+    assert token_requests == ["/token?scope=repository%3Aapp%3Apull&service=fake"]
+
+
+async def test_a_token_for_a_user(fake: FakeRegistry, store: LocalImageStore) -> None:
+    fake.tokens, fake.users = True, {"me": "secret"}
+    name = f"{fake.host}/app:1"
+    with pytest.raises(ImagePullError) as caught:
+        await store.pull(name)
+    assert str(caught.value) == (
+        f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": pull access denied, '
+        "repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"
+    )
+    with pytest.raises(ImagePullError) as caught:
+        await store.pull(name, AuthConfig(username="me", password="no"))
+    assert str(caught.value).endswith(
+        "failed to authorize: failed to fetch oauth token: unexpected status from GET request to "
+        f"http://{fake.host}/token: 401 Unauthorized: unauthorized: incorrect username or password"
+    )
+    assert (await store.pull(name, AuthConfig(username="me", password="secret"))).repo_tags == [name]
+
+
+async def test_an_identity_token(fake: FakeRegistry, store: LocalImageStore) -> None:
+    fake.tokens, fake.refresh = True, "long-lived"
+    assert (await store.pull(f"{fake.host}/app:1", AuthConfig(identity_token="long-lived"))).repo_tags
+
+
+async def test_a_token_that_is_there_already(fake: FakeRegistry, store: LocalImageStore) -> None:
+    fake.tokens = True
+    assert (await store.pull(f"{fake.host}/app:1", AuthConfig(registry_token="good"))).repo_tags
+    assert not fake.asked("/token")
+
+
+async def test_credentials_do_not_follow_a_redirect(fake: FakeRegistry, store: LocalImageStore) -> None:
+    async with FakeRegistry(fake.layout) as storage:
+        fake.tokens, fake.redirect_to = True, storage.host
+        assert (await store.pull(f"{fake.host}/app:1")).repo_tags
+        assert len(storage.seen) == 4
+        assert not any("Authorization" in headers for _, _, headers in storage.seen)
+
+
+async def test_credentials_for_another_registry_are_not_shown(fake: FakeRegistry, store: LocalImageStore) -> None:
+    fake.tokens, fake.users = True, {"me": "secret"}
+    with pytest.raises(ImagePullError, match="pull access denied"):
+        await store.pull(
+            f"{fake.host}/app:1",
+            AuthConfig(username="me", password="secret", server_address="https://other.example/v1/"),
+        )
+    assert not any("Basic" in headers.get("Authorization", "") for _, _, headers in fake.seen)
+
+
+async def test_a_registry_that_tells_no_digest(fake: FakeRegistry, store: LocalImageStore) -> None:
+    fake.head_digest = False
+    assert (await store.pull(f"{fake.host}/app:1")).repo_tags
+
+
+async def test_too_many_requests_are_waited_for(fake: FakeRegistry, tmp_path: Path) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    fake.too_many = 3  # HEAD, and the GET that asks why
+    store = LocalImageStore(tmp_path / "patient", sleep=pause)
+    await store.start()
+    assert (await store.pull(f"{fake.host}/app:1")).repo_tags
+    await store.close()
+    assert 7.0 in pauses
+
+
+async def test_a_registry_without_ranges(fake: FakeRegistry, store: LocalImageStore) -> None:
+    """What was left of an earlier pull is dropped, when the rest alone cannot be had."""
+    import json
+
+    described = json.loads((fake.layout / "index.json").read_text())["manifests"][0]
+    manifest = json.loads((fake.layout / "blobs/sha256" / described["digest"][7:]).read_text())
+    big = manifest["layers"][1]["digest"]
+    raw = (fake.layout / "blobs/sha256" / big[7:]).read_bytes()
+    (store.root / "ingest" / big.replace(":", "-")).write_bytes(raw[:1_000_000])
+    fake.ranges = False
+    assert (await store.pull(f"{fake.host}/app:1")).repo_tags
+    assert [h["Range"] for h in fake.asked(big)] == ["bytes=1000000-"]
+
+
+async def test_garbage_left_of_an_earlier_pull_does_not_matter(fake: FakeRegistry, store: LocalImageStore) -> None:
+    import json
+
+    described = json.loads((fake.layout / "index.json").read_text())["manifests"][0]
+    manifest = json.loads((fake.layout / "blobs/sha256" / described["digest"][7:]).read_text())
+    big = manifest["layers"][1]["digest"]
+    (store.root / "ingest" / big.replace(":", "-")).write_bytes(b"\0" * 500_000)
+    assert (await store.pull(f"{fake.host}/app:1")).repo_tags
+
+
+async def test_https_spoken_to_plain_http(fake: FakeRegistry, store: LocalImageStore, tmp_path: Path) -> None:
+    folder = tmp_path / "certs.d" / fake.host
+    folder.mkdir(parents=True)
+    (folder / "hosts.toml").write_text(f'server = "https://{fake.host}"\n')
+    with pytest.raises(ImagePullError, match="http: server gave HTTP response to HTTPS client"):
+        await store.pull(f"{fake.host}/app:1")
