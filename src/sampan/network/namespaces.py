@@ -16,6 +16,7 @@ from pathlib import Path
 from .contract import NetworkError
 
 _CLONE_NEWNET, _MS_BIND, _MNT_DETACH = 0x40000000, 4096, 2
+PROCESS = "/proc/self/ns/net"  # the main thread's, which is the node's
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

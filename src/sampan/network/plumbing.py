@@ -145,4 +145,5 @@ def set_peer_routes(rtnl: NetlinkSocket, config: NetworkConfig, wanted: dict[IPv
 
 def other_bridges(rtnl: NetlinkSocket) -> bool:
     """Somebody else on this host may rely on forwarding by now."""
-    return any(link.kind == "bridge" and link.up and not link.name.startswith("sp-") for link in links.all_links(rtnl))
+    ours = ("sp-", "sb-")
+    return any(link.kind == "bridge" and link.up and not link.name.startswith(ours) for link in links.all_links(rtnl))

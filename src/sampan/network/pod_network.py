@@ -32,9 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class LocalNetwork:
-    """Belongs to the network namespace of the thread that calls `start`, which is the node's."""
+    """The node is the network namespace at `netns`, by default the one this process is in."""
 
-    def __init__(self, config: NetworkConfig, *, register: Path = _RUN / ".sysctls") -> None:
+    def __init__(
+        self, config: NetworkConfig, *, netns: str | Path = namespaces.PROCESS, register: Path = _RUN / ".sysctls"
+    ) -> None:
         run_dir = config.run_dir if config.run_dir != Path() else _RUN / config.name
         state_dir = config.state_dir if config.state_dir != Path() else run_dir
         self.config = dataclasses.replace(config, run_dir=run_dir, state_dir=state_dir)
@@ -45,8 +47,8 @@ class LocalNetwork:
         self._mtu = 0
         self._rtnl: NetlinkSocket | None = None
         self._netfilter: NetlinkSocket | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
-        self._reaper = ThreadPoolExecutor(1, thread_name_prefix="network-reaper")
+        self._thread = ThreadPoolExecutor(1, "network", namespaces.enter, (netns,))
+        self._reaper = ThreadPoolExecutor(1, "network-reaper", namespaces.enter, (netns,))
         self._reaper_rtnl: NetlinkSocket | None = None
         self._to_reap: list[str] = []
         self._leaving: dict[str, asyncio.Task[None]] = {}

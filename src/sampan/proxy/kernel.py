@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
-from sampan.network import conntrack
+from sampan.network import conntrack, namespaces
 from sampan.network.conntrack import Flow
 from sampan.network.netlink import NetlinkSocket
 from sampan.network.nft import Transaction
@@ -17,11 +18,11 @@ _T = TypeVar("_T")
 
 
 class Kernel:
-    """Works in the network namespace of the thread that makes it."""
+    """Works in the network namespace at `netns`, by default that of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, netns: str | Path = namespaces.PROCESS) -> None:
         self._netfilter: NetlinkSocket | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="proxy")
+        self._thread = ThreadPoolExecutor(1, "proxy", namespaces.enter, (netns,))
 
     async def commit(self, transaction: Transaction) -> None:
         await self._run(transaction.commit)

@@ -11,7 +11,7 @@ from sampan.client.informer import Informer
 from sampan.network.contract import NetworkError, PodNetwork
 from sampan.proxy.model import is_ipv4
 
-_RETRY_SECONDS = 10.0
+_CHECK_SECONDS = 30.0  # a link that was down took its routes with it
 log = logging.getLogger(__name__)
 
 
@@ -38,19 +38,14 @@ async def keep_routes(nodes: Informer[Node], own: str, network: PodNetwork) -> N
     changed = asyncio.Event()
     nodes.add_key_handler(lambda _: changed.set())
     await nodes.wait_for_sync()
-    in_force: dict[IPv4Network, str] | None = None
     while True:
         changed.clear()
-        wanted = ways(nodes.store.list(), own)
-        if wanted != in_force:
-            try:
-                await network.set_peers(wanted)
-                in_force = wanted
-            except NetworkError as error:
-                log.error("routes to other nodes: %s", error)
-                in_force = None
         try:
-            async with asyncio.timeout(_RETRY_SECONDS if in_force is None else None):
+            await network.set_peers(ways(nodes.store.list(), own))
+        except NetworkError as error:
+            log.error("routes to other nodes: %s", error)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
                 await changed.wait()
         except TimeoutError:
             pass

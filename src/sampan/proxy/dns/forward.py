@@ -64,7 +64,7 @@ class Upstreams:
         self._path = resolv_conf
         self._own = own_address
         self._now = now
-        stubs = [(encode_name(name), [parse_server(each) for each in servers]) for name, servers in stub_domains.items()]
+        stubs = [(encode_name(name), list(map(parse_server, servers))) for name, servers in stub_domains.items()]
         self._stubs = sorted(stubs, key=lambda stub: -len(stub[0]))  # the longest match wins
         self._read: list[Server] = []
         self._checked = float("-inf")
