@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sampan.client.fake import FakeServer
+
 
 class Server:
     """Remembers requests; `handlers` answer paths of their own."""
@@ -35,7 +37,7 @@ class Server:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
@@ -45,6 +47,13 @@ class Server:
         self.loop.run_until_complete(self._start())
         self._started.set()
         self.loop.run_forever()
+
+    async def _end(self) -> None:
+        await self._runner.cleanup()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _start(self) -> None:
         app = web.Application()
@@ -61,11 +70,30 @@ class Server:
         self.requests.append(
             (request.method, request.raw_path, {k.lower(): v for k, v in request.headers.items()}, body)
         )
-        handler = self.handlers.get(request.path)
+        handler = self.handlers.get(request.path) or self.handlers.get("*")
         if handler is None:
             return web.json_response({"path": request.path})
         answer: web.StreamResponse = await handler(request)
         return answer
+
+
+def bridge(fake: FakeServer) -> Callable[[web.Request], Any]:
+    """The fake API server, over real HTTP."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        query, headers = dict(request.query), {k.lower(): v for k, v in request.headers.items()}
+        if query.get("watch") != "true":
+            body = await request.read() or None
+            response = await fake.request(request.method, request.path, query=query, headers=headers, body=body)
+            return web.Response(status=response.status, body=response.body, headers=dict(response.headers))
+        async with fake.stream("GET", request.path, query=query, headers=headers) as stream:
+            answer = web.StreamResponse(status=stream.status, headers={"content-type": "application/json"})
+            await answer.prepare(request)
+            async for line in stream:
+                await answer.write(line + b"\n")
+        return answer
+
+    return handle
 
 
 async def echo_channels(request: web.Request) -> web.StreamResponse:
