@@ -143,7 +143,7 @@ def qos_class(pod: Any) -> str:
     limited: Amounts = {}
     every_one_limited = True
     whole = _get(spec, "resources")
-    if whole is not None and (_get(whole, "requests") or _get(whole, "limits")):
+    if whole is not None:
         sources: Iterable[Any] = (whole,)
     else:
         containers = [*(_get(spec, "containers") or ()), *(_get(spec, "initContainers") or ())]
