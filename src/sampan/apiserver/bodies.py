@@ -9,12 +9,12 @@ import msgspec
 from sampan.api.errors import ApiError, BadRequest
 from sampan.apiserver import strict, wording
 from sampan.apiserver.codec import decode_any
-from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.negotiation import YAML, sent
 from sampan.apiserver.request import Request
 
 
-def read_object(request: Request, endpoint: Endpoint, *, validation: str) -> Any:
+def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
     """The object of a create or update. `validation` is Strict, Warn or Ignore."""
     body = request.body
     if sent(request.header("content-type")) == YAML:
@@ -37,7 +37,7 @@ def read_object(request: Request, endpoint: Endpoint, *, validation: str) -> Any
 
 
 def from_dict(
-    plain: dict[str, Any], endpoint: Endpoint, request: Request, *, validation: str, raw: bytes = b""
+    plain: dict[str, Any], endpoint: Kind, request: Request, *, validation: str, raw: bytes = b""
 ) -> Any:
     """The slow path: nulls are dropped, as Go leaves a field alone that is null."""
     check_kind(endpoint, plain.get("apiVersion"), plain.get("kind"))
@@ -49,7 +49,7 @@ def from_dict(
         raise wording.wrong_type(endpoint, plain, error) from None
 
 
-def check_kind(endpoint: Endpoint, api_version: Any, kind: Any) -> None:
+def check_kind(endpoint: Kind, api_version: Any, kind: Any) -> None:
     info = endpoint.info
     if (kind is None or kind == info.kind) and (api_version is None or api_version == info.api_version):
         return
@@ -64,7 +64,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def _load_json(body: bytes, endpoint: Endpoint) -> dict[str, Any]:
+def _load_json(body: bytes, endpoint: Kind) -> dict[str, Any]:
     try:
         plain = decode_any(body)
     except msgspec.DecodeError:
@@ -74,7 +74,7 @@ def _load_json(body: bytes, endpoint: Endpoint) -> dict[str, Any]:
     return plain
 
 
-def _load_yaml(body: bytes, endpoint: Endpoint) -> Any:
+def _load_yaml(body: bytes, endpoint: Kind) -> Any:
     from sampan.apiserver.yamlbody import YAMLError, load
 
     try:
@@ -83,14 +83,14 @@ def _load_yaml(body: bytes, endpoint: Endpoint) -> Any:
         raise BadRequest(f"the object provided is unrecognized (must be of type {endpoint.info.kind}): {error}") from None
 
 
-def _syntax(endpoint: Endpoint, body: bytes) -> ApiError:
+def _syntax(endpoint: Kind, body: bytes) -> ApiError:
     return BadRequest(
         f"the object provided is unrecognized (must be of type {endpoint.info.kind}): couldn't get version/kind; "
         f"json parse error: {wording.json_error(body)} ({wording.shown_body(body)})"
     )
 
 
-def _unrecognized(endpoint: Endpoint, body: bytes, plain: Any) -> ApiError:
+def _unrecognized(endpoint: Kind, body: bytes, plain: Any) -> ApiError:
     target = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
     return BadRequest(
         f"the object provided is unrecognized (must be of type {endpoint.info.kind}): couldn't get version/kind; "

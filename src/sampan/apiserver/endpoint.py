@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from sampan.api.errors import ApiError, BadRequest, not_found
@@ -17,19 +17,32 @@ from sampan.apiserver.registry.strategy import Strategy
 from sampan.apiserver.views import View
 
 
-class Endpoint:
+class Kind:
+    """A kind that bodies are read as: a served resource, or what a subresource takes (Scale, Binding, Eviction)."""
+
+    def __init__(self, info: ResourceInfo) -> None:
+        self.info = info
+        self.codec: Codec = Codec(info) if info.module else CustomCodec(info)
+
+
+@cache
+def kind_of(group: str, version: str, kind: str) -> Kind:
+    module = f"{group.split('.', 1)[0] or 'core'}_{version}"
+    return Kind(ResourceInfo(group=group, version=version, resource="", kind=kind, singular="", module=module))
+
+
+class Endpoint(Kind):
     """`cache` is shared by all versions of a resource; kinds stored in another version are converted on the way."""
 
     def __init__(
         self, info: ResourceInfo, strategy: Strategy, cache: ResourceCache, *, now: Callable[[], datetime]
     ) -> None:
-        self.info = info
+        super().__init__(info)
         self.now = now
         # Objects of some kinds pass by themselves (Events).
         self.ttl_seconds: float | None = getattr(strategy, "ttl_seconds", None)
         self.strategy = strategy
         self.cache = cache
-        self.codec: Codec = Codec(info) if info.module else CustomCodec(info)
         storage = strategy.storage_info
         self.storage_codec = self.codec if storage is info else Codec(storage)
         self.storage_head = head(storage)

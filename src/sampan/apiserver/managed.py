@@ -11,7 +11,7 @@ from sampan.api.patch.apply.fieldset import PathError
 from sampan.api.patch.apply.update import update
 from sampan.api.patch.shape import DEDUCED, Shape, built_in
 from sampan.api.types.meta_v1 import ManagedFieldsEntry
-from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.endpoint import Endpoint, Kind
 
 if TYPE_CHECKING:
     from sampan.apiserver.handlers.context import Context
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _entries = list[ManagedFieldsEntry]
 
 
-def shape_of(endpoint: Endpoint) -> Shape:
+def shape_of(endpoint: Kind) -> Shape:
     """What merges how: from the generated tables, or from a custom resource's schema (its strategy has it)."""
     if endpoint.info.schema_ref:
         return built_in(endpoint.info.schema_ref)
-    return getattr(endpoint.strategy, "shape", DEDUCED)
+    return getattr(endpoint.strategy, "shape", DEDUCED) if isinstance(endpoint, Endpoint) else DEDUCED
 
 
 @cache

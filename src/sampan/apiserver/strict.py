@@ -11,11 +11,11 @@ from typing import Any
 
 from sampan.api.errors import BadRequest
 from sampan.api.schema import FieldSchema, TypeSchema, type_schema
-from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.request import Request
 
 
-def check(request: Request, endpoint: Endpoint, plain: dict[str, Any], raw: bytes, *, validation: str) -> None:
+def check(request: Request, endpoint: Kind, plain: dict[str, Any], raw: bytes, *, validation: str) -> None:
     """Strict refuses, Warn warns."""
     problems = problems_of(endpoint, plain)
     if raw and _keys(plain) != raw.count(b'":') + raw.count(b'" :'):
@@ -30,7 +30,7 @@ def check(request: Request, endpoint: Endpoint, plain: dict[str, Any], raw: byte
     request.warnings += problems
 
 
-def problems_of(endpoint: Endpoint, plain: dict[str, Any]) -> list[str]:
+def problems_of(endpoint: Kind, plain: dict[str, Any]) -> list[str]:
     """Fields that the kind does not have."""
     problems: list[str] = []
     if endpoint.info.schema_ref:

@@ -13,8 +13,11 @@ from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import Admission, Authenticator, Authorizer
 from sampan.apiserver.core import Core, utc_now
 from sampan.apiserver.discovery import Discovery
+from sampan.apiserver.handlers.binding import bind, bind_named_by_body
+from sampan.apiserver.handlers.eviction import evict
 from sampan.apiserver.handlers.get import get
 from sampan.apiserver.handlers.patch import patch
+from sampan.apiserver.handlers.scale import get_scale, patch_scale, update_scale
 from sampan.apiserver.handlers.update import update
 from sampan.apiserver.health import Health, metrics_route, version
 from sampan.apiserver.limits import InFlight
@@ -23,10 +26,23 @@ from sampan.apiserver.openapi.documents import OpenAPI
 from sampan.apiserver.routing import Handler, Route, Router
 from sampan.storage.contract import Store
 
+# By name and verb. log, exec, attach, portforward and proxy go to the kubelet; token is authentication's.
 SUBRESOURCES: dict[tuple[str, str], Handler] = {
-    ("status", "get"): get,
-    ("status", "update"): update,
-    ("status", "patch"): patch,
+    **{
+        (name, verb): handler
+        for name in ("status", "approval", "ephemeralcontainers", "resize", "finalize")
+        for verb, handler in (("get", get), ("update", update), ("patch", patch))
+    },
+    ("scale", "get"): get_scale,
+    ("scale", "update"): update_scale,
+    ("scale", "patch"): patch_scale,
+    ("binding", "create"): bind,
+    ("eviction", "create"): evict,
+}
+
+# Kinds that are answered and never stored, by group and resource.
+VIRTUAL: dict[tuple[str, str], Handler] = {
+    ("", "bindings"): bind_named_by_body,
 }
 
 
@@ -37,6 +53,8 @@ async def build(
     authenticators: Sequence[Authenticator] = (),
     authorizers: Sequence[Authorizer] = (),
     admission: Admission | None = None,
+    subresources: dict[tuple[str, str], Handler] | None = None,
+    virtual: dict[tuple[str, str], Handler] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Chain:
     """A chain that is ready to answer: the caches are filled."""
@@ -60,7 +78,7 @@ async def build(
     await core.start()
     return Chain(
         core,
-        Router(subresources=SUBRESOURCES, virtual={}, routes=routes),
+        Router(subresources={**SUBRESOURCES, **(subresources or {})}, virtual={**VIRTUAL, **(virtual or {})}, routes=routes),
         authenticators=[*authenticators, ClientCertificates(), Anonymous()],
         authorizers=authorizers or [Masters()],
         limits=InFlight(),

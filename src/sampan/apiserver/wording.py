@@ -10,7 +10,7 @@ import msgspec
 
 from sampan.api.errors import ApiError, BadRequest
 from sampan.api.schema import FieldSchema, TypeSchema, type_schema
-from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.endpoint import Kind
 
 _AT = re.compile(r"^(?P<said>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -20,7 +20,7 @@ _GO = {
 }  # fmt: skip
 
 
-def wrong_kind(endpoint: Endpoint, api_version: str, kind: str) -> ApiError:
+def wrong_kind(endpoint: Kind, api_version: str, kind: str) -> ApiError:
     info = endpoint.info
     version = str(api_version).rpartition("/")[2]
     if api_version == info.api_version:
@@ -35,7 +35,7 @@ def wrong_kind(endpoint: Endpoint, api_version: str, kind: str) -> ApiError:
     )
 
 
-def wrong_type(endpoint: Endpoint, plain: Any, error: msgspec.ValidationError) -> ApiError:
+def wrong_type(endpoint: Kind, plain: Any, error: msgspec.ValidationError) -> ApiError:
     info = endpoint.info
     said = f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: '
     return BadRequest(said + unmarshal_error(plain, info.schema_ref, str(error)))

@@ -213,8 +213,8 @@ async def _table(server: World, row: dict[str, Any]) -> Outcome:
     if code != 200:
         return Outcome(row["name"], [Difference("code", 200, (code, got))])
     found = list(compare(wanted["columnDefinitions"], got["columnDefinitions"], "columns"))
-    ours = {r["cells"][0]: r for r in got["rows"]}
-    for r in wanted["rows"]:
+    ours = {r["cells"][0]: r for r in got["rows"] or ()}
+    for r in wanted["rows"] or ():
         if r["cells"][0] in ours:
             found += compare(r["cells"], ours[r["cells"][0]]["cells"], f"row {r['cells'][0]}")
     return Outcome(row["name"], found)

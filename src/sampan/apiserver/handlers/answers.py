@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.api.errors import NotAcceptable
-from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.bare import without_details
+from sampan.apiserver.codec import encode
+from sampan.apiserver.endpoint import Endpoint, Kind
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
 from sampan.apiserver.objects import CachedObject, cached
@@ -36,6 +38,10 @@ def answer_cached(context: Context, obj: CachedObject, *, status: int = 200) -> 
 
 
 def answer_stored(context: Context, kv: KeyValue, *, status: int = 200) -> Answer:
+    return answer_cached(context, stored_object(context, kv), status=status)
+
+
+def stored_object(context: Context, kv: KeyValue) -> CachedObject:
     """What a write has just stored. The cache has it already, unless another write came right behind."""
     cache = context.endpoint.cache
     key = kv.key[len(cache.prefix) :]
@@ -43,7 +49,7 @@ def answer_stored(context: Context, kv: KeyValue, *, status: int = 200) -> Answe
     if obj is None or obj.revision != kv.revision:
         namespace, _, name = key.rpartition("/")
         obj = cached(kv, namespace, name, key)
-    return answer_cached(context, obj, status=status)
+    return obj
 
 
 def answer_object(context: Context, obj: Any, *, status: int = 200) -> Answer:
@@ -56,3 +62,17 @@ def answer_object(context: Context, obj: Any, *, status: int = 200) -> Answer:
         passing = CachedObject("", meta.namespace or "", meta.name or "", 0, tail)
         body = view_of(context.request, context.endpoint, choice).whole(passing)
     return Reply(status, render(body + b"\n", choice.media), choice.media)
+
+
+def answer_kind(context: Context, kind: Kind, obj: Any, *, status: int = 200) -> Answer:
+    """An object of another kind than the resource's: a Scale, a review."""
+    choice = accepted(context.request.header("accept"))
+    if choice.kind:
+        raise without_details(NotAcceptable("406: Not Acceptable"))
+    obj.kind, obj.apiVersion = kind.info.kind, kind.info.api_version
+    return Reply(status, render(encode(obj) + b"\n", choice.media), choice.media)
+
+
+def success(status: int = 201) -> Answer:
+    body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": status}
+    return Reply(status, encode(body) + b"\n")

@@ -23,6 +23,7 @@ from sampan.apiserver import managed, wording
 from sampan.apiserver.bare import without_details
 from sampan.apiserver.bodies import without_nulls
 from sampan.apiserver.codec import decode_any, encode
+from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.create import create_object
 from sampan.apiserver.handlers.rewrite import rewrite
@@ -57,9 +58,9 @@ async def patch(context: Context) -> Answer:
     return await rewrite(context, change, options)
 
 
-def patcher_for(context: Context, media: str) -> Patcher:
-    """The patch of the request, read once."""
-    endpoint = context.endpoint
+def patcher_for(context: Context, media: str, *, kind: Kind | None = None) -> Patcher:
+    """The patch of the request, read once. `kind` is what is patched, where it is not the resource itself."""
+    endpoint = kind or context.endpoint
     if media not in (JSON_PATCH, MERGE_PATCH, STRATEGIC) or (media == STRATEGIC and endpoint.info.type is None):
         raise without_details(UnsupportedMediaType("415: Unsupported Media Type"))
     try:
@@ -150,7 +151,7 @@ def _config(context: Context) -> dict[str, Any]:
     name, namespace = meta.setdefault("name", context.name), context.namespace
     if name != context.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({context.name})")
-    if namespace and meta.setdefault("namespace", namespace) != namespace:
+    if namespace and meta.get("namespace", namespace) != namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
     return config
 

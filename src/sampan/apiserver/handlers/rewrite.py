@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sampan.api.errors import ApiError, FieldError, conflict, invalid
 from sampan.apiserver import managed
-from sampan.apiserver.handlers.answers import answer_cached, answer_object, answer_stored
+from sampan.apiserver.handlers.answers import answer_cached, answer_object, stored_object
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.options import WriteOptions
@@ -36,7 +36,7 @@ class Rules(Struct, frozen=True):
 
 def rules_for(context: Context) -> Rules:
     strategy, subresource = context.endpoint.strategy, context.info.subresource
-    if not subresource:
+    if not subresource or subresource == "scale":
         return Rules(strategy.prepare_for_update, strategy.validate_update, strategy.warnings)
     if subresource == "status":
         return Rules(strategy.prepare_for_status_update, strategy.validate_status_update, _no_warnings)
@@ -51,15 +51,33 @@ def _no_warnings(obj: Any, old: Any) -> list[str]:
     return []
 
 
+class Written(Struct, frozen=True):
+    """`stored` is None when nothing was: a dry run, or the object went with this write."""
+
+    obj: Any
+    stored: CachedObject | None
+
+
 async def rewrite(
+    context: Context, change: Change, options: WriteOptions, *, rules: Rules | None = None, owned: bool = False
+) -> Answer:
+    written = await rewrite_object(context, change, options, rules=rules, owned=owned)
+    if written.stored is None:
+        return answer_object(context, written.obj)
+    return answer_cached(context, written.stored)
+
+
+async def rewrite_object(
     context: Context,
     change: Change,
     options: WriteOptions,
     *,
     rules: Rules | None = None,
     owned: bool = False,
-) -> Answer:
-    """`change` is called anew for each try. `owned`: it settles managedFields itself (apply)."""
+    admit: bool = True,
+) -> Written:
+    """`change` is called anew for each try. `owned`: it settles managedFields itself (apply).
+    `admit` False: admission was asked about what the change comes from (a Binding)."""
     endpoint, core = context.endpoint, context.core
     for _ in range(_TRIES):
         current = endpoint.find(context.namespace, context.name)
@@ -68,18 +86,18 @@ async def rewrite(
         unconditional = not obj.metadata.resourceVersion
         _check_preconditions(context, obj, old, current)
         _carry_over(obj, old)
-        await _admit(context, obj, old, rules or rules_for(context), options, owned=owned)
+        await _admit(context, obj, old, rules or rules_for(context), options, owned=owned, admit=admit)
         if options.dry_run:
-            return answer_object(context, obj)
+            return Written(obj, None)
         data = endpoint.encode(obj)
         if data == stored_bytes(context, current):
-            return answer_cached(context, current)
+            return Written(obj, current)
         key = endpoint.cache.store_key(current.key)
         try:
             if ready_to_go(context, obj):
                 gone = await core.store.delete(key=key, expected_revision=current.revision)
                 obj.metadata.resourceVersion = str(gone.revision)
-                return answer_object(context, obj)
+                return Written(obj, None)
             kv = await core.store.update(
                 key=key, value=data, expected_revision=current.revision, ttl_seconds=endpoint.ttl_seconds
             )
@@ -90,12 +108,12 @@ async def rewrite(
                 raise _conflict(context) from None
             context.request.warnings.clear()
             continue
-        return answer_stored(context, kv)
+        return Written(obj, stored_object(context, kv))
     raise _conflict(context)
 
 
 async def _admit(
-    context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions, *, owned: bool
+    context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions, *, owned: bool, admit: bool
 ) -> None:
     endpoint, admission = context.endpoint, context.core.admission
     endpoint.default(obj)
@@ -103,10 +121,12 @@ async def _admit(
     if not owned:
         managed.on_update(context, obj, old)
     attributes = context.attributes("UPDATE", obj=obj, old=old, dry_run=options.dry_run, options=options)
-    await admission.mutate(attributes)
+    if admit:
+        await admission.mutate(attributes)
     if errors := rules.validate(obj, old):
         raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
-    await admission.validate(attributes)
+    if admit:
+        await admission.validate(attributes)
     context.request.warnings += rules.warnings(obj, old)
 
 
@@ -116,6 +136,8 @@ def _check_preconditions(context: Context, obj: Any, old: Any, current: CachedOb
         raise conflict(
             info.resource,
             context.name,
+            f"StorageError: invalid object, Code: 4, Key: {context.endpoint.cache.store_key(current.key)}, "
+            "ResourceVersion: 0, AdditionalErrorMsg: "
             f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {old.metadata.uid}",
             group=info.group,
         )
