@@ -179,15 +179,23 @@ def test_objects_that_do_not_fit(config: dict[str, Any], message: str) -> None:
 
 
 def test_lists_that_do_not_fit() -> None:
+    """A required key that is left out is empty, as in Go; only optional keys can be missing."""
     two = {"containers": [{"name": "a"}, {"name": "a"}, {"image": "x"}]}
     config = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"}, "spec": two}
     with pytest.raises(ApiError) as refused:
         apply(None, config, request("m", shape=POD))
     assert refused.value.message == (
-        "failed to create typed patch object (n/p; /v1, Kind=Pod): errors:\n"
-        '  .spec.containers: duplicate entries for key [name="a"]\n'
-        '  .spec.containers: element 2: associative list with keys has an element that omits all key fields ["name"] '
-        "(and doesn't have default values for any key fields)"
+        "failed to create typed patch object (n/p; /v1, Kind=Pod): "
+        '.spec.containers: duplicate entries for key [name="a"]'
+    )
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "s"}, "secrets": [{"uid": "u"}, []]}
+    with pytest.raises(ApiError) as refused:
+        apply(None, account, request("m", shape=built_in("core_v1.ServiceAccount")))
+    assert refused.value.message == (
+        "failed to create typed patch object (/s; /v1, Kind=ServiceAccount): errors:\n"
+        '  .secrets: element 0: associative list with keys has an element that omits all key fields ["name"] '
+        "(and doesn't have default values for any key fields)\n"
+        "  .secrets: element 1: associative list with keys may not have non-map elements"
     )
 
 

@@ -10,16 +10,21 @@ from sampan.api.patch import merge, strategic
 from sampan.api.patch.apply.apply import Request, apply
 from sampan.api.patch.apply.fieldset import difference, paths
 from sampan.api.patch.apply.update import RESET_STATUS, update
-from sampan.api.patch.shape import Shape, built_in
+from sampan.api.patch.shape import Shape, built_in, custom
 from sampan.api.scheme import BUILT_IN_SCHEME
 
 from . import golden
 
-CREATED = [
-    row
-    for row in golden.rows("defaults.json")
-    if BUILT_IN_SCHEME.kind_of(row["response"]["body"].get("apiVersion", ""), row["response"]["body"].get("kind", ""))
-]
+
+def is_built_in_object(row: dict[str, Any]) -> bool:
+    body = row["response"]["body"]
+    if not isinstance(body, dict) or body.get("kind") in (None, "Status"):
+        return False
+    return BUILT_IN_SCHEME.kind_of(body.get("apiVersion", ""), body["kind"]) is not None
+
+
+# Objects that were created, and the oddities among the wrong ones that the server let through.
+CREATED = [row for name in ("defaults.json", "invalid.json") for row in golden.rows(name) if is_built_in_object(row)]
 
 # What admission and the kind's own allocation add after the server noted who wrote what.
 ADDED_LATER = (
@@ -27,6 +32,21 @@ ADDED_LATER = (
     ".spec.clusterIP", ".spec.ipFamil", ".spec.ports[", ".metadata.finalizers", ".spec.finalizers", ".spec.taints",
     ".metadata.labels", ".spec.selector", ".spec.template.metadata.labels",
 )  # fmt: skip
+
+
+def test_the_recorded_custom_resource() -> None:
+    definition = next(r for r in CREATED if r["name"].endswith("kopfs.golden.io"))["request"]["body"]
+    row = next(r for r in golden.rows("invalid.json") if r["name"] == "custom ok, pruned and defaulted")
+    body = row["response"]["body"]
+    entries = update(
+        None,
+        without_managed_fields(body),
+        shape=custom(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]),
+        api_version=body["apiVersion"],
+        manager="unknown",
+        now="<time>",
+    )
+    assert entries == body["metadata"]["managedFields"]
 
 
 def shape_of(body: dict[str, Any]) -> Shape:

@@ -18,8 +18,12 @@ from sampan.api.schema import FieldSchema, type_schema
 # How apply treats a value. Atomic values (of any JSON type) are owned and replaced as a whole.
 SCALAR, STRUCT, MAP, LIST_MAP, LIST_SET, ATOMIC, UNTYPED = range(7)
 
-# A list-map key that is absent has its default: the only one in the built-in types is a port's protocol.
-_BUILT_IN_KEY_DEFAULTS = {"protocol": "TCP"}
+# The defaults of list-map keys that are more than the zero of a required field.
+_BUILT_IN_KEY_DEFAULTS: dict[tuple[str, str], Any] = {
+    ("core_v1.ContainerPort", "protocol"): "TCP",
+    ("core_v1.ServicePort", "protocol"): "TCP",
+    ("core_v1.LocalObjectReference", "name"): "",
+}
 
 Resolve = Callable[[], dict[str, "Shape"]]
 
@@ -143,7 +147,7 @@ def _of_field(field: FieldSchema) -> Shape:
             json_type="list",
             item=_of_field(field.item),
             keys=field.list_keys,
-            key_defaults={k: v for k, v in _BUILT_IN_KEY_DEFAULTS.items() if k in field.list_keys},
+            key_defaults=_key_defaults(field.item.ref, field.list_keys),
             strategy=strategy,
             retain_keys=retain,
             merge_key=field.merge_key,
@@ -151,6 +155,18 @@ def _of_field(field: FieldSchema) -> Shape:
     if field.kind == "raw":
         return _ATOMIC_RAW
     return Shape(SCALAR, name=field.leaf, json_type=_LEAF_TYPES.get(field.leaf.partition(":")[0], "scalar"))
+
+
+def _key_defaults(item: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """What a key reads as where an item leaves it out: a required field is its zero, as in Go."""
+    found: dict[str, Any] = {}
+    schema = type_schema(item) if item else None
+    for key in keys:
+        if (item, key) in _BUILT_IN_KEY_DEFAULTS:
+            found[key] = _BUILT_IN_KEY_DEFAULTS[item, key]
+        elif schema is not None and key in schema.required:
+            found[key] = 0 if schema.fields[key].leaf.startswith("integer") else ""
+    return found
 
 
 # Quantities and int-or-string take any scalar.
