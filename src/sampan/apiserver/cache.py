@@ -81,6 +81,18 @@ class ResourceCache:
         start, end = self._bounds(namespace)
         return end - start
 
+    def page(self, namespace: str, after: str, limit: int) -> tuple[list[CachedObject], int]:
+        """The present state from a key on, and how many objects come behind the page."""
+        start, end = self._bounds(namespace)
+        if after:
+            start = max(start, bisect_right(self.keys, after))
+        objects = self.objects
+        return [objects[k] for k in self.keys[start : min(end, start + limit)]], max(0, end - start - limit)
+
+    def unchanged_since(self, revision: int) -> bool:
+        """Whether the present state is also that of an earlier revision."""
+        return revision >= self.oldest and (not self.ring or self.ring[-1].revision <= revision)
+
     def list(self, namespace: str = "", after: str = "") -> list[CachedObject]:
         """In key order; `after` a key."""
         start, end = self._bounds(namespace)
@@ -92,10 +104,10 @@ class ResourceCache:
 
     def list_at(self, revision: int, namespace: str = "", after: str = "") -> list[CachedObject]:
         """As it was at an earlier revision. Raises `TooOld`."""
-        if revision >= self.revision or not self.ring or self.ring[-1].revision <= revision:
-            return self.list(namespace, after)
         if revision < self.oldest:
             raise TooOld(revision, self.oldest)
+        if self.unchanged_since(revision):
+            return self.list(namespace, after)
         undone: dict[str, CachedObject | None] = {}
         for event in reversed(self.ring):
             if event.revision <= revision:

@@ -27,6 +27,9 @@ async def list_(context: Context) -> Answer:
         return Reply(200, render(body + b"\n", choice.media), choice.media)
     chosen = selection(request, endpoint)
     page = page_of(request, cache.revision)
+    if chosen.matches is None and page.limit and cache.unchanged_since(page.revision):
+        objects, left = cache.page(namespace, page.start, page.limit)
+        return _answer(view, choice, objects, page, left)
     try:
         objects = cache.list_at(page.revision, namespace, page.start)
     except TooOld as error:
@@ -34,16 +37,18 @@ async def list_(context: Context) -> Answer:
     if chosen.matches is not None:
         matches = chosen.matches
         objects = [o for o in objects if matches(o)]
-    return _answer(view, choice, objects, page, counted=chosen.matches is None)
-
-
-def _answer(view: View, choice: Accepted, objects: list[CachedObject], page: Page, *, counted: bool) -> Answer:
-    token, remaining = "", None
-    if page.limit and len(objects) > page.limit:
-        remaining = len(objects) - page.limit if counted else None
+    left = max(0, len(objects) - page.limit) if page.limit else 0
+    if left:
         objects = objects[: page.limit]
-        token = next_token(page.revision, objects[-1].key)
-    body = view.list(objects, list_metadata(page.revision, token, remaining))
+    return _answer(view, choice, objects, page, left, counted=chosen.matches is None)
+
+
+def _answer(
+    view: View, choice: Accepted, objects: list[CachedObject], page: Page, left: int, *, counted: bool = True
+) -> Answer:
+    """How many are left is said only where counting them needed no selector."""
+    token = next_token(page.revision, objects[-1].key) if left else ""
+    body = view.list(objects, list_metadata(page.revision, token, left if counted else None))
     return Reply(200, render(body + b"\n", choice.media), choice.media)
 
 
