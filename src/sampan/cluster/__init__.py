@@ -1,0 +1,1 @@
+"""A cluster as a whole: certificates, configuration, processes. The only room that knows every other room."""

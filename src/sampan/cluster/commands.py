@@ -1,0 +1,206 @@
+"""The verbs of `sampan` that are about a cluster as a whole. Each imports what it needs when it is used."""
+
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from sampan.cluster.paths import DEFAULT_NAME, BadName, ClusterPaths
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def run(argv: list[str]) -> int:
+    """Answers the exit code."""
+    try:
+        result = cli.main(args=argv, prog_name="sampan", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Abort:
+        return 130
+    except BadName as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+class LazyGroup(click.Group):
+    """Subcommand groups of other files, imported when they are asked for."""
+
+    lazy = {
+        "image": "sampan.cluster.image_commands:image_group",
+        "ctr": "sampan.cluster.ctr_commands:ctr_group",
+        "simulate": "sampan.cluster.simulate_commands:simulate_group",
+        "token": "sampan.cluster.join_commands:token_group",
+        "node": "sampan.cluster.join_commands:node_group",
+        "datastore": "sampan.cluster.datastore_commands:datastore_group",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.lazy])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        where = self.lazy.get(cmd_name)
+        if where is None:
+            return super().get_command(ctx, cmd_name)
+        from importlib import import_module
+
+        module, _, attribute = where.partition(":")
+        return cast("click.Command", getattr(import_module(module), attribute))
+
+
+@click.group(cls=LazyGroup)
+def cli() -> None:
+    """Kubernetes for one small crew."""
+
+
+def cluster_name(command: F) -> F:
+    """Adds `--name` and hands over the cluster's paths."""
+
+    @click.option("--name", default=DEFAULT_NAME, show_default=True, help="which cluster")
+    @wraps(command)
+    def with_paths(name: str, *args: Any, **kwargs: Any) -> Any:
+        return command(ClusterPaths.of(name), *args, **kwargs)
+
+    return cast("F", with_paths)
+
+
+@cli.command()
+@cluster_name
+@click.option("--nodes", type=click.IntRange(0, 50), help="how many nodes; 0: a control plane alone")
+@click.option("--port", type=click.IntRange(1, 65535), help="of the API server")
+@click.option("--no-kubeconfig", is_flag=True, help="leave ~/.kube/config alone")
+@click.option("--foreground", is_flag=True, help="stay until interrupted, then stop the cluster")
+@click.option("--quiet", "-q", is_flag=True)
+def up(
+    paths: ClusterPaths, nodes: int | None, port: int | None, *, no_kubeconfig: bool, foreground: bool, quiet: bool
+) -> int:
+    """Start a cluster and wait until it is ready."""
+    from sampan.cluster.up import UpFailed
+    from sampan.cluster.up import up as bring_up
+
+    try:
+        bring_up(paths, nodes=nodes, port=port, write_kubeconfig=not no_kubeconfig, quiet=quiet)
+    except UpFailed as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
+    if not quiet:
+        hint = f"export KUBECONFIG={paths.kubeconfig}" if no_kubeconfig else "kubectl get nodes"
+        click.echo(f"Ready. Try:  sampan get nodes   or, with kubectl:  {hint}")
+    if foreground:
+        from sampan.cluster.down import down as take_down
+
+        wait_for_interrupt()
+        take_down(paths, purge=False)
+    return 0
+
+
+def wait_for_interrupt() -> None:
+    import signal
+
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+@cli.command()
+@cluster_name
+@click.option("--purge", is_flag=True, help="remove its data as well")
+def down(paths: ClusterPaths, *, purge: bool) -> int:
+    """Stop a cluster; nothing of it stays on the host but its data."""
+    from sampan.cluster.down import down as take_down
+
+    if take_down(paths, purge=purge):
+        click.echo(f"Cluster {paths.name!r} is down." + (" Its data is gone." if purge else ""))
+    else:
+        click.echo(f"There is no cluster {paths.name!r}.")
+    return 0
+
+
+@cli.command()
+@cluster_name
+def status(paths: ClusterPaths) -> int:
+    """Show components, nodes and where things are; exit code 1 when something is wrong."""
+    from sampan.cluster.status import status as look
+
+    healthy, lines = look(paths)
+    click.echo("\n".join(lines))
+    return 0 if healthy else 1
+
+
+@cli.command()
+@cluster_name
+@click.option("--components", default="apiserver,scheduler,controllers", show_default=True)
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="run components against this API server")
+@click.option("--datastore", default="", help="etcd://HOST:PORT,… (default: SQLite)")
+@click.option("-v", "--verbose", is_flag=True)
+def server(
+    paths: ClusterPaths, components: str, kubeconfig: Path | None, datastore: str, *, verbose: bool
+) -> int:
+    """The control plane in the foreground."""
+    set_up_logging(verbose=verbose)
+    from sampan.cluster import config as configs
+    from sampan.cluster.pki import Pki
+    from sampan.cluster.server import ServerOptions, run_components, run_server, run_until_stopped
+
+    chosen = tuple(c for c in components.split(",") if c)
+    if kubeconfig is not None:
+        run_until_stopped(lambda: run_components(kubeconfig, tuple(c for c in chosen if c != "apiserver")))
+        return 0
+    config = configs.load(paths) or configs.new_config(paths, nodes=0, port=None)
+    config.datastore = datastore or config.datastore
+    pki = Pki(paths.pki)
+    pki.ensure(config, {})
+    options = ServerOptions(config=config, data_dir=paths.server, pki=pki, components=chosen)
+    run_until_stopped(lambda: run_server(options))
+    return 0
+
+
+@cli.command()
+@cluster_name
+@click.option("--node", help="this node's name (default: the cluster's first)")
+@click.option("--node-ip", default="", help="this node's address")
+@click.option("--netns", default="", help="run in this network namespace")
+@click.option("--pod-manifest-path", type=click.Path(path_type=Path), help="directory of static Pods")
+@click.option("--node-labels", default="", help="k=v,…")
+@click.option("--register-with-taints", default="", help="key=value:Effect,…")
+@click.option("-v", "--verbose", is_flag=True)
+def agent(
+    paths: ClusterPaths,
+    node: str | None,
+    node_ip: str,
+    netns: str,
+    pod_manifest_path: Path | None,
+    node_labels: str,
+    register_with_taints: str,
+    *,
+    verbose: bool,
+) -> int:
+    """One node in the foreground."""
+    set_up_logging(verbose=verbose)
+    if netns:
+        from sampan.network.namespaces import enter
+
+        enter(netns)
+    from sampan.cluster.local_agent import local_options
+    from sampan.cluster.server import run_until_stopped
+
+    labels = dict(pair.split("=", 1) for pair in node_labels.split(",") if pair)
+    taints = [t for t in register_with_taints.split(",") if t]
+    options = local_options(paths, node, node_ip, pod_manifest_path, labels, taints)
+
+    def start() -> Any:
+        from sampan.cluster.agent import run_agent
+
+        return run_agent(options)
+
+    run_until_stopped(start)
+    return 0
+
+
+def set_up_logging(*, verbose: bool) -> None:
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname).1s %(name)s %(message)s", stream=sys.stderr)

@@ -1,0 +1,49 @@
+"""`sampan down`: stop everything of a cluster and leave the host as it was; `--purge` removes its data as well."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sampan.cluster import config as configs
+from sampan.cluster import kubeconfigs
+from sampan.cluster.config import ClusterConfig
+from sampan.cluster.nodes import remove_nodes
+from sampan.cluster.paths import ClusterPaths
+from sampan.cluster.process import Daemon
+from sampan.cluster.up import agent_daemon, server_daemon
+
+
+def down(paths: ClusterPaths, *, purge: bool) -> bool:
+    """True when there was something to stop. Also clears up after a crash or a reboot."""
+    config = configs.load(paths)
+    if config is None:
+        return False
+    for daemon in _daemons(paths, config):
+        daemon.stop()
+    if sys.platform == "linux" and os.geteuid() == 0 and config.nodes:
+        _clear_nodes(paths, config)
+    kubeconfigs.forget_peoples(paths)
+    if purge:
+        shutil.rmtree(paths.root, ignore_errors=True)
+    return True
+
+
+def _daemons(paths: ClusterPaths, config: ClusterConfig) -> list[Daemon]:
+    """Agents first: a node that outlives its API server would wait for it."""
+    simulators = [Daemon("simulator", paths.run, paths.logs)]
+    agents = [agent_daemon(paths, node) for node in config.node_names]
+    return [*simulators, *agents, server_daemon(paths)]
+
+
+def _clear_nodes(paths: ClusterPaths, config: ClusterConfig) -> None:
+    """Every container, mount, cgroup, interface and rule of this machine's nodes; each node in a process of its own,
+    as it has to enter the node's namespace."""
+    for node in config.node_names:
+        command = [sys.executable, "-m", "sampan.cluster.clear", paths.name, node]
+        subprocess.run(command, check=False, cwd="/")
+    remove_nodes(config)
+    run = Path("/run/sampan") / paths.name
+    if run.is_dir() and not any(run.iterdir()):
+        run.rmdir()

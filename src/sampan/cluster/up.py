@@ -1,0 +1,141 @@
+"""`sampan up`: from nothing to a Ready node. Each step says what it does and how long it took."""
+
+import http.client
+import json
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sampan.cluster import config as configs
+from sampan.cluster import kubeconfigs
+from sampan.cluster.config import ClusterConfig
+from sampan.cluster.nodes import NodePlan, make_nodes
+from sampan.cluster.paths import ClusterPaths
+from sampan.cluster.pki import Pki
+from sampan.cluster.preflight import problems
+from sampan.cluster.process import Daemon
+
+READY_SECONDS = 60.0
+LOOK_EVERY = 0.01
+
+
+class UpFailed(Exception):  # noqa: N818 - named by what happened
+    """The cluster did not come up; the message says why and what to do."""
+
+
+class Steps:
+    """Progress for a person at a terminal, plain lines for anything else; quiet on demand."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        if not self._quiet:
+            mark = "\x1b[32m✓\x1b[0m" if sys.stderr.isatty() else "-"
+            sys.stderr.write(f" {mark} {text} ({time.monotonic() - begun:.2f} s)\n")
+            sys.stderr.flush()
+
+
+def server_daemon(paths: ClusterPaths) -> Daemon:
+    return Daemon("server", paths.run, paths.logs)
+
+
+def agent_daemon(paths: ClusterPaths, node: str) -> Daemon:
+    return Daemon(f"agent-{node}", paths.run, paths.logs)
+
+
+def up(paths: ClusterPaths, *, nodes: int | None, port: int | None, write_kubeconfig: bool, quiet: bool) -> ClusterConfig:
+    """Idempotent: what runs already is left alone."""
+    config = configs.load(paths)
+    if config is None:
+        config = configs.new_config(paths, nodes=1 if nodes is None else nodes, port=port)
+    elif nodes is not None and nodes != config.nodes:
+        said = f"cluster {paths.name!r} was made with {config.nodes} node(s)"
+        raise UpFailed(f"{said}; for another number of nodes: sampan down --name {paths.name} --purge, then up again")
+    elif port is not None and port != config.port:
+        config.port = port
+    server = server_daemon(paths)
+    found = problems(paths, config, server)
+    if found:
+        lines = [f"  {p.what}\n    {p.fix}" for p in found]
+        raise UpFailed("cannot start the cluster:\n" + "\n".join(lines))
+    steps = Steps(quiet=quiet)
+    pki = Pki(paths.pki)
+    with steps.step("certificates and configuration"):
+        paths.root.mkdir(parents=True, exist_ok=True)
+        plan = make_nodes(config)
+        configs.save(paths, config)
+        pki.ensure(config, {n.name: n.ip for n in plan})
+        kubeconfigs.write_own(paths, config, pki)
+    begun = time.monotonic()
+    if not server.pid:
+        server.start(["server", "--name", paths.name])
+    for node in plan:
+        start_agent(paths, node)
+    with steps.step(f"API server at {config.url}"):
+        wait_until(lambda: _ready(config, pki), server, "the API server is not ready", begun)
+    for node in plan:
+        with steps.step(f"node {node.name} is Ready"):
+            daemon = agent_daemon(paths, node.name)
+            look = partial(_node_ready, config, pki, node.name)
+            wait_until(look, daemon, f"node {node.name} is not Ready", begun)
+    if write_kubeconfig:
+        kubeconfigs.write_peoples(paths, config, pki)
+    return config
+
+
+def start_agent(paths: ClusterPaths, node: NodePlan) -> None:
+    daemon = agent_daemon(paths, node.name)
+    if not daemon.pid:
+        where = ["--netns", node.netns] if node.netns else []
+        daemon.start(["agent", "--name", paths.name, "--node", node.name, "--node-ip", node.ip, *where])
+
+
+def wait_until(look: Callable[[], bool], daemon: Daemon, failure: str, begun: float) -> None:
+    while not look():
+        if not daemon.pid:
+            raise UpFailed(f"{failure}: its process has ended. {_tail(daemon)}")
+        if time.monotonic() - begun > READY_SECONDS:
+            raise UpFailed(f"{failure} after {READY_SECONDS:.0f} s. {_tail(daemon)}")
+        time.sleep(LOOK_EVERY)
+
+
+def _tail(daemon: Daemon) -> str:
+    return f"The end of {daemon.log_file}:\n{daemon.last_words()}"
+
+
+def ask(config: ClusterConfig, pki: Pki, path: str) -> tuple[int, bytes]:
+    """One GET as administrator; status 0 when nobody answers."""
+    context = ssl.create_default_context(cafile=str(pki.ca.certificate))
+    admin = pki.pair("admin")
+    context.load_cert_chain(admin.certificate, admin.key)
+    connection = http.client.HTTPSConnection("127.0.0.1", config.port, timeout=5, context=context)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def _ready(config: ClusterConfig, pki: Pki) -> bool:
+    return ask(config, pki, "/readyz")[0] == 200
+
+
+def _node_ready(config: ClusterConfig, pki: Pki, node: str) -> bool:
+    status, body = ask(config, pki, f"/api/v1/nodes/{node}")
+    return status == 200 and is_ready(json.loads(body))
+
+
+def is_ready(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
