@@ -47,9 +47,9 @@ def _operations(operations: Any) -> list[dict[str, Any]]:
     if len(operations) > MAX_OPERATIONS:
         raise TooLarge(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     for operation in operations:
-        if not isinstance(operation, dict):
+        if operation is not None and not isinstance(operation, dict):
             raise undecodable(operation, "handlers.jsonPatchOp")
-    return operations
+    return [operation or {} for operation in operations]
 
 
 def _apply_one(document: Any, operation: dict[str, Any]) -> tuple[Any, int]:

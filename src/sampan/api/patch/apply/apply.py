@@ -92,7 +92,7 @@ def _result(
     entries = encode(after)
     if same and entries == stored:
         entries = stored
-    metadata = dict(merged.get("metadata") or {})
+    metadata = dict(_metadata(merged))
     if entries:
         metadata["managedFields"] = entries
     return Applied({**merged, "metadata": metadata}, entries, not same or entries is not stored)
@@ -105,7 +105,7 @@ def _check(live: dict[str, Any] | None, config: dict[str, Any], request: Request
             "Incorrect version specified in apply patch. "
             f"Specified patch version: {version}, expected: {request.api_version}"
         )
-    if (config.get("metadata") or {}).get("managedFields") is not None:
+    if _metadata(config).get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
     wrong = list(objections(request.shape, config))
     if wrong:
@@ -115,9 +115,15 @@ def _check(live: dict[str, Any] | None, config: dict[str, Any], request: Request
         raise plain(f"failed to create typed live object ({_named(live or {})}): {said(wrong)}")
 
 
+def _metadata(thing: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of what a client sent, which may be anything."""
+    found = thing.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
 def _named(thing: dict[str, Any]) -> str:
-    metadata = thing.get("metadata") or {}
-    group, slash, version = (thing.get("apiVersion") or "").rpartition("/")
+    metadata = _metadata(thing)
+    group, slash, version = str(thing.get("apiVersion") or "").rpartition("/")
     gvk = f"{group if slash else ''}/{version}, Kind={thing.get('kind') or ''}"
     return f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}; {gvk}"
 
@@ -220,7 +226,7 @@ def _not_from_kubectl_apply(
     """
     if request.manager != _KUBECTL:
         return conflicts.found
-    text = ((live.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED)
+    text = (_metadata(live).get("annotations") or {}).get(LAST_APPLIED)
     if not text:
         return conflicts.found
     try:
@@ -240,23 +246,23 @@ def _not_from_kubectl_apply(
 
 def _with_last_applied(merged: dict[str, Any], config: dict[str, Any], request: Request) -> dict[str, Any]:
     """`kubectl apply --server-side` keeps the client-side annotation true where an object has it."""
-    metadata = merged.get("metadata") or {}
+    metadata = _metadata(merged)
     annotations = metadata.get("annotations") or {}
     if request.manager != _KUBECTL or LAST_APPLIED not in annotations:
         return merged
-    kept = {k: v for k, v in ((config.get("metadata") or {}).get("annotations") or {}).items() if k != LAST_APPLIED}
-    said_metadata = {**(config.get("metadata") or {}), "annotations": kept}
+    kept = {k: v for k, v in (_metadata(config).get("annotations") or {}).items() if k != LAST_APPLIED}
+    said_metadata = {**_metadata(config), "annotations": kept}
     text = msgspec.json.encode({**config, "metadata": said_metadata}, order="deterministic").decode() + "\n"
     return {**merged, "metadata": {**metadata, "annotations": {**annotations, LAST_APPLIED: text}}}
 
 
 def _managed_fields(live: dict[str, Any] | None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ((live or {}).get("metadata") or {}).get("managedFields") or []
+    found: list[dict[str, Any]] = _metadata(live or {}).get("managedFields") or []
     return found
 
 
 def _bare(live: dict[str, Any]) -> dict[str, Any]:
-    metadata = live.get("metadata") or {}
+    metadata = _metadata(live)
     if "managedFields" not in metadata:
         return live
     return {**live, "metadata": {k: v for k, v in metadata.items() if k != "managedFields"}}
