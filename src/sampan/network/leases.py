@@ -39,6 +39,8 @@ class Leases:
         self._taken.clear()
         newest = 0.0
         for path in self._directory.iterdir():
+            if path.name.startswith(".") and Path("/proc", path.name[1:].partition("-")[0]).exists():
+                continue  # being written by a process that lives
             lease = _read(path)
             if lease is None or lease.ip != path.name or lease.owner in self._by_owner:
                 path.unlink(missing_ok=True)
@@ -57,7 +59,7 @@ class Leases:
     def take(self, owner: str, host_ports: tuple[HostPort, ...] = ()) -> Lease:
         if (held := self._by_owner.get(owner)) is not None:
             return held
-        aside = self._directory / f".{os.getpid()}"
+        aside = self._directory / f".{os.getpid()}-{id(self):x}"
         while True:
             lease = Lease(self._next_free(), owner, host_ports)
             aside.write_text(json.dumps(asdict(lease)))
