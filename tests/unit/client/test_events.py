@@ -5,7 +5,8 @@ import pytest
 from sampan.api.errors import Forbidden
 from sampan.api.types import core_v1, meta_v1
 from sampan.client.clock import FakeClock, settle
-from sampan.client.events import WARNING, EventRecorder, FakeRecorder, limited, reference_to
+from sampan.client.event_names import limited, reference_to
+from sampan.client.events import WARNING, EventRecorder, FakeRecorder
 from sampan.client.fake import FakeServer
 from sampan.client.transport import ConnectionRefused
 
@@ -131,7 +132,7 @@ async def test_a_refused_event_is_let_go(server: FakeServer, recorder: EventReco
 
 async def test_the_queue_is_bounded(server: FakeServer) -> None:
     recorder = EventRecorder(server.client(), "kubelet", clock=server.clock)
-    for i in range(1500):
+    for i in range(5500):
         recorder.event(POD, "Normal", f"R{i}", "m")
     assert recorder.dropped == 500
     await recorder.stop()
