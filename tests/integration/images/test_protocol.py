@@ -39,7 +39,8 @@ async def test_a_token_for_a_user(fake: FakeRegistry, store: LocalImageStore) ->
         await store.pull(name)
     assert str(caught.value) == (
         f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": pull access denied, '
-        "repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"
+        "repository does not exist or may require authorization: "
+        "server message: insufficient_scope: authorization failed"
     )
     with pytest.raises(ImagePullError) as caught:
         await store.pull(name, AuthConfig(username="me", password="no"))

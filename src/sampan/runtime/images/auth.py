@@ -123,7 +123,7 @@ def credentials(auth: AuthConfig) -> tuple[str, str]:
     if auth.username or auth.password or not auth.auth:
         return auth.username, auth.password
     try:
-        user, _, password = base64.b64decode(auth.auth).decode().partition(":")
+        user, _, password = base64.b64decode(auth.auth, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as e:
         raise RegistryError(f"invalid auth value: {e}") from e
     return user, password.rstrip("\0")

@@ -265,8 +265,8 @@ def sync_directory(path: Path) -> None:
 
 
 def write_atomically(path: Path, raw: bytes) -> None:
-    """All of it, on disk, or the file as it was."""
-    temporary = path.with_name(f"{path.name}.new")
+    """All of it, on disk, or the file as it was. Several may do it at once; the last one wins."""
+    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     try:
         with temporary.open("wb") as f:
             f.write(raw)

@@ -10,16 +10,20 @@ from sampan.runtime.images.leases import Leases
 from sampan.runtime.images.locks import try_lock
 from sampan.runtime.images.snapshots import SnapshotStore, remove_tree
 
+_STALE_RECORD = 3600.0  # a record is written in milliseconds
 
-def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases) -> None:
+
+def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases, now: float) -> None:
     """Remove what nobody is at any more: layers half unpacked or half removed, containers without a record, probes."""
     for probe in root.glob("probe-*"):
         ctypes.CDLL(None).umount2(os.fsencode(probe / "merged"), 2)
         remove_tree(probe)
     for path in snapshots.layers.glob("*.gone"):
         remove_tree(path)
-    for path in snapshots.layers.glob("*.new"):
+    for path in (*snapshots.layers.glob("*.new"), *root.glob("*.new")):
         if not path.is_dir():
+            if now - path.stat().st_mtime > _STALE_RECORD:
+                path.unlink(missing_ok=True)
             continue
         lock = try_lock(path.with_suffix(".lock"))
         if lock is not None:  # else its unpacker lives

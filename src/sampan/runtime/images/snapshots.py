@@ -95,7 +95,7 @@ class SnapshotStore:
     def commit(self, chain: str, diff: str, size: int) -> None:
         self._new(chain).rename(self.path(chain))
         record = LayerRecord(chain=chain, diff=diff, size=size, boot=self._boot)
-        temporary = self.layers / f"{key(chain)}.json.new"
+        temporary = self.layers / f"{key(chain)}.json.{os.urandom(4).hex()}.new"
         temporary.write_bytes(msgspec.json.encode(record))
         temporary.rename(self.layers / f"{key(chain)}.json")
 

@@ -76,7 +76,7 @@ class LocalImageStore(ImageStore):
         for part in (self.content, self.snapshots, self.leases):
             part.open()
         (self.root / "used").mkdir(mode=0o700, exist_ok=True)
-        clear_leftovers(self.root, self.snapshots, self.leases)
+        clear_leftovers(self.root, self.snapshots, self.leases, self.now())
         self.content.clear_stale(self.now())
         if self._overlay is None:
             self._overlay = overlay_works(self.root)

@@ -290,8 +290,10 @@ class _Layer:
         for path, mtime_ns in self._directory_times.items():
             try:
                 os.utime(self.root.directory(path), ns=(mtime_ns, mtime_ns))
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError, Escape):
                 pass  # a later entry replaced it
+            except (OverflowError, OSError) as e:
+                raise UnpackError(f"failed to set the time of {show(path)}: {e}") from e
 
 
 class _Refused(Exception):

@@ -207,6 +207,14 @@ def test_impossible_numbers_and_names_are_refused(world: Path, record: dict[str,
         apply(tar(entry("x", b"1", pax_headers=record)), world / "box")
 
 
+def test_impossible_times_of_directories_are_refused(world: Path) -> None:
+    refused(world, "failed to set the time", directory("d", pax_headers={"mtime": "1" * 30}))
+
+
+def test_a_directory_that_became_a_link_to_itself(world: Path) -> None:
+    apply(tar(directory("a"), symlink("a", "a")), world / "box")
+
+
 def test_sparse_files_are_refused_clearly(world: Path) -> None:
     refused(world, r"sparse file .* is not supported", entry("x", pax_headers={"GNU.sparse.major": "1"}))
 
