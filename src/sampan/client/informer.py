@@ -74,6 +74,9 @@ class Informer(Generic[T]):
             "field_selector": field_selector,
         }
         self._transform = transform
+        # Objects that were transformed in another way are not the same ones.
+        self._shares = transform is drop_managed_fields
+        self._kin = resource.client.event_cache.join(resource.object_type, self.store) if self._shares else None
         self._watch_list = watch_list
         self._page_size = page_size
         self._clock: Clock = clock or RealClock()
@@ -158,6 +161,11 @@ class Informer(Generic[T]):
                 self.last_error = error
                 if isinstance(error, TooManyRequests) and error.retry_after_seconds:
                     await self._clock.sleep(error.retry_after_seconds)
+            except Exception as error:
+                # An object that cannot be read, a credential plugin that fails: an informer does not die of it.
+                log.exception("%s: listing again", self._name)
+                self.revision = ""
+                self.last_error = error
             await backoff.sleep()
 
     @property
@@ -178,8 +186,18 @@ class Informer(Generic[T]):
         async for page in self.resource.list_pages(**self._scope, limit=limit):
             revision = revision or page.resource_version
             for obj in page.items:
-                found[key_of(obj)] = self._transform(obj) if self._transform is not None else obj
+                key = key_of(obj)
+                found[key] = self._known_elsewhere(key, obj) or (self._transform(obj) if self._transform else obj)
         return found, revision
+
+    def _known_elsewhere(self, key: str, obj: T) -> T | None:
+        """The same revision in the store of another informer of this process: memory for one of them is enough."""
+        revision = resource_version_of(obj)
+        for store in self._kin or ():
+            known = store.by_key(key)
+            if known is not None and resource_version_of(known) == revision:
+                return known
+        return None
 
     async def _replace(self, found: dict[str, T], revision: str) -> None:
         """The store becomes `found`; handlers hear the difference."""
@@ -201,7 +219,7 @@ class Informer(Generic[T]):
             resource_version=self.revision,
             timeout_seconds=int(WATCH_SECONDS * (1 + random.random())),
             send_initial_events=initial is not None,
-            shared=self._transform is drop_managed_fields,
+            shared=self._shares,
         )
         async with watch as events:
             count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
@@ -9,6 +10,7 @@ import msgspec
 
 from sampan.api.errors import ApiError
 from sampan.client.codec import Codec, PartialObjectMetadata, RawEvent, WatchEvent
+from sampan.client.store import Store
 
 T = TypeVar("T")
 
@@ -17,15 +19,17 @@ _BOOKMARK = msgspec.json.Decoder(WatchEvent[PartialObjectMetadata])
 
 
 class EventCache:
-    """Events of one process, decoded once for all its watchers.
+    """What the watchers and informers of one process share, so that an object is decoded and kept once for all of them.
 
-    Works where watchers get the very same `bytes` object for an event (a framed stream). What comes out is shared: as
-    with every object from an informer, nobody may change it.
+    Events are shared where watchers get the very same `bytes` object for one (a framed stream); informers take objects
+    that another one's store has in the same revision. Give the clients of one process the same cache. What comes out is
+    shared: as with every object from an informer, nobody may change it.
     """
 
     def __init__(self, size: int = 256) -> None:
         self._size = size
         self._events: dict[tuple[int, type[Any]], tuple[bytes, WatchEvent[Any]]] = {}
+        self._stores: dict[type[Any], weakref.WeakSet[Store[Any]]] = {}
 
     def decode(self, line: bytes, codec: Codec[T]) -> WatchEvent[T]:
         key = (id(line), codec.type)
@@ -37,6 +41,12 @@ class EventCache:
             del self._events[next(iter(self._events))]
         self._events[key] = (line, event)  # holding `line` keeps its id from being used again
         return event
+
+    def join(self, object_type: type[T], store: Store[T]) -> weakref.WeakSet[Store[T]]:
+        """The stores of this type, from now on with this one among them."""
+        stores = self._stores.setdefault(object_type, weakref.WeakSet())
+        stores.add(store)
+        return stores
 
 
 class WatchDecoder(Generic[T]):

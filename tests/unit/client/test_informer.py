@@ -3,13 +3,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from sampan.api import errors
 from sampan.api.types import core_v1, meta_v1
+from sampan.client.api import Client
 from sampan.client.clock import FakeClock, settle
 from sampan.client.fake import FakeServer
 from sampan.client.informer import Informer
 from sampan.client.shared import SharedInformerFactory
 from sampan.client.transport import ConnectionRefused, TransportError
+from sampan.client.watch import EventCache
 
 
 def pod(name: str, phase: str = "", **labels: str) -> core_v1.Pod:
@@ -246,3 +250,35 @@ async def test_controllers_share_one_informer_per_scope() -> None:
         assert len(picky.store) == 1
         assert len(heads.store) == 2
     assert not server._watches
+
+
+async def test_informers_of_one_process_keep_an_object_once() -> None:
+    server = FakeServer()
+    server.add(pod("a"))
+    cache = EventCache()
+    clients = [Client(server, user_agent=name, event_cache=cache) for name in ("scheduler", "controllers")]
+    one, two = (Informer(c.resource(core_v1.Pod), clock=server.clock) for c in clients)
+    whole = Informer(clients[0].resource(core_v1.Pod), clock=server.clock, transform=None)
+    for informer in (one, two, whole):
+        informer.start()
+        await informer.wait_for_sync()
+    assert one.store.get("a", namespace="default") is two.store.get("a", namespace="default")
+    kept = whole.store.get("a", namespace="default")
+    assert kept is not None
+    assert kept.metadata.managedFields
+    for informer in (one, two, whole):
+        await informer.stop()
+
+
+async def test_an_object_that_cannot_be_read_does_not_end_the_informer() -> None:
+    server = FakeServer()
+    server.add({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a"}, "spec": {"nodeName": 7}})
+    informer = Informer(server.client().resource(core_v1.Pod), clock=server.clock)
+    informer.start()
+    await fake(server).advance(1)
+    assert not informer.has_synced
+    assert isinstance(informer.last_error, msgspec.ValidationError)
+    server.add(pod("a"))
+    await fake(server).advance(60)
+    assert informer.has_synced
+    await informer.stop()
