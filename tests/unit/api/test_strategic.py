@@ -117,8 +117,17 @@ def test_retain_keys_clears_the_other_strategy() -> None:
 
 
 def test_directives_and_nulls_do_not_reach_new_objects() -> None:
-    patch = {"spec": {"containers": [{"name": "a", "command": None}], "nodeSelector": {"$patch": "delete"}}}
-    assert strategic.apply({"kind": "Pod"}, patch, POD) == {"kind": "Pod", "spec": {"containers": [{"name": "a"}]}}
+    patch = {
+        "spec": {
+            "$setElementOrder/containers": [{"name": "a"}],
+            "containers": [{"name": "a", "command": None}],
+            "volumes": [{"$retainKeys": ["name"], "name": "v", "hostPath": None}],
+            "nodeSelector": {"$patch": "delete"},
+        }
+    }
+    made = {"kind": "Pod", "spec": {"containers": [{"name": "a"}], "volumes": [{"name": "v"}]}}
+    assert strategic.apply({"kind": "Pod"}, patch, POD) == made
+    assert strategic.apply({"kind": "Pod", "spec": {}}, patch, POD) == made
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import msgspec
 
 from sampan.api.errors import TooLarge
 from sampan.api.patch.failures import Unprocessable, undecodable
+from sampan.api.patch.values import equal
 
 MAX_OPERATIONS = 10_000
 # Copies can double a document with every operation; their sum is bounded by what a request may carry.
@@ -109,19 +110,8 @@ def _test(document: Any, path: str, wanted: Any) -> None:
             # A missing value and null are the same to a test.
             found = None
             break
-    if not _equal(found, wanted):
+    if not equal(found, wanted):
         raise _Refused(f"testing value {path} failed: test failed")
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Equality of JSON values: true is not 1."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(v, b[k]) for k, v in a.items())
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 def _add(document: Any, path: str, value: Any) -> Any:

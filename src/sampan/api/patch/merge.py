@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.api.patch.failures import undecodable
+from sampan.api.patch.values import equal
 
 
 def apply(target: Any, patch: Any) -> Any:
@@ -38,7 +39,7 @@ def create(original: dict[str, Any], modified: dict[str, Any]) -> dict[str, Any]
             patch[key] = value
             continue
         was = original[key]
-        if was == value and type(was) is type(value):
+        if equal(was, value):
             continue
         if isinstance(was, dict) and isinstance(value, dict):
             inner = create(was, value)

@@ -101,7 +101,7 @@ def _taken_over(value: Any, *, final: bool) -> Any:
     if isinstance(value, dict):
         if MARKER in value:
             return _DROPPED
-        kept = ((k, _taken_over(v, final=final)) for k, v in value.items() if not (final and v is None))
+        kept = ((k, _taken_over(v, final=final)) for k, v in value.items() if not (final and _says_nothing(k, v)))
         return {k: v for k, v in kept if v is not _DROPPED}
     if isinstance(value, list):
         items = (_taken_over(v, final=final) for v in value)
@@ -109,12 +109,17 @@ def _taken_over(value: Any, *, final: bool) -> Any:
     return value
 
 
+def _says_nothing(key: str, value: Any) -> bool:
+    """What has no meaning where there was nothing before: removals, orders."""
+    return value is None or key == RETAIN_KEYS or key.startswith((SET_ORDER + "/", DELETE_FROM_LIST + "/"))
+
+
 def _as_is(value: Any, *, final: bool) -> Any:
     """A list that replaces another: its items all stay, and for good they lose directives and nulls."""
     if not final:
         return value
     if isinstance(value, dict):
-        return {k: _as_is(v, final=True) for k, v in value.items() if v is not None and k != MARKER}
+        return {k: _as_is(v, final=True) for k, v in value.items() if k != MARKER and not _says_nothing(k, v)}
     return [_as_is(v, final=True) for v in value] if isinstance(value, list) else value
 
 

@@ -22,6 +22,7 @@ from sampan.api.patch.directives import (
 from sampan.api.patch.failures import plain
 from sampan.api.patch.ordering import sort_by
 from sampan.api.patch.shape import Shape
+from sampan.api.patch.values import equal
 
 JsonMap = dict[str, Any]
 
@@ -69,7 +70,7 @@ def _diff_marker(was: Any, value: Any, patch: JsonMap) -> None:
 
 def _diff_field(patch: JsonMap, key: str, was: Any, value: Any, shape: Shape, options: Options) -> None:
     if isinstance(was, dict) and isinstance(value, dict):
-        if was == value:
+        if equal(was, value):
             return
         child = field_shape(shape, key)
         if child.strategy == REPLACE:
@@ -79,19 +80,14 @@ def _diff_field(patch: JsonMap, key: str, was: Any, value: Any, shape: Shape, op
         inner = diff_maps(was, value, child, options, retain=child.retain_keys)
         if inner:
             patch[key] = inner
-    elif isinstance(was, list) and isinstance(value, list) and was != value:
+    elif isinstance(was, list) and isinstance(value, list) and not equal(was, value):
         child = field_shape(shape, key)
         if child.strategy == MERGE:
             _diff_lists(patch, key, was, value, child, options)
         elif options.changes:
             patch[key] = value
-    elif options.changes and not _same(was, value):
+    elif options.changes and not equal(was, value):
         patch[key] = value
-
-
-def _same(was: Any, value: Any) -> bool:
-    """Equal as JSON: true is not 1."""
-    return bool(was == value) and isinstance(was, bool) == isinstance(value, bool)
 
 
 def _diff_lists(patch: JsonMap, key: str, was: list[Any], value: list[Any], shape: Shape, options: Options) -> None:

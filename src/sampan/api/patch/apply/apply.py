@@ -33,6 +33,7 @@ from sampan.api.patch.apply.merge import merge, without
 from sampan.api.patch.apply.update import changes, ownable
 from sampan.api.patch.failures import plain
 from sampan.api.patch.shape import Shape
+from sampan.api.patch.values import equal
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _KUBECTL = "kubectl"
@@ -86,7 +87,7 @@ def _result(
 ) -> Applied:
     who = identity(request.manager, APPLY, request.api_version, request.subresource)
     merged = _with_last_applied(merged, config, request)
-    same = merged == bare
+    same = equal(merged, bare)
     if not same and who in after:
         after[who] = after[who]._replace(time=request.now)
     entries = encode(after)
