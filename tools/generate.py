@@ -68,7 +68,7 @@ EMBEDDED = {
     "core_v1.NodeStatus": {"daemonEndpoints", "nodeInfo"},
     "core_v1.NodeDaemonEndpoints": {"kubeletEndpoint"},
     "core_v1.ServiceStatus": {"loadBalancer"},
-    "core_v1.Event": {"source"},
+    "core_v1.Event": {"source", "reportingComponent", "reportingInstance"},
     "core_v1.ReplicationControllerSpec": set(),
     "events_v1.Event": {"deprecatedSource", "regarding"},
     "networking_v1.IngressStatus": {"loadBalancer"},

@@ -433,8 +433,8 @@ class Event(Struct, kw_only=True, omit_defaults=True, gc=False):
     message: str | None = None
     reason: str | None = None
     related: ObjectReference | None = None
-    reportingComponent: str | None = None
-    reportingInstance: str | None = None
+    reportingComponent: str = field(default_factory=str)
+    reportingInstance: str = field(default_factory=str)
     series: EventSeries | None = None
     source: EventSource = field(default_factory=lambda: EventSource())
     type: str | None = None
