@@ -14,6 +14,7 @@ from sampan.apiserver.contracts import Admission, Authenticator, Authorizer
 from sampan.apiserver.core import Core, utc_now
 from sampan.apiserver.discovery import Discovery
 from sampan.apiserver.handlers.binding import bind, bind_named_by_body
+from sampan.apiserver.handlers.connect import Connect
 from sampan.apiserver.handlers.eviction import evict
 from sampan.apiserver.handlers.get import get
 from sampan.apiserver.handlers.patch import patch
@@ -24,6 +25,7 @@ from sampan.apiserver.limits import InFlight
 from sampan.apiserver.metrics import Metrics
 from sampan.apiserver.openapi.documents import OpenAPI
 from sampan.apiserver.routing import Handler, Route, Router
+from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
 from sampan.storage.contract import Store
 
 # By name and verb. log, exec, attach, portforward and proxy go to the kubelet; token is authentication's.
@@ -53,6 +55,7 @@ async def build(
     authenticators: Sequence[Authenticator] = (),
     authorizers: Sequence[Authorizer] = (),
     admission: Admission | None = None,
+    kubelets: KubeletConfig | None = None,
     subresources: dict[tuple[str, str], Handler] | None = None,
     virtual: dict[tuple[str, str], Handler] | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -72,13 +75,14 @@ async def build(
         "/metrics": metrics_route(metrics),
     }
     openapi = OpenAPI(core)
+    streams = Connect(Kubelets(core, kubelets)).handlers()
     routes |= {"/openapi/v2": openapi.v2, "/openapi/v3": openapi.index, "/openapi/v3/": openapi.group}
     for check in ("livez", "readyz", "healthz"):
         routes[f"/{check}"] = routes[f"/{check}/"] = health.answer
     await core.start()
     return Chain(
         core,
-        Router(subresources={**SUBRESOURCES, **(subresources or {})}, virtual={**VIRTUAL, **(virtual or {})}, routes=routes),
+        Router(subresources={**SUBRESOURCES, **streams, **(subresources or {})}, virtual={**VIRTUAL, **(virtual or {})}, routes=routes),
         authenticators=[*authenticators, ClientCertificates(), Anonymous()],
         authorizers=authorizers or [Masters()],
         limits=InFlight(),
