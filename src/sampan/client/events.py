@@ -98,7 +98,7 @@ class EventRecorder:
             firstTimestamp=time,
             lastTimestamp=time,
             source=self._source,
-            reportingComponent=self._source.component,
+            reportingComponent=self._source.component or "",
             reportingInstance=self._source.host or "",
         )
 

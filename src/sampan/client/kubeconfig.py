@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.client import plain_yaml
 from sampan.client.connection import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def parse(content: bytes) -> dict[str, Any]:
             data = msgspec.json.decode(content)
         except msgspec.DecodeError as error:
             raise ValueError(str(error)) from None
-    else:
+    elif (data := plain_yaml.load(content.decode(errors="replace"))) is None:
         import yaml
 
         try:
