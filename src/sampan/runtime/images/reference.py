@@ -14,6 +14,7 @@ from sampan.runtime.errors import InvalidImageName
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
+LOCAL_REGISTRY = "sampan.local"  # no registry: images that were built or loaded here, and nowhere else
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"

@@ -31,7 +31,7 @@ from sampan.runtime.images.leases import Lease, Leases
 from sampan.runtime.images.manifest import Platform, host_platform
 from sampan.runtime.images.merge import copy_layers, fits_one_mount, overlay_works
 from sampan.runtime.images.pull import Parts, Pulled, pull
-from sampan.runtime.images.reference import parse
+from sampan.runtime.images.reference import LOCAL_REGISTRY, Reference, parse
 from sampan.runtime.images.registry import Registry, Sleep, new_session
 from sampan.runtime.images.snapshots import RootfsRecord, SnapshotStore, remove_tree
 from sampan.runtime.records import AuthConfig, FsInfo, Image, ProgressCallback, PullProgress, Rootfs
@@ -102,6 +102,8 @@ class LocalImageStore(ImageStore):
 
     async def pull(self, ref: str, auth: AuthConfig | None = None, progress: ProgressCallback | None = None) -> Image:
         parsed = parse(ref)
+        if parsed.registry == LOCAL_REGISTRY:
+            return await self._own(parsed)
         # Credentials are part of what is asked for: nobody gets an image with another's.
         key = (str(parsed), hashlib.sha256(msgspec.json.encode(auth)).digest())
         shared = self._pulls.get(key)
@@ -115,6 +117,13 @@ class LocalImageStore(ImageStore):
                 del self._pulls[key]
         state = await blocking(self.index.read)
         return state.image(pulled.id)
+
+    async def _own(self, ref: Reference) -> Image:
+        image = await self.status(str(ref))
+        if image is None:
+            where = f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}"'
+            raise ImagePullError(f"{where}: {ref}: not found")
+        return image
 
     async def _pull(self, ref: str, auth: AuthConfig | None, shared: _SharedPull) -> Pulled:
         parsed = parse(ref)
