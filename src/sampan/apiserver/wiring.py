@@ -26,6 +26,7 @@ from sampan.apiserver.metrics import Metrics
 from sampan.apiserver.openapi.documents import OpenAPI
 from sampan.apiserver.routing import Handler, Route, Router
 from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
+from sampan.apiserver.secure import Security
 from sampan.storage.contract import Store
 
 # By name and verb. log, exec, attach, portforward and proxy go to the kubelet; token is authentication's.
@@ -56,12 +57,18 @@ async def build(
     authorizers: Sequence[Authorizer] = (),
     admission: Admission | None = None,
     kubelets: KubeletConfig | None = None,
+    security: Callable[[Core], Security] | None = None,
     subresources: dict[tuple[str, str], Handler] | None = None,
     virtual: dict[tuple[str, str], Handler] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Chain:
     """A chain that is ready to answer: the caches are filled."""
     core = Core(store, admission=admission, now=now)
+    secured = (
+        security(core) if security is not None else Security(authenticators=authenticators, authorizers=authorizers)
+    )
+    if secured.admission is not None:
+        core.admission = secured.admission
     metrics, health = Metrics(), Health(core)
     discovery = Discovery(core, address=address)
     routes: dict[str, Route] = {
@@ -82,9 +89,13 @@ async def build(
     await core.start()
     return Chain(
         core,
-        Router(subresources={**SUBRESOURCES, **streams, **(subresources or {})}, virtual={**VIRTUAL, **(virtual or {})}, routes=routes),
-        authenticators=[*authenticators, ClientCertificates(), Anonymous()],
-        authorizers=authorizers or [Masters()],
+        Router(
+            subresources={**SUBRESOURCES, **streams, **(subresources or {})},
+            virtual={**VIRTUAL, **(virtual or {})},
+            routes=routes,
+        ),
+        authenticators=[*secured.authenticators, ClientCertificates(), Anonymous()],
+        authorizers=secured.authorizers or [Masters()],
         limits=InFlight(),
         metrics=metrics,
     )

@@ -103,9 +103,7 @@ async def _review_token(
     asked = tuple(review.spec.audiences or tokens.audiences)
     try:
         user, common = tokens.review(token, asked)
-        return authentication_v1.TokenReviewStatus(
-            authenticated=True, user=user_info(user), audiences=list(common)
-        )
+        return authentication_v1.TokenReviewStatus(authenticated=True, user=user_info(user), audiences=list(common))
     except BadToken as error:
         why = str(error)
     shown = Request("GET", "/", headers={"authorization": f"Bearer {token}"})
@@ -118,7 +116,9 @@ async def _review_token(
             audiences = list(review.spec.audiences or ()) or None
             return authentication_v1.TokenReviewStatus(authenticated=True, user=user_info(found), audiences=audiences)
     del context
-    return authentication_v1.TokenReviewStatus(user=authentication_v1.UserInfo(), error=f"[invalid bearer token, {why}]")
+    return authentication_v1.TokenReviewStatus(
+        user=authentication_v1.UserInfo(), error=f"[invalid bearer token, {why}]"
+    )
 
 
 def _check_access(review: Any, kind: str, *, namespace: str = "") -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sampan.api.errors import BadRequest, FieldError, conflict, invalid, not_found
-from sampan.api.types import authentication_v1, core_v1
+from sampan.api.types import authentication_v1, core_v1, meta_v1
 from sampan.apiserver.authn.serviceaccounts import Tokens
 from sampan.apiserver.bodies import read_object
 from sampan.apiserver.endpoint import kind_of
@@ -16,6 +16,10 @@ from sampan.apiserver.handlers.answers import answer_kind
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.options import write_options
 from sampan.apiserver.request import Answer
+
+class PartialObject(msgspec.Struct):
+    metadata: meta_v1.ObjectMeta
+
 
 SHORTEST, LONGEST = 600, 1 << 32
 DEFAULT = 3600
@@ -94,16 +98,19 @@ def _bound(context: Context, reference: authentication_v1.BoundObjectReference |
     found = endpoint.cache.get("" if resource == "nodes" else context.namespace, name)
     if found is None:
         raise not_found(resource, name)
-    meta = msgspec.json.decode(b"{" + found.tail, type=core_v1.Pod if resource == "pods" else core_v1.Secret).metadata
+    meta = msgspec.json.decode(b"{" + found.tail, type=PartialObject).metadata
     if reference.uid and reference.uid != meta.uid:
-        said = f"the UID in the bound object reference ({reference.uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        said = (
+            f"the UID in the bound object reference ({reference.uid}) does not match the UID in record. "
+            "The object might have been deleted and then recreated"
+        )
         raise conflict(resource, name, said)
     result = {(reference.kind or "").lower(): {"name": name, "uid": meta.uid or ""}}
     if resource == "pods":
         pod = msgspec.json.decode(b"{" + found.tail, type=core_v1.Pod)
         if pod.spec.serviceAccountName not in (None, "", context.name):
-            said = f"cannot bind token for serviceaccount {context.name!r} to pod running with different serviceaccount name."
-            raise BadRequest(said.replace("'", '"'))
+            said = f'cannot bind token for serviceaccount "{context.name}" to pod running with different '
+            raise BadRequest(f"{said}serviceaccount name.")
         result |= _node_of(context, pod)
     return result
 
