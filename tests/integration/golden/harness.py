@@ -1,7 +1,7 @@
 """Replays what a real Kubernetes 1.36 answered, and reports where Sampan answers otherwise.
 
-`python -m tests.integration.golden.harness [FILE …] [-v]` prints counts and differences; the tests beside this file fail
-on every difference that `known.py` gives no reason for. The recorded data lies outside the repository.
+`python -m tests.integration.golden.harness [FILE[:NAME] …] [-v]` prints counts and differences; the tests beside this
+file fail on every difference that `known.py` gives no reason for. The recorded data lies outside the repository.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _short(value: Any) -> str:
     return text if len(text) < 400 else text[:400] + "…"
 
 
-# --- comparing ---------------------------------------------------------------------------------------------------------
+# --- comparing ---
 
 
 class _Absent:
@@ -101,7 +101,7 @@ def same_text(expected: str, got: str) -> bool:
     return re.match(pattern + ("" if cut else r"\Z"), got) is not None
 
 
-# --- asking ------------------------------------------------------------------------------------------------------------
+# --- asking ---
 
 
 class World:
@@ -175,16 +175,23 @@ async def world() -> World:
     from sampan.apiserver.wiring import build_for_tests
 
     made = World(await build_for_tests())
-    await made.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "golden"}})
+    await made.ask(
+        "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "golden"}}
+    )
     for name in ("golden", "default", "kube-system"):
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
         await made.ask("POST", f"/api/v1/namespaces/{name}/serviceaccounts", account)
-        ca = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "x"}}
+        ca = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "kube-root-ca.crt"},
+            "data": {"ca.crt": "x"},
+        }
         await made.ask("POST", f"/api/v1/namespaces/{name}/configmaps", ca)
     return made
 
 
-# --- files -------------------------------------------------------------------------------------------------------------
+# --- files ---
 
 
 async def replay(name: str) -> list[Outcome]:
@@ -252,11 +259,10 @@ def main() -> None:
         good = sum(1 for o in outcomes if not o.differences)
         print(f"{name}: {good}/{len(outcomes)} equal")
         for outcome in outcomes:
-            if outcome.differences and (verbose or only in outcome.name) and (only == "" or only in outcome.name):
-                if verbose or only:
-                    print(f"  {outcome.name}")
-                    for difference in outcome.differences[: 40 if only else 5]:
-                        print(f"    {difference}")
+            if outcome.differences and (verbose or only) and only in outcome.name:
+                print(f"  {outcome.name}")
+                for difference in outcome.differences[: 40 if only else 5]:
+                    print(f"    {difference}")
 
 
 if __name__ == "__main__":

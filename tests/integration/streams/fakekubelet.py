@@ -1,4 +1,4 @@
-"""A kubelet that runs nothing: `exec` answers what it was asked and echoes stdin, `port-forward` echoes in upper case."""
+"""A kubelet that runs nothing: `exec` says what it was asked and echoes stdin, `port-forward` echoes in upper case."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class FakeKubelet:
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["container"] == "waiting":
-            return web.Response(status=400, text='container "waiting" in pod "p" is waiting to start: ContainerCreating')
+            return web.Response(
+                status=400, text='container "waiting" in pod "p" is waiting to start: ContainerCreating'
+            )
         response = web.StreamResponse(headers={"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
         await response.prepare(request)
         await response.write(b"one\n")

@@ -88,7 +88,10 @@ async def _populate(transport: InProcessTransport, port: int) -> None:
     answer = await transport.request("PUT", "/api/v1/nodes/n/status", body=json.dumps(node).encode())
     assert answer.status == 200, answer.body
     containers = [{"name": "main", "image": "x"}, {"name": "waiting", "image": "x"}]
-    await post("/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": containers}})
+    await post(
+        "/api/v1/namespaces/default/pods",
+        {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": containers}},
+    )
     pod = json.loads((await transport.request("GET", "/api/v1/namespaces/default/pods/p")).body)
     pod["status"]["phase"] = "Running"
     answer = await transport.request("PUT", "/api/v1/namespaces/default/pods/p/status", body=json.dumps(pod).encode())
@@ -96,7 +99,11 @@ async def _populate(transport: InProcessTransport, port: int) -> None:
 
 
 async def test_exec_gives_output_errors_and_the_exit_code(cluster: Cluster) -> None:
-    assert await cluster.kubectl("exec", "p", "-c", "main", "--", "date", "-u") == (0, "ran date -u\n", "and complained\n")
+    assert await cluster.kubectl("exec", "p", "-c", "main", "--", "date", "-u") == (
+        0,
+        "ran date -u\n",
+        "and complained\n",
+    )
     code, out, err = await cluster.kubectl("exec", "p", "-c", "main", "--", "exit", "7")
     assert (code, out) == (7, "ran exit 7\n")
     assert "command terminated with exit code 7" in err
