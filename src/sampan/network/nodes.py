@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from . import links, names, namespaces, plumbing, sysctls
+from . import firewall, links, names, namespaces, plumbing, sysctls
 from .leases import Leases
 from .links import find_link, open_rtnl
 from .nft import Chain, Transaction
@@ -72,6 +72,7 @@ class NodeSpaces:
         transaction.add_rule("postrouting", (*from_nodes, *outside, *leaving, nft.masquerade()))
         with open_netfilter() as netfilter:
             transaction.commit(netfilter)
+            firewall.let_through(netfilter, self._signature, names.node_bridge(self._name))
 
     def add(self, node: str) -> NodeSpace:
         lease = self._leases.take(node)
@@ -121,6 +122,7 @@ class NodeSpaces:
             plumbing.drop_link(rtnl, names.node_bridge(self._name))
             restore = not plumbing.other_bridges(rtnl)
         with open_netfilter() as netfilter:
+            firewall.withdraw(netfilter, self._signature)
             drop_table(netfilter, self._table)
         self._register.give_back(_FORWARDING, self._signature, restore=restore)
         for empty in (self._run / "node-leases", self._run / "nodes", self._run):

@@ -18,12 +18,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from . import conntrack, links, names, namespaces, plumbing, rules, sysctls
+from . import conntrack, firewall, links, names, namespaces, plumbing, rules, sysctls
 from .contract import Attachment, HostPort, HostPortTaken, NetworkConfig, NetworkError
 from .leases import Lease, Leases
 from .netlink import NetlinkSocket
 from .nft import Transaction
-from .nft.transaction import drop_table, open_netfilter
+from .nft.transaction import drop_table, open_netfilter, table_exists
 
 _RUN = Path("/run/sampan")
 _FORWARDING = "ipv4/ip_forward"
@@ -140,6 +140,7 @@ class LocalNetwork:
             if self._leases.get(path.name) is None:
                 namespaces.remove(path)
         self._write_rules()
+        self._pass_firewall()
         return [self._attachment(lease) for lease in self._leases.all()]
 
     def _write_rules(self, *, without: str = "") -> None:
@@ -151,6 +152,9 @@ class LocalNetwork:
                 transaction.add_elements(name, elements)
         transaction.add_elements(rules.PEERS, rules.peer_elements(set(self._peers.values())))
         transaction.commit(self._sockets()[1])
+
+    def _pass_firewall(self) -> None:
+        firewall.let_through(self._sockets()[1], self.config.name, names.veth_prefix(self.config.name) + "*")
 
     def _attach(self, workload_id: str, ports: tuple[HostPort, ...]) -> Attachment:
         if "/" in workload_id or workload_id in ("", ".", ".."):
@@ -223,6 +227,10 @@ class LocalNetwork:
 
     def _set_peers(self, wanted: dict[IPv4Network, str]) -> None:
         rtnl, netfilter = self._sockets()
+        self._pass_firewall()  # one may have come meanwhile
+        if not table_exists(netfilter, self._table):
+            log.warning("the rules of this node were removed by somebody else; writing them anew")
+            self._write_rules()
         refused = plumbing.set_peer_routes(rtnl, self.config, wanted)
         if set(wanted.values()) != set(self._peers.values()):
             transaction = Transaction(self._table)
@@ -244,6 +252,7 @@ class LocalNetwork:
         for link in links.all_links(rtnl):
             if link.name.startswith(names.veth_prefix(self.config.name)):
                 plumbing.drop_link(rtnl, link.name)
+        firewall.withdraw(netfilter, self.config.name)
         drop_table(netfilter, self._table)
         plumbing.drop_routes(rtnl, self.config)
         plumbing.drop_link(rtnl, names.home(self.config.name))

@@ -136,6 +136,22 @@ async def test_services_over_nodes(nodes: Nodes) -> None:
         each.close()
 
 
+async def test_beside_a_firewall_on_the_host(nodes: Nodes, tmp_path: Path) -> None:
+    outside = str(tmp_path / "outside")
+    connect_outside(outside)
+    shell("iptables -P FORWARD DROP; iptables -P INPUT DROP")
+    await nodes.start(2)
+    pods = [await nodes.pod(n, f"pod-{n}") for n in range(2)]
+    servers = [await serve(pods[1].netns_path, 80, "pod-1"), await serve(outside, 80, "outside")]
+    servers.append(await serve(HOST, 6443, "api"))
+    assert await ask(pods[0].netns_path, pods[1].ip, 80) == ("pod-1", pods[0].ip)
+    assert (await ask(pods[0].netns_path, "192.0.2.2", 80))[0] == "outside"
+    assert (await ask(pods[0].netns_path, nodes.spaces.host_address, 6443))[0] == "api"
+    for each in servers:
+        each.close()
+    shell(f"umount -l {outside}; rm {outside}")
+
+
 async def test_nothing_is_left_on_the_host(tmp_path: Path) -> None:
     before = everything()
     nodes = Nodes(tmp_path)

@@ -291,3 +291,31 @@ async def test_a_pod_cannot_use_anothers_address(network: LocalNetwork) -> None:
     sender.close()
     listening.close()
     await network.teardown()
+
+
+@pytest.mark.skipif("nf_tables" not in shell("iptables --version"), reason="needs iptables-nft")
+async def test_beside_a_firewall_that_drops_what_it_does_not_know(network: LocalNetwork, tmp_path: Path) -> None:
+    outside = str(tmp_path / "outside")
+    connect_outside(outside)
+    shell("iptables -P FORWARD DROP; iptables -P INPUT DROP; iptables -A INPUT -i lo -j ACCEPT")
+    before = shell("nft list ruleset")
+    await network.start()
+    a = await network.attach("a", host_ports=[HostPort(protocol="tcp", host_port=8080, port=80)])
+    b = await network.attach("b")
+    places = (a.netns_path, 80, "a"), (outside, 80, "outside"), (HOST, 9000, "host")
+    servers = [await serve(*place) for place in places]
+    assert await ask(b.netns_path, a.ip, 80) == ("a", b.ip)
+    assert (await ask(b.netns_path, "192.0.2.2", 80))[0] == "outside"
+    assert (await ask(b.netns_path, b.gateway, 9000))[0] == "host"
+    assert (await ask(outside, "192.0.2.1", 8080))[0] == "a"
+    with pytest.raises(TimeoutError):  # what the firewall was there for
+        await ask(outside, "192.0.2.1", 9000, timeout=0.3)
+    assert "-A FORWARD -i sv" in shell("iptables -S")  # its own tools can read it
+    shell("iptables -F FORWARD; iptables -F INPUT; iptables -A INPUT -i lo -j ACCEPT")  # it reloads
+    await network.set_peers({})
+    assert await ask(b.netns_path, a.ip, 80) == ("a", b.ip)
+    for server in servers:
+        server.close()
+    await network.teardown()
+    assert shell("nft list ruleset") == before
+    namespaces.remove(Path(outside))

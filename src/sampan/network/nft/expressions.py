@@ -7,6 +7,7 @@ every field is padded to 4 bytes.
 from __future__ import annotations
 
 import ipaddress
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ def port(number: int) -> bytes:
 
 
 def ip(address: str) -> bytes:
-    return ipaddress.IPv4Address(address).packed
+    return socket.inet_pton(socket.AF_INET, address)
 
 
 # -- loads
@@ -245,6 +246,10 @@ def dnat(register: int) -> bytes:
     """To the address in `register` and the port in the next one."""
     ipv4 = 2
     return _expression("nat", be32(1, 1), be32(2, ipv4), _reg(3, register), _reg(5, register + 1))
+
+
+def counter() -> bytes:
+    return _expression("counter", be64(1, 0), be64(2, 0))
 
 
 def masquerade(*, random_ports: bool = True) -> bytes:

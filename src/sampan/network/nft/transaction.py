@@ -14,6 +14,7 @@ from sampan.network.netlink import (
     NETLINK_NETFILTER,
     NetlinkSocket,
     Refused,
+    attr,
     attr_str,
     message,
     nest,
@@ -24,7 +25,8 @@ from .expressions import AnonymousMap, Expression, Value, Verdict, be32, lookup_
 from .tables import SetType, anonymous_map_attrs
 
 _SUBSYSTEM = 10
-_NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 1, 2, 3, 5, 6, 8
+_NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN = 0, 1, 2, 3, 4, 5
+_NEWRULE, _GETRULE, _DELRULE = 6, 7, 8
 _NEWSET, _DELSET, _NEWELEMENT, _GETELEMENT, _DELELEMENT = 9, 11, 12, 13, 14
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _IPV4 = 2
@@ -92,6 +94,15 @@ class Transaction:
     def add_rule(self, chain: str, rule: Iterable[Expression]) -> None:
         packed = [self._anonymous_map(part) if isinstance(part, AnonymousMap) else part for part in rule]
         self._add(_NEWRULE, F_CREATE | F_APPEND, f"adding a rule to {chain}", attr_str(2, chain), nest(4, *packed))
+
+    def insert_rule(self, chain: str, rule: Iterable[bytes], comment: str) -> None:
+        """At the top of a chain, with a comment by which it is found again."""
+        text = comment.encode() + b"\0"
+        note = attr(7, bytes((0, len(text))) + text)
+        self._add(_NEWRULE, F_CREATE, f"inserting a rule in {chain}", attr_str(2, chain), nest(4, *rule), note)
+
+    def drop_rule(self, chain: str, handle: bytes) -> None:
+        self._add(_DELRULE, 0, f"dropping a rule of {chain}", attr_str(2, chain), attr(3, handle))
 
     def _anonymous_map(self, wanted: AnonymousMap) -> bytes:
         self._anonymous += 1
@@ -165,6 +176,25 @@ def elements_of(netfilter: NetlinkSocket, table: str, name: str) -> list[tuple[b
         for element in _listed(parse_attrs(body, 4).get(3, b"")):
             attrs = parse_attrs(element)
             found.append((parse_attrs(attrs[1])[1], parse_attrs(attrs.get(2, b"")).get(1, b"")))
+    return found
+
+
+def rules_of(netfilter: NetlinkSocket, table: str, chain: str) -> list[tuple[bytes, str]] | None:
+    """Handle and comment of every rule of a chain; None when there is no such chain."""
+    wanted = _HEADER + attr_str(1, table) + attr_str(3, chain)
+    try:
+        netfilter.call((_SUBSYSTEM << 8 | _GETCHAIN, 0, wanted))
+    except Refused as refused:
+        if refused.errno == errno.ENOENT:
+            return None
+        raise
+    found = []
+    for body in netfilter.dump(_SUBSYSTEM << 8 | _GETRULE, _HEADER + attr_str(1, table) + attr_str(2, chain)):
+        attrs = parse_attrs(body, 4)
+        note = attrs.get(7, b"")
+        comment = note[2 : 2 + note[1]].rstrip(b"\0").decode(errors="replace") if len(note) > 2 and note[0] == 0 else ""
+        if attrs.get(1) == table.encode() + b"\0" and attrs.get(2) == chain.encode() + b"\0":
+            found.append((attrs[3], comment))
     return found
 
 
