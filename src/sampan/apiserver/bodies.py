@@ -36,9 +36,7 @@ def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
     return obj
 
 
-def from_dict(
-    plain: dict[str, Any], endpoint: Kind, request: Request, *, validation: str, raw: bytes = b""
-) -> Any:
+def from_dict(plain: dict[str, Any], endpoint: Kind, request: Request, *, validation: str, raw: bytes = b"") -> Any:
     """The slow path: nulls are dropped, as Go leaves a field alone that is null."""
     check_kind(endpoint, plain.get("apiVersion"), plain.get("kind"))
     if validation != "Ignore":
@@ -80,7 +78,9 @@ def _load_yaml(body: bytes, endpoint: Kind) -> Any:
     try:
         return load(body)
     except YAMLError as error:
-        raise BadRequest(f"the object provided is unrecognized (must be of type {endpoint.info.kind}): {error}") from None
+        raise BadRequest(
+            f"the object provided is unrecognized (must be of type {endpoint.info.kind}): {error}"
+        ) from None
 
 
 def _syntax(endpoint: Kind, body: bytes) -> ApiError:
@@ -97,5 +97,3 @@ def _unrecognized(endpoint: Kind, body: bytes, plain: Any) -> ApiError:
         f"json parse error: json: cannot unmarshal {wording.json_kind(plain)} into Go value of type {target} "
         f"({wording.shown_body(body)})"
     )
-
-

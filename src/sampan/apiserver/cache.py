@@ -1,15 +1,15 @@
 """The watch cache: every stored object in memory, per resource, fed by the store within each commit.
 
-The store hands over an event before the write's `await` returns, so what is read here always includes every write that
-was acknowledged: gets, lists and watches are answered from here and are consistent. A ring of recent events lets watches
-resume, and lets a list be given as of an earlier revision by undoing what came after.
+The store hands over an event before the write's `await` returns, so what is read here always includes every write
+that was acknowledged: gets, lists and watches are answered from here and are consistent. A ring of recent events lets
+watches resume, and lets a list be given as of an earlier revision by undoing what came after.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.apiserver.objects import CachedObject, cached
@@ -93,7 +93,7 @@ class ResourceCache:
         """Whether the present state is also that of an earlier revision."""
         return revision >= self.oldest and (not self.ring or self.ring[-1].revision <= revision)
 
-    def list(self, namespace: str = "", after: str = "") -> list[CachedObject]:
+    def all(self, namespace: str = "", after: str = "") -> list[CachedObject]:
         """In key order; `after` a key."""
         start, end = self._bounds(namespace)
         if after:
@@ -107,17 +107,15 @@ class ResourceCache:
         if revision < self.oldest:
             raise TooOld(revision, self.oldest)
         if self.unchanged_since(revision):
-            return self.list(namespace, after)
+            return self.all(namespace, after)
         undone: dict[str, CachedObject | None] = {}
         for event in reversed(self.ring):
             if event.revision <= revision:
                 break
             undone[event.object.key] = event.previous
         prefix = f"{namespace}/" if namespace and self.namespaced else ""
-        now = {o.key: o for o in self.list(namespace, after) if o.key not in undone}
-        for key, obj in undone.items():
-            if obj is not None and key.startswith(prefix) and key > after:
-                now[key] = obj
+        now = {o.key: o for o in self.all(namespace, after) if o.key not in undone}
+        now |= {k: o for k, o in undone.items() if o is not None and k.startswith(prefix) and k > after}
         return [now[k] for k in sorted(now)]
 
     def since(self, revision: int) -> Iterable[Event]:
@@ -245,7 +243,7 @@ class Caches:
             for watcher in [*cache.watchers, *(w for bucket in cache.indexed.values() for w in bucket)]:
                 watcher.end()
 
-    def __iter__(self) -> Iterable[ResourceCache]:  # type: ignore[misc]
+    def __iter__(self) -> Iterator[ResourceCache]:
         return iter(self._caches.values())
 
     def _apply(self, events: Sequence[WatchEvent]) -> None:

@@ -1,13 +1,13 @@
 """The request path, in order, on one page.
 
-    recover          whatever goes wrong becomes a Status
-    request info     verb, group, resource, namespace, name
-    limits           too many requests in flight: 429 and Retry-After; watches and streams are counted apart
-    authentication   who asks
-    impersonation    as whom (`impersonate`: its place)
-    audit            what is written down (`audit`: its place)
-    authorisation    may they
-    routing          to a verb's handler, or to what is no resource (`routes.py`)
+recover          whatever goes wrong becomes a Status
+request info     verb, group, resource, namespace, name
+limits           too many requests in flight: 429 and Retry-After; watches and streams are counted apart
+authentication   who asks
+impersonation    as whom (`impersonate`: its place)
+audit            what is written down (`audit`: its place)
+authorisation    may they
+routing          to a verb's handler, or to what is no resource (`routes.py`)
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class Chain:
         if request.warnings and not isinstance(answer, Reply):
             request.warnings.clear()
         if request.warnings and isinstance(answer, Reply):
-            answer.headers = [*answer.headers, *(("Warning", warning_header(w)) for w in dict.fromkeys(request.warnings))]
+            answer.headers = [
+                *answer.headers,
+                *(("Warning", warning_header(w)) for w in dict.fromkeys(request.warnings)),
+            ]
         self.metrics.finish(watched, request, answer)
         return answer
 

@@ -52,7 +52,7 @@ class Decision(Struct, frozen=True):
 
 class Authenticator(Protocol):
     async def authenticate(self, request: Request) -> User | None:
-        """Who asks; None when this authenticator does not know. Raises `Unauthorized` for credentials that are wrong."""
+        """Who asks; None when this authenticator does not know. Raises `Unauthorized` for wrong credentials."""
         ...
 
 

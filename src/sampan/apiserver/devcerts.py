@@ -101,7 +101,5 @@ def _write(folder: Path, name: str, certificate: x509.Certificate, key: ec.Ellip
     private = folder / f"{name}.key"
     private.touch(mode=0o600)
     private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -28,7 +28,25 @@ class Discovery:
         core.on_resources_changed.append(self._aggregated.clear)
 
     async def root(self, core: Core, request: Request) -> Answer:
-        paths = {"/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/readyz", "/version", "/.well-known/openid-configuration", "/openid/v1/jwks", "/healthz/ping", "/livez/ping", "/readyz/ping"}
+        paths = {
+            "/api",
+            "/api/v1",
+            "/apis",
+            "/apis/",
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/openapi/v3/",
+            "/readyz",
+            "/version",
+            "/.well-known/openid-configuration",
+            "/openid/v1/jwks",
+            "/healthz/ping",
+            "/livez/ping",
+            "/readyz/ping",
+        }
         for info in self.core.scheme:
             if info.group:
                 paths |= {f"/apis/{info.group}", f"/apis/{info.group}/{info.version}"}
@@ -135,7 +153,12 @@ class Discovery:
                 for v in versions
             ]
             items.append({"metadata": {"name": name} if name else {}, "versions": rows})
-        listed = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+        listed = {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": "apidiscovery.k8s.io/v2",
+            "metadata": {},
+            "items": items,
+        }
         body = encode(listed) + b"\n"
         return body, f'"{hashlib.sha512(body).hexdigest().upper()}"'
 

@@ -54,9 +54,6 @@ class Health:
         return Reply(200, b"ok", TEXT)
 
 
-
-
-
 async def version(core: Core, request: Request) -> Answer:
     major, minor = KUBERNETES_MAJOR, KUBERNETES_MINOR
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

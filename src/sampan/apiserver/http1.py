@@ -1,7 +1,7 @@
 """HTTP/1.1 for the chain: bytes in, one write out.
 
 Why our own: an answer here is a look-up and a write, so the cost of a request is the cost of its HTTP. A general server
-makes a task, a header map and a response object for each; this makes a `Request` and runs the chain at once (`eager.py`).
+makes a task, a header map and a response object for each; this makes a `Request` and runs the chain at once (`eager`).
 The parser is strict where leniency would be a risk: one framing per body, no folded headers, no bare line feeds.
 """
 
@@ -18,11 +18,11 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
+from sampan.api.errors import TooLarge
 from sampan.apiserver import eager
 from sampan.apiserver.chain import Chain, error_reply
 from sampan.apiserver.httphead import MAX_HEAD, BadHead, Chunks, Head, parse_head
 from sampan.apiserver.request import Answer, Reply, Request, Stream, Upgrade
-from sampan.api.errors import TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -276,7 +276,8 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         lines = b"".join([b"%s: %s\r\n" % (k.encode(), v.encode()) for k, v in stream.headers])
         self.transport.write(
-            b"%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\nCache-Control: no-cache, private\r\nDate: %s\r\n%s\r\n"
+            b"%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\n"
+            b"Cache-Control: no-cache, private\r\nDate: %s\r\n%s\r\n"
             % (_status(stream.status), stream.content_type.encode(), _date(), lines)
         )
 

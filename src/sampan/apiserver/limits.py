@@ -1,6 +1,6 @@
 """Fairness under load: a bounded number of requests in flight, apart for reads, writes and long-running ones.
 
-Requests of the system itself (heartbeats, leader election, the components) have a share that no other client can use up.
+Requests of the system itself (heartbeats, leader election, health) have a share that no other client can use up.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class Accepted(Struct, frozen=True):
 
 
 _DEFAULT = Accepted()
+_KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
 @lru_cache(maxsize=512)
@@ -50,9 +51,8 @@ def accepted(header: str) -> Accepted:
         kind, group, version = parameters.get("as", ""), parameters.get("g", ""), parameters.get("v", "")
         if not kind:
             return Accepted(media)
-        if group == "meta.k8s.io" and version in ("v1", "v1beta1"):
-            if kind in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
-                return Accepted(media, kind, version)
+        if group == "meta.k8s.io" and version in ("v1", "v1beta1") and kind in _KINDS:
+            return Accepted(media, kind, version)
     raise without_details(NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {_AVAILABLE}"))
 
 
@@ -91,6 +91,10 @@ def render(json_body: bytes, media: str) -> bytes:
     import yaml
 
     text: str = yaml.dump(
-        msgspec.json.decode(json_body), Dumper=yaml.CSafeDumper, default_flow_style=False, allow_unicode=True, width=2**31
+        msgspec.json.decode(json_body),
+        Dumper=yaml.CSafeDumper,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=2**31,
     )
     return text.encode()

@@ -1,9 +1,9 @@
 """A stored object as the cache keeps it: the very bytes that clients receive.
 
-The store holds the object's JSON without a resourceVersion: `{"kind":"Pod","apiVersion":"v1","metadata":{…},…}`. The cache
-keeps its *tail*, `"metadata":{"resourceVersion":"7",…},…}`: everything after the kind and the opening brace. A GET answers
-`{` + kind and apiVersion + tail; a LIST joins tails, because items of a list say no kind; a watch event wraps a GET's
-bytes. Nothing is decoded on a read unless a selector, a table or a partial view asks; the answers to those are kept here.
+The store holds the object's JSON without a resourceVersion: `{"kind":"Pod","apiVersion":"v1","metadata":{…},…}`. The
+cache keeps its *tail*, `"metadata":{"resourceVersion":"7",…},…}`: all that follows the kind and the opening brace. A
+GET answers `{` + kind and apiVersion + tail; a LIST joins tails, as items of a list say no kind; a watch event wraps
+a GET's bytes. Nothing is decoded on a read unless a selector, a table or a partial view asks; what those made is kept.
 """
 
 from __future__ import annotations

@@ -40,7 +40,11 @@ def write_options(request: Request, kind: str) -> WriteOptions:
         errors.append(FieldError("FieldValueTooLong", "fieldManager", "Too long: may not be more than 128 bytes"))
     if any(not c.isprintable() for c in manager):
         errors.append(
-            FieldError("FieldValueInvalid", "fieldManager", f'Invalid value: "{manager}": should only contain printable characters')
+            FieldError(
+                "FieldValueInvalid",
+                "fieldManager",
+                f'Invalid value: "{manager}": should only contain printable characters',
+            )
         )
     if validation not in ("", "Strict", "Warn", "Ignore"):
         errors.append(_unsupported("fieldValidation", validation, ("Ignore", "Strict", "Warn")))
@@ -83,7 +87,7 @@ def delete_options(request: Request) -> DeleteOptions:
     """From the body, else from the query."""
     body = request.body
     options = DeleteOptions()
-    if body and body.strip() not in (b"null",):
+    if body and body.strip() != b"null":
         options = _delete_body(request, body)
     elif request.query_string or request.query:
         options.gracePeriodSeconds = integer(request, "gracePeriodSeconds")
@@ -121,10 +125,14 @@ def _delete_body(request: Request, body: bytes) -> DeleteOptions:
 def _check_delete(options: DeleteOptions) -> None:
     errors: list[FieldError] = []
     if options.propagationPolicy is not None and options.orphanDependents is not None:
-        said = f'Invalid value: "{options.propagationPolicy}": orphanDependents and deletionPropagation cannot be both set'
+        said = (
+            f'Invalid value: "{options.propagationPolicy}": orphanDependents and deletionPropagation cannot be both set'
+        )
         errors.append(FieldError("FieldValueInvalid", "propagationPolicy", said))
     if options.propagationPolicy not in (None, "Foreground", "Background", "Orphan"):
-        errors.append(_unsupported("propagationPolicy", options.propagationPolicy, ("Foreground", "Background", "Orphan", "nil")))
+        errors.append(
+            _unsupported("propagationPolicy", options.propagationPolicy, ("Foreground", "Background", "Orphan", "nil"))
+        )
     if options.dryRun and any(d != "All" for d in options.dryRun):
         errors.append(_unsupported("dryRun", options.dryRun, ("All",)))
     if errors:

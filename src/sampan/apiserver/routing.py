@@ -39,7 +39,11 @@ class Router:
     """`subresources` by name and verb; `routes` by exact path, or by prefix where it ends in a slash."""
 
     def __init__(
-        self, *, subresources: dict[tuple[str, str], Handler], virtual: dict[tuple[str, str], Handler], routes: dict[str, Route]
+        self,
+        *,
+        subresources: dict[tuple[str, str], Handler],
+        virtual: dict[tuple[str, str], Handler],
+        routes: dict[str, Route],
     ) -> None:
         self.subresources = subresources
         # Kinds that are answered and never stored, by (group, resource): reviews.
@@ -87,7 +91,9 @@ class Router:
         path = request.path
         route = self.routes.get(path)
         if route is None:
-            route = next((r for p, r in self.routes.items() if p.endswith("/") and len(p) > 1 and path.startswith(p)), None)
+            route = next(
+                (r for p, r in self.routes.items() if p.endswith("/") and len(p) > 1 and path.startswith(p)), None
+            )
         if route is None:
             return Reply(404, b"404 page not found\n", TEXT)
         return await route(core, request)

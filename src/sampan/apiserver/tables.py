@@ -25,7 +25,13 @@ class TableView(View):
         self.key = ("table", version, include)
         self._definitions = encode(
             [
-                {"name": c.name, "type": c.type, "format": c.format, "description": c.description, "priority": c.priority}
+                {
+                    "name": c.name,
+                    "type": c.type,
+                    "format": c.format,
+                    "description": c.description,
+                    "priority": c.priority,
+                }
                 for c in endpoint.strategy.columns
             ]
         )
@@ -60,10 +66,13 @@ class TableView(View):
         note = b',"annotations":{"k8s.io/initial-events-end":"true"}' if initial_events_end else b""
         row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%s",' % self.version
         row += b'"metadata":{"resourceVersion":"%d"%s}}}' % (revision, note)
-        return b'{"type":"BOOKMARK","object":%s"metadata":{"resourceVersion":"%d"},"columnDefinitions":null,"rows":[%s]}}' % (
-            self.list_head,
-            revision,
-            row,
+        return (
+            b'{"type":"BOOKMARK","object":%s"metadata":{"resourceVersion":"%d"},"columnDefinitions":null,"rows":[%s]}}'
+            % (
+                self.list_head,
+                revision,
+                row,
+            )
         )
 
     def _event_table(self, obj: CachedObject) -> bytes:

@@ -25,8 +25,8 @@ from sampan.apiserver.limits import InFlight
 from sampan.apiserver.metrics import Metrics
 from sampan.apiserver.openapi.documents import OpenAPI
 from sampan.apiserver.routing import Handler, Route, Router
-from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
 from sampan.apiserver.secure import Security
+from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
 from sampan.storage.contract import Store
 
 # By name and verb. log, exec, attach, portforward and proxy go to the kubelet; token is authentication's.

@@ -129,15 +129,13 @@ class Connect:
         """A ready endpoint of the Service, by any of its slices."""
         core = context.core
         service = context.endpoint.decode(context.endpoint.find(context.namespace, name))
-        wanted = next(
-            (p for p in service.spec.ports or () if port in ("", p.name or "", str(p.port))), None
-        )
+        wanted = next((p for p in service.spec.ports or () if port in ("", p.name or "", str(p.port))), None)
         if wanted is None:
             raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
         slices = core.endpoint("discovery.k8s.io", "v1", "endpointslices")
         assert slices is not None
         found: list[tuple[str, int]] = []
-        for obj in slices.cache.list(context.namespace):
+        for obj in slices.cache.all(context.namespace):
             if obj.labels.get("kubernetes.io/service-name") != name:
                 continue
             part = slices.decode(obj)
@@ -170,9 +168,9 @@ def _container(context: Context, pod: Any) -> str:
         if initial:
             said += f" or one of the init containers: [{' '.join(initial)}]"
         raise BadRequest(said)
-    if wanted not in containers and wanted not in initial:
-        if wanted not in [c.name for c in pod.spec.ephemeralContainers or ()]:
-            raise BadRequest(f"container {wanted} is not valid for pod {context.name}")
+    ephemeral = [c.name for c in pod.spec.ephemeralContainers or ()]
+    if wanted not in (*containers, *initial, *ephemeral):
+        raise BadRequest(f"container {wanted} is not valid for pod {context.name}")
     return wanted
 
 

@@ -38,7 +38,9 @@ class Context:
     @property
     def manager(self) -> str:
         """The field manager of a client that names none: the first word of its User-Agent."""
-        return self.request.param("fieldManager") or self.request.header("user-agent").split("/", 1)[0][:128] or "unknown"
+        return (
+            self.request.param("fieldManager") or self.request.header("user-agent").split("/", 1)[0][:128] or "unknown"
+        )
 
     def write_context(self, *, dry_run: bool) -> WriteContext:
         user = self.user
@@ -82,8 +84,10 @@ class Context:
     def check_name(self, obj: Any) -> None:
         meta = obj.metadata
         if not meta.name:
-            raise BadRequest("name must be provided") if not self.name else BadRequest(
-                f"the name of the object () does not match the name on the URL ({self.name})"
+            raise (
+                BadRequest("name must be provided")
+                if not self.name
+                else BadRequest(f"the name of the object () does not match the name on the URL ({self.name})")
             )
         if meta.name != self.name:
             raise BadRequest(f"the name of the object ({meta.name}) does not match the name on the URL ({self.name})")

@@ -67,7 +67,9 @@ async def delete_object(context: Context, options: DeleteOptions) -> Outcome:
             raise endpoint.not_found(context.name) from None
         except RevisionConflict:
             continue
-    raise conflict(endpoint.info.resource, context.name, "the object is being written too often", group=endpoint.info.group)
+    raise conflict(
+        endpoint.info.resource, context.name, "the object is being written too often", group=endpoint.info.group
+    )
 
 
 def _mark(context: Context, obj: Any, options: DeleteOptions) -> tuple[bool, bool]:
@@ -137,7 +139,9 @@ def _check_preconditions(context: Context, obj: Any, current: CachedObject, opti
         return
     uid = obj.metadata.uid
     if wanted.uid is not None and wanted.uid != uid:
-        raise _precondition(context, f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({uid})")
+        raise _precondition(
+            context, f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({uid})"
+        )
     if wanted.resourceVersion is not None and wanted.resourceVersion != str(current.revision):
         raise _precondition(
             context,

@@ -20,12 +20,19 @@ async def deletecollection(context: Context) -> Answer:
     request, endpoint = context.request, context.endpoint
     options = delete_options(request)
     chosen = selection(request, endpoint)
-    objects = endpoint.cache.list(context.namespace)
+    objects = endpoint.cache.all(context.namespace)
     if chosen.matches is not None:
         objects = [o for o in objects if chosen.matches(o)]
     revision = endpoint.cache.revision
     for obj in objects:
-        one = Request(request.method, request.path, request.query_string, request.headers, connection=request.connection, user=request.user)
+        one = Request(
+            request.method,
+            request.path,
+            request.query_string,
+            request.headers,
+            connection=request.connection,
+            user=request.user,
+        )
         one.warnings = request.warnings
         assert request.info is not None
         one.info = replace(request.info, verb="delete", namespace=obj.namespace, name=obj.name)

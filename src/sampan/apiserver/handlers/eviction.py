@@ -65,7 +65,9 @@ async def _take_from_budget(context: Context, pod: Any, *, dry_run: bool) -> Non
             return
         try:
             await context.core.store.update(
-                key=budgets.cache.store_key(current.key), value=budgets.encode(budget), expected_revision=current.revision
+                key=budgets.cache.store_key(current.key),
+                value=budgets.encode(budget),
+                expected_revision=current.revision,
             )
             return
         except (RevisionConflict, KeyNotFound):
@@ -74,7 +76,7 @@ async def _take_from_budget(context: Context, pod: Any, *, dry_run: bool) -> Non
 
 
 def _budgets(budgets: Endpoint, namespace: str) -> list[tuple[CachedObject, Any]]:
-    return [(obj, budgets.decode(obj)) for obj in budgets.cache.list(namespace)]
+    return [(obj, budgets.decode(obj)) for obj in budgets.cache.all(namespace)]
 
 
 def _covers(budget: Any, pod: Any) -> bool:
@@ -92,7 +94,7 @@ def _unhealthy_may_go(pod: Any, budget: Any) -> bool:
     if budget.spec.unhealthyPodEvictionPolicy == "AlwaysAllow":
         return True
     status = budget.status
-    return status.currentHealthy >= status.desiredHealthy and status.desiredHealthy > 0
+    return bool(status.currentHealthy >= status.desiredHealthy > 0)
 
 
 def _take(budget: Any, pod: Any, now: str) -> None:
@@ -102,7 +104,8 @@ def _take(budget: Any, pod: Any, now: str) -> None:
         raise _refused(f"The disruption budget {name} is still being processed by the server.")
     if status.disruptionsAllowed <= 0:
         raise _refused(
-            f"The disruption budget {name} needs {status.desiredHealthy} healthy pods and has {status.currentHealthy} currently"
+            f"The disruption budget {name} needs {status.desiredHealthy} healthy pods "
+            f"and has {status.currentHealthy} currently"
         )
     if len(status.disruptedPods or ()) > _MAX_DISRUPTED:
         raise _refused("DisruptedPods map too big - too many evictions not confirmed by PDB controller")
@@ -116,5 +119,3 @@ def _refused(why: str) -> TooManyRequests:
         causes=[Cause(reason="DisruptionBudget", message=why)],
         retry_after_seconds=10,
     )
-
-

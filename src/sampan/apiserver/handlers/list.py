@@ -23,7 +23,7 @@ async def list_(context: Context) -> Answer:
     view = endpoint.view if not choice.kind else view_of(request, endpoint, choice)
     namespace = context.namespace
     if not request.query_string and not request.query:
-        body = view.list(cache.list(namespace), list_metadata(cache.revision))
+        body = view.list(cache.all(namespace), list_metadata(cache.revision))
         return Reply(200, render(body + b"\n", choice.media), choice.media)
     chosen = selection(request, endpoint)
     page = page_of(request, cache.revision)

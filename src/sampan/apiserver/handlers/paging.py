@@ -39,7 +39,11 @@ def next_token(revision: int, key: str) -> str:
 
 def page_of(request: Request, current: int) -> Page:
     limit = max(integer(request, "limit") or 0, 0)
-    token, asked, match = request.param("continue"), request.param("resourceVersion"), request.param("resourceVersionMatch")
+    token, asked, match = (
+        request.param("continue"),
+        request.param("resourceVersion"),
+        request.param("resourceVersionMatch"),
+    )
     errors = _check(asked, match, token, watch=False)
     if errors:
         raise invalid("ListOptions", "", errors, group="meta.k8s.io")
@@ -78,7 +82,11 @@ def revision_of(text: str) -> int:
     if not text:
         return 0
     if not text.isascii() or not text.isdigit():
-        said = FieldError("FieldValueInvalid", "resourceVersion", f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        said = FieldError(
+            "FieldValueInvalid",
+            "resourceVersion",
+            f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax',
+        )
         raise BadRequest(str(said))
     return int(text)
 

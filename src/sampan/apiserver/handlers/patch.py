@@ -77,7 +77,9 @@ def patcher_for(context: Context, media: str, *, kind: Kind | None = None) -> Pa
 
 def _checked(after: Any) -> dict[str, Any]:
     if not isinstance(after, dict):
-        raise BadRequest(f"json: cannot unmarshal {wording.json_kind(after)} into Go value of type map[string]interface {{}}")
+        raise BadRequest(
+            f"json: cannot unmarshal {wording.json_kind(after)} into Go value of type map[string]interface {{}}"
+        )
     return after
 
 
@@ -163,4 +165,3 @@ def _applied(
     obj = decoded(context, result.object, options)
     managed.set_entries(obj, result.managed_fields)
     return obj
-

@@ -28,7 +28,9 @@ async def update_scale(context: Context) -> Answer:
     options = write_options(context.request, "UpdateOptions")
     scale = read_object(context.request, kind_of(*_SCALE), validation=options.field_validation)
     if scale.metadata.name and scale.metadata.name != context.name:
-        raise BadRequest(f"the name of the object ({scale.metadata.name}) does not match the name on the URL ({context.name})")
+        raise BadRequest(
+            f"the name of the object ({scale.metadata.name}) does not match the name on the URL ({context.name})"
+        )
     return await _write(context, lambda obj: scale)
 
 
@@ -68,5 +70,3 @@ async def _write(context: Context, scaled: Any) -> Answer:
     written = await rewrite_object(context, change, options)
     obj = written.obj if written.stored is None else endpoint.decode(written.stored)
     return answer_kind(context, kind_of(*_SCALE), endpoint.strategy.scale_of(obj))
-
-

@@ -32,7 +32,7 @@ def selection(request: Request, endpoint: Endpoint) -> Selection:
     if not label_text and not field_text:
         return EVERYTHING
     label_selector = _labels(label_text)
-    field_selector = _fields(field_text, endpoint)
+    field_selector = _fields(field_text, endpoint, label_text)
     tests: list[Matcher] = []
     if not label_selector.empty:
         matches_labels = label_selector.matches
@@ -52,10 +52,10 @@ def _labels(text: str) -> labels.Selector:
     try:
         return labels.parse(text)
     except labels.SelectorError as error:
-        raise BadRequest(f'unable to parse "labelSelector": {error}' if False else str(error)) from None
+        raise BadRequest(str(error)) from None
 
 
-def _fields(text: str, endpoint: Endpoint) -> fields.FieldSelector:
+def _fields(text: str, endpoint: Endpoint, label_text: str) -> fields.FieldSelector:
     try:
         selector = fields.parse(text)
     except fields.FieldSelectorError as error:
@@ -63,7 +63,8 @@ def _fields(text: str, endpoint: Endpoint) -> fields.FieldSelector:
     strategy = endpoint.strategy
     for field in selector.fields():
         if not strategy.supports_field(field):
-            raise BadRequest(f'Unable to find "{_group_version(endpoint)}" that match label selector "", field selector "{text}": field label not supported: {field}')
+            found = f'Unable to find "{_group_version(endpoint)}" that match label selector "{label_text}", '
+            raise BadRequest(f'{found}field selector "{text}": field label not supported: {field}')
     aliases = strategy.field_aliases
     if aliases and any(f in aliases for f in selector.fields()):
         return selector.transformed(lambda f, v: (aliases.get(f, f), v))

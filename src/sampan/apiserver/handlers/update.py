@@ -19,10 +19,10 @@ async def update(context: Context) -> Answer:
     first: Any = read_object(context.request, endpoint, validation=options.field_validation)
     context.check_namespace(first)
     context.check_name(first)
-    if endpoint.cache.get(context.namespace, context.name) is None and endpoint.strategy.allow_create_on_update:
-        if not context.info.subresource:
-            first.metadata.resourceVersion = None
-            return await create_object(context, first, options)
+    may_create = endpoint.strategy.allow_create_on_update and not context.info.subresource
+    if may_create and endpoint.cache.get(context.namespace, context.name) is None:
+        first.metadata.resourceVersion = None
+        return await create_object(context, first, options)
     pristine = endpoint.codec.copy(first)
 
     def change(_: Any, current: CachedObject) -> Any:

@@ -42,7 +42,7 @@ async def watch(context: Context) -> Answer:
     )
     # From here to `add_watcher` nothing awaits: no event can slip between the state and the stream.
     if initial or (initial is None and not revision):
-        objects = cache.list(context.namespace)
+        objects = cache.all(context.namespace)
         matches = _with_name(chosen.matches, context.name)
         watcher.put(objects if matches is None else [o for o in objects if matches(o)])
         if initial and bookmarks:

@@ -66,9 +66,11 @@ def _references(schema: Any) -> Iterable[str]:
 def translate(name: str, schema: Schema, *, v3: bool) -> Schema:
     """A definition in OpenAPI's words: one type each, references to the document's own place."""
     if name == QUANTITY:
-        return {**_described(schema), "oneOf": [{"type": "string"}, {"type": "number"}]} if v3 else {
-            **_described(schema), "type": "string"
-        }
+        return (
+            {**_described(schema), "oneOf": [{"type": "string"}, {"type": "number"}]}
+            if v3
+            else {**_described(schema), "type": "string"}
+        )
     if name == INT_OR_STRING:
         kinds = {"oneOf": [{"type": "integer"}, {"type": "string"}]} if v3 else {"type": "string"}
         return {**_described(schema), "format": "int-or-string", **kinds}

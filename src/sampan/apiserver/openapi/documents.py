@@ -96,7 +96,9 @@ class OpenAPI:
         for info in rows:
             if info.module:
                 names += [name_of(info), name_of(info, info.list_kind)]
-                names += [f"io.k8s.api.{s.group.split('.', 1)[0]}.{s.version}.{s.kind}" for s in info.subresources if s.group]
+                names += [
+                    f"io.k8s.api.{s.group.split('.', 1)[0]}.{s.version}.{s.kind}" for s in info.subresources if s.group
+                ]
             else:
                 schemas[name_of(info)] = self._custom(info)
                 schemas[name_of(info, info.list_kind)] = _list_schema(info, v3=v3)
@@ -120,9 +122,7 @@ def _list_schema(info: ResourceInfo, *, v3: bool) -> Schema:
     }
 
 
-def _with_etag(
-    request: Request, body: bytes, digest: str, headers: Iterable[tuple[str, str]] = ()
-) -> Reply:
+def _with_etag(request: Request, body: bytes, digest: str, headers: Iterable[tuple[str, str]] = ()) -> Reply:
     etag = f'"{digest.upper()}"'
     sent = [("ETag", etag), ("Vary", "Accept"), *headers]
     if request.header("if-none-match") == etag:

@@ -61,16 +61,20 @@ def paths_of(info: ResourceInfo, *, v3: bool) -> dict[str, Any]:
     collection = info.path(namespace="{namespace}")
     item = info.path(namespace="{namespace}", name="{name}")
     paths: dict[str, Any] = {}
-    for path, verbs in ((collection, ("list", "create", "deletecollection")), (item, ("get", "update", "patch", "delete"))):
+    for path, verbs in (
+        (collection, ("list", "create", "deletecollection")),
+        (item, ("get", "update", "patch", "delete")),
+    ):
         operations = {_METHODS[v][0]: _operation(info, v, None, v3=v3) for v in verbs if v in info.verbs}
         if operations:
             paths[path] = _with_place(operations, path, v3=v3)
     if info.namespaced and "list" in info.verbs:
         everywhere = info.path()
-        paths[everywhere] = _with_place({"get": _operation(info, "list", None, v3=v3, suffix="ForAllNamespaces")}, everywhere, v3=v3)
+        paths[everywhere] = _with_place(
+            {"get": _operation(info, "list", None, v3=v3, suffix="ForAllNamespaces")}, everywhere, v3=v3
+        )
     for part in info.subresources:
-        verbs = [v for v in part.verbs if v in _METHODS]
-        operations = {_METHODS[v][0]: _operation(info, v, part, v3=v3) for v in verbs}
+        operations = {_METHODS[v][0]: _operation(info, v, part, v3=v3) for v in part.verbs if v in _METHODS}
         paths[f"{item}/{part.name}"] = _with_place(operations, item, v3=v3)
     return paths
 
@@ -100,7 +104,11 @@ def _operation(info: ResourceInfo, verb: str, part: Subresource | None, *, v3: b
         content = {m: {"schema": _reference(schema, v3=True)} for m in _MEDIA}
         operation["responses"] = {"200": {"description": "OK", "content": content}}
     else:
-        operation |= {"consumes": list(_PATCHES if verb == "patch" else ("*/*",)), "produces": list(_MEDIA), "schemes": ["https"]}
+        operation |= {
+            "consumes": list(_PATCHES if verb == "patch" else ("*/*",)),
+            "produces": list(_MEDIA),
+            "schemes": ["https"],
+        }
         if verb not in ("get", "list"):
             operation["parameters"].append({"name": "body", "in": "body", "schema": _reference(body, v3=False)})
         operation["responses"] = {"200": {"description": "OK", "schema": _reference(schema, v3=False)}}

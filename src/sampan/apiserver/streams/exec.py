@@ -50,9 +50,8 @@ async def _run(raw: RawConnection, socket: KubeletSocket, protocol: str, expecte
         if not complete.is_set():
             waiting.cancel()
             return
-        for channel in (STDIN, RESIZE):
-            if channel in streams:
-                tasks.append(asyncio.ensure_future(_inward(streams[channel], socket, channel)))
+        inputs = streams.keys() & {STDIN, RESIZE}
+        tasks += [asyncio.ensure_future(_inward(streams[channel], socket, channel)) for channel in inputs]
         outward = asyncio.ensure_future(_outward(streams, socket, protocol))
         tasks.append(outward)
         await asyncio.wait([outward, reading], return_when=asyncio.FIRST_COMPLETED)

@@ -116,7 +116,7 @@ class Kubelets:
         known = {a.type: a.address for a in reversed(node.status.addresses or ())}
         host = next((known[t] for t in _ADDRESS_TYPES if t in known), "")
         if not host:
-            raise InternalError(f"Internal error occurred: no preferred addresses found; known addresses: []")
+            raise InternalError("Internal error occurred: no preferred addresses found; known addresses: []")
         endpoints = node.status.daemonEndpoints
         port = endpoints.kubeletEndpoint.Port if endpoints and endpoints.kubeletEndpoint else 0
         return host, port or 10250
@@ -135,7 +135,11 @@ class Kubelets:
         except ssl.SSLError as error:
             raise unreachable(shown, f"tls: {error.reason}") from None
         except OSError as error:
-            why = "connect: connection refused" if isinstance(error, ConnectionRefusedError) else f"connect: {error.strerror or error}"
+            why = (
+                "connect: connection refused"
+                if isinstance(error, ConnectionRefusedError)
+                else f"connect: {error.strerror or error}"
+            )
             raise unreachable(shown, why) from None
         return KubeletConnection(reader, writer, shown)
 

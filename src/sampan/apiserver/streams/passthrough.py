@@ -11,10 +11,11 @@ from sampan.apiserver.streams.kubelet import Answered, KubeletConnection
 from sampan.apiserver.streams.relay import relay
 
 # Of one hop only, or ours to know.
-_KEPT_BACK = frozenset(
-    "connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host "
-    "content-length authorization expect impersonate-user impersonate-group impersonate-uid".split()
-)
+_KEPT_BACK = frozenset((
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
+    "upgrade", "host", "content-length", "authorization", "expect", "impersonate-user", "impersonate-group",
+    "impersonate-uid",
+))  # fmt: skip
 
 
 class BodyFrames:

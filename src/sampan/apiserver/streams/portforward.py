@@ -1,4 +1,4 @@
-"""port-forward: the client opens an error and a data stream for each connection, over SPDY, or over SPDY inside a WebSocket.
+"""port-forward: an error and a data stream for each connection, over SPDY, or over SPDY inside a WebSocket.
 
 Each pair becomes a WebSocket of its own to the kubelet, so one broken connection ends nothing but itself.
 """
@@ -13,7 +13,18 @@ from sampan.apiserver.request import RawConnection, Request, Upgrade
 from sampan.apiserver.streams.kubelet import KubeletSocket
 from sampan.apiserver.streams.session import SpdySession, SpdyStream
 from sampan.client.channels import pack, unpack
-from sampan.client.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameReader, WebSocketError, accept_for, frame
+from sampan.client.websocket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    FrameReader,
+    WebSocketError,
+    accept_for,
+    frame,
+)
 
 PROTOCOL = "portforward.k8s.io"
 TUNNELLED = "SPDY/3.1+portforward.k8s.io"
@@ -141,5 +152,3 @@ async def _pump(data: SpdyStream, error: SpdyStream, socket: KubeletSocket) -> N
 async def _inward(data: SpdyStream, socket: KubeletSocket) -> None:
     while content := await data.read():
         await socket.send(pack(0, content))
-
-

@@ -1,7 +1,7 @@
 """SPDY/3.1 framing, as much of it as Kubernetes' clients speak. Pure: bytes in, frames out, and back.
 
-Header blocks are compressed with one zlib context per direction for the whole connection, primed with the dictionary of the
-specification: a block can be read only in its order.
+Header blocks are compressed with one zlib context per direction for the whole connection, primed with the dictionary of
+the specification: a block can be read only in its order.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SpdyError(Exception):
 
 
 class Frame(NamedTuple):
-    """`kind` DATA or a control type. `number` is the stream's, or a ping's. `headers` of SYN_STREAM, SYN_REPLY, HEADERS."""
+    """`kind` is DATA or a control type, `number` the stream's or a ping's; one that opens a stream has `headers`."""
 
     kind: int
     number: int
