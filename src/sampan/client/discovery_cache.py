@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -102,9 +101,10 @@ class CachedResources:
         folder = os.path.dirname(self._path)
         try:
             os.makedirs(folder, mode=0o750, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            temporary = f"{self._path}.{os.getpid()}"
+            with open(temporary, "wb") as file:
                 file.write(msgspec.json.encode(found))
-            os.replace(file.name, self._path)
+            os.replace(temporary, self._path)
         except OSError:
             pass  # a home that cannot be written costs time, nothing else
 
