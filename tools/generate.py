@@ -75,6 +75,8 @@ EMBEDDED = {
     "apps_v1.DeploymentSpec": {"strategy"},
     "apps_v1.DaemonSetSpec": {"updateStrategy"},
     "apps_v1.StatefulSetSpec": {"updateStrategy"},
+    "apps_v1.StatefulSetStatus": {"availableReplicas"},
+    "apps_v1.ReplicaSetSpec": {"template"},
     "batch_v1.JobTemplateSpec": {"metadata", "spec"},
     "discovery_v1.Endpoint": {"conditions"},
     "autoscaling_v2.HorizontalPodAutoscalerStatus": set(),
@@ -90,6 +92,10 @@ EMBEDDED = {
 # Structs that Go keeps behind a pointer although they carry a name that is embedded elsewhere.
 POINTERS = {
     "core_v1.ReplicationControllerSpec": {"template"},
+    "apps_v1.DeploymentSpec": {"selector"},
+    "apps_v1.DaemonSetSpec": {"selector"},
+    "apps_v1.ReplicaSetSpec": {"selector"},
+    "apps_v1.StatefulSetSpec": {"selector"},
     "core_v1.PersistentVolumeClaimVolumeSource": set(),
 }
 

@@ -52,7 +52,7 @@ class DaemonSetList(Struct, kw_only=True, omit_defaults=True, gc=False):
 class DaemonSetSpec(Struct, kw_only=True, omit_defaults=True, gc=False):
     minReadySeconds: int | None = None
     revisionHistoryLimit: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
     updateStrategy: DaemonSetUpdateStrategy = field(default_factory=lambda: DaemonSetUpdateStrategy())
 
@@ -105,7 +105,7 @@ class DeploymentSpec(Struct, kw_only=True, omit_defaults=True, gc=False):
     progressDeadlineSeconds: int | None = None
     replicas: int | None = None
     revisionHistoryLimit: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     strategy: DeploymentStrategy = field(default_factory=lambda: DeploymentStrategy())
     template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
 
@@ -153,8 +153,8 @@ class ReplicaSetList(Struct, kw_only=True, omit_defaults=True, gc=False):
 class ReplicaSetSpec(Struct, kw_only=True, omit_defaults=True, gc=False):
     minReadySeconds: int | None = None
     replicas: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
-    template: core_v1.PodTemplateSpec | None = None
+    selector: meta_v1.LabelSelector | None = None
+    template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
 
 
 class ReplicaSetStatus(Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -221,7 +221,7 @@ class StatefulSetSpec(Struct, kw_only=True, omit_defaults=True, gc=False):
     podManagementPolicy: str | None = None
     replicas: int | None = None
     revisionHistoryLimit: int | None = None
-    selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
+    selector: meta_v1.LabelSelector | None = None
     serviceName: str | None = None
     template: core_v1.PodTemplateSpec = field(default_factory=lambda: core_v1.PodTemplateSpec())
     updateStrategy: StatefulSetUpdateStrategy = field(default_factory=lambda: StatefulSetUpdateStrategy())
@@ -229,7 +229,7 @@ class StatefulSetSpec(Struct, kw_only=True, omit_defaults=True, gc=False):
 
 
 class StatefulSetStatus(Struct, kw_only=True, omit_defaults=True, gc=False):
-    availableReplicas: int | None = None
+    availableReplicas: int = field(default_factory=int)
     collisionCount: int | None = None
     conditions: list[StatefulSetCondition] | None = None
     currentReplicas: int | None = None

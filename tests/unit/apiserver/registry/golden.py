@@ -1,6 +1,7 @@
 """The recorded answers of a real Kubernetes, as far as strategies alone can be held against them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sampan.api.scheme import BUILT_IN_SCHEME, ResourceInfo
 from sampan.apiserver.registry.strategy import Strategy, WriteContext, strategy_for
 
 HERE = Path(__file__).resolve().parents[4] / ".." / "shared" / "golden"
+UID = "00000000-0000-4000-8000-000000000000"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -20,7 +22,8 @@ def rows(name: str) -> list[dict[str, Any]]:
     path = HERE / f"{name}.json"
     if not path.exists():
         return []
-    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    text = re.sub(r"<(.) x (\d+)>", lambda m: m[1] * int(m[2]), path.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = json.loads(text)
     return found
 
 
@@ -65,6 +68,7 @@ def made(target: Target, body: dict[str, Any]) -> tuple[Strategy, Any]:
     obj = decode(info, body)
     if info.namespaced:
         obj.metadata.namespace = obj.metadata.namespace or target.namespace
+    obj.metadata.uid = UID
     strategy.default(obj)
     context = WriteContext(now=NOW, namespace=target.namespace, user="admin", groups=("system:masters",))
     strategy.prepare_for_create(obj, context)

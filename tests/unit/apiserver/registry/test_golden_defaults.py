@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.apiserver.registry.golden import Target, decode, encode, made, needs, rows
+from tests.unit.apiserver.registry.golden import UID, Target, decode, encode, made, needs, rows
 
 
 def _cases() -> list[Any]:
@@ -37,6 +37,8 @@ def _without_times(value: Any) -> Any:
         return {k: _without_times(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_without_times(v) for v in value]
+    if value == UID:
+        return "<uid>"
     return "<time>" if isinstance(value, str) and _TIME.fullmatch(value) else value
 
 

@@ -1,6 +1,5 @@
 """Wrong objects, one rule each: the same violations, at the same paths, in the same words."""
 
-import json
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ def _cases() -> list[Any]:
         request, answer = row["request"], row["response"]
         if request["method"] != "POST" or not isinstance(request.get("body"), dict) or row["name"] in _ELSEWHERE:
             continue
-        if "…" in json.dumps(request["body"], ensure_ascii=False):
-            continue  # too long to be kept: the recording is cut
         target = Target(request["path"])
         if target.info is None or answer["code"] not in (201, 422):
             continue

@@ -17,9 +17,7 @@ from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
-_IMMUTABLE = (
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-)
+_IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 _MODES = (
     ("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP"),
 )  # fmt: skip

@@ -1,0 +1,143 @@
+"""CronJobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from sampan.api.types.batch_v1 import CronJob
+from sampan.apiserver.registry import scaling
+from sampan.apiserver.registry.batch.job_rules import default_template, validate_job_spec
+from sampan.apiserver.registry.batch.schedule import ScheduleError, parse_schedule
+from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.labels import format_selector
+from sampan.apiserver.registry.meta import validate_annotations, validate_labels
+from sampan.apiserver.registry.podspec.warnings import template_warnings
+from sampan.apiserver.registry.printing import age, age_of, containers
+from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy
+
+_CONCURRENCY = ("Allow", "Forbid", "Replace")
+# A Job is named after its CronJob and the time, and has 63 characters for it.
+_MAX_NAME = 52
+
+
+class CronJobStrategy(Strategy):
+    columns: ClassVar[tuple[Column, ...]] = (
+        NAME,
+        Column("Schedule", description="When it makes Jobs."),
+        Column("Timezone", description="The time zone of the schedule."),
+        Column("Suspend", "boolean", description="Whether it is suspended."),
+        Column("Active", "integer", description="Its Jobs that are running."),
+        Column("Last Schedule", description="How long ago it last made one."),
+        AGE,
+        Column("Containers", description="Names of its Pods' containers.", priority=1),
+        Column("Images", description="Images of its Pods' containers.", priority=1),
+        Column("Selector", description="How its Jobs find their Pods.", priority=1),
+    )
+    generation_fields: ClassVar[tuple[str, ...]] = ("spec",)
+    reset_fields: ClassVar[tuple[str, ...]] = ("status",)
+    status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
+
+    def default(self, obj: CronJob) -> None:
+        spec = obj.spec
+        if not spec.concurrencyPolicy:
+            spec.concurrencyPolicy = "Allow"
+        if spec.suspend is None:
+            spec.suspend = False
+        if spec.successfulJobsHistoryLimit is None:
+            spec.successfulJobsHistoryLimit = 3
+        if spec.failedJobsHistoryLimit is None:
+            spec.failedJobsHistoryLimit = 1
+        default_template(spec.jobTemplate.spec)
+
+    def validate(self, obj: CronJob) -> Errors:
+        errors = super().validate(obj)
+        if len(obj.metadata.name or "") > _MAX_NAME:
+            errors.invalid("metadata.name", obj.metadata.name, f"must be no more than {_MAX_NAME} characters")
+        return errors
+
+    def validate_spec(self, obj: CronJob, errors: Errors) -> None:
+        spec = obj.spec
+        if not spec.schedule:
+            errors.required("spec.schedule")
+        else:
+            _schedule(spec.schedule, spec.timeZone, errors)
+        if spec.timeZone is not None:
+            _zone(spec.timeZone, errors)
+        scaling.non_negative(spec.startingDeadlineSeconds, "spec.startingDeadlineSeconds", errors)
+        if spec.concurrencyPolicy not in _CONCURRENCY:
+            errors.unsupported("spec.concurrencyPolicy", spec.concurrencyPolicy or "", _CONCURRENCY)
+        template = spec.jobTemplate
+        if template.metadata is not None:
+            if template.metadata.labels:
+                validate_labels(template.metadata.labels, "spec.jobTemplate.metadata.labels", errors)
+            if template.metadata.annotations:
+                validate_annotations(template.metadata.annotations, "spec.jobTemplate.metadata.annotations", errors)
+        path = "spec.jobTemplate.spec"
+        validate_job_spec(template.spec, path, errors)
+        if template.spec.selector is not None:
+            errors.invalid(f"{path}.selector", template.spec.selector, "`selector` will be auto-generated")
+        if template.spec.manualSelector:
+            errors.unsupported(f"{path}.manualSelector", True, ("nil", "false"))
+        scaling.non_negative(spec.successfulJobsHistoryLimit, "spec.successfulJobsHistoryLimit", errors)
+        scaling.non_negative(spec.failedJobsHistoryLimit, "spec.failedJobsHistoryLimit", errors)
+
+    def warnings(self, obj: CronJob, old: CronJob | None) -> list[str]:
+        before = old.spec.jobTemplate.spec.template if old is not None else None
+        found = template_warnings(obj.spec.jobTemplate.spec.template, "spec.jobTemplate.spec.template", before)
+        if "TZ" in obj.spec.schedule:
+            page = "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/"
+            note = f"TZ or CRON_TZ used in schedule is not officially supported, see {page} for more details"
+            found.append(f"spec.schedule: {note}")
+        return found
+
+    def cells(self, obj: CronJob, now: datetime) -> list[Any]:
+        spec = obj.spec
+        last = age(obj.status.lastScheduleTime, now) if obj.status.lastScheduleTime else "<none>"
+        called, images = containers(spec.jobTemplate.spec.template.spec)
+        selector = spec.jobTemplate.spec.selector
+        return [
+            obj.metadata.name or "",
+            spec.schedule,
+            spec.timeZone or "<none>",
+            "True" if spec.suspend else "False",
+            len(obj.status.active or ()),
+            last,
+            age_of(obj, now),
+            called,
+            images,
+            format_selector(selector),
+        ]
+
+
+def _schedule(schedule: str, zone: str | None, errors: Errors) -> None:
+    try:
+        parse_schedule(schedule)
+    except ScheduleError as error:
+        errors.invalid("spec.schedule", schedule, str(error))
+        return
+    if "TZ" in schedule:
+        if zone is not None:
+            detail = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+        else:
+            detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        errors.invalid("spec.schedule", schedule, detail)
+
+
+def _zone(zone: str, errors: Errors) -> None:
+    path = "spec.timeZone"
+    if not zone:
+        errors.invalid(path, zone, "timeZone must be nil or non-empty string")
+        return
+    if zone.lower() == "local":
+        errors.invalid(
+            path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        )
+        return
+    try:
+        ZoneInfo(zone)
+    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError, caught below
+        errors.invalid(path, zone, f"unknown time zone {zone}")
+    except KeyError:
+        errors.invalid(path, zone, f"unknown time zone {zone}")
