@@ -1,0 +1,38 @@
+"""Every controller of this process: its name (as in Kubernetes' `--controllers`), where it lives, and who it is.
+
+The identity is the ServiceAccount in kube-system that it acts as; the roles of these are in every cluster's RBAC. A
+row costs nothing until its controller is wanted: classes are imported then.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from msgspec import Struct
+
+from sampan.controllers.contract import Controller
+
+
+class Row(Struct, frozen=True):
+    name: str
+    where: str  # module below sampan.controllers, and class
+    identity: str
+    component: str = ""  # what its events say they come from; the identity where empty
+
+    def load(self) -> type[Controller]:
+        module, _, attribute = self.where.partition(":")
+        found: type[Controller] = getattr(import_module(f"sampan.controllers.{module}"), attribute)
+        return found
+
+
+# What a starting node waits for comes first.
+CLUSTER: tuple[Row, ...] = ()
+
+WORKLOADS: tuple[Row, ...] = ()
+
+# The garbage collector is last: it follows what the others follow through their informers.
+LAST: tuple[Row, ...] = ()
+
+
+def rows() -> tuple[Row, ...]:
+    return CLUSTER + WORKLOADS + LAST
