@@ -74,10 +74,10 @@ def _ip(address: str) -> bytes:
     return socket.inet_aton(address)
 
 
-def make_bridge(name: str, mtu: int) -> Request:
-    kind = nest(_IFLA_LINKINFO, attr_str(_INFO_KIND, "bridge"))
+def make_bridge(name: str, mtu: int, *, kind: str = "bridge") -> Request:
+    info = nest(_IFLA_LINKINFO, attr_str(_INFO_KIND, kind))
     body = _IFINFO.pack(0, 0, 0, 0, 0)
-    return NEWLINK, F_CREATE | F_EXCL, body + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_MTU, mtu) + kind
+    return NEWLINK, F_CREATE | F_EXCL, body + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_MTU, mtu) + info
 
 
 def set_master(index: int, master: int) -> Request:

@@ -125,7 +125,7 @@ class NodeSpaces:
             firewall.withdraw(netfilter, self._signature)
             drop_table(netfilter, self._table)
         self._register.give_back(_FORWARDING, self._signature, restore=restore)
-        for empty in (self._run / "node-leases", self._run / "nodes", self._run):
+        for empty in (self._run / "node-leases", self._run / "nodes", self._run, _RUN):
             try:
                 empty.rmdir()
             except OSError:

@@ -47,7 +47,12 @@ def find_mtu(rtnl: NetlinkSocket) -> int:
 def make_home(rtnl: NetlinkSocket, config: NetworkConfig, mtu: int) -> None:
     """The device with the node's gateway address and the other addresses it answers on; routes that end here."""
     name, own = names.home(config.name), gateway(config)
-    rtnl.call(links.make_bridge(name, mtu), tolerate=(errno.EEXIST,))
+    try:
+        rtnl.call(links.make_bridge(name, mtu), tolerate=(errno.EEXIST,))
+    except Refused as refused:  # nothing is ever plugged into it: a dummy will do where there are no bridges
+        if refused.errno != errno.EOPNOTSUPP:
+            raise
+        rtnl.call(links.make_bridge(name, mtu, kind="dummy"), tolerate=(errno.EEXIST,))
     home = find_link(rtnl, name)
     assert home is not None
     requests = [links.quiet_ipv6(home.index), links.set_up(home.index), links.add_address(home.index, own)]

@@ -258,7 +258,7 @@ class LocalNetwork:
         plumbing.drop_link(rtnl, names.home(self.config.name))
         restore = not plumbing.other_bridges(rtnl)
         self._register.give_back(_FORWARDING, self._signature, restore=restore)
-        for empty in (self.config.state_dir / "leases", self.config.state_dir, directory, self.config.run_dir):
+        for empty in (self.config.state_dir / "leases", self.config.state_dir, directory, self.config.run_dir, _RUN):
             try:
                 os.rmdir(empty)
             except OSError:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sampan.api.types.core_v1 import Service
 from sampan.api.types.core_v1 import ServicePort as ApiPort
-from sampan.api.types.discovery_v1 import Endpoint, EndpointSlice
+from sampan.api.types.discovery_v1 import Endpoint, EndpointSlice, ForNode, ForZone
 
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"
@@ -75,15 +75,17 @@ def is_ipv4(address: str) -> bool:
     return True
 
 
-def service_ports(service: Service, slices: Iterable[EndpointSlice], node: str) -> list[ServicePort]:
+def service_ports(
+    service: Service, slices: Iterable[EndpointSlice], node: str, zone: str = ""
+) -> list[ServicePort]:
     """Everything `node` has to know of a Service; empty when it is not for us."""
     if not is_served(service):
         return []
     usable = [each for each in slices if each.addressType == "IPv4"]
-    return [_service_port(service, port, usable, node) for port in service.spec.ports or ()]
+    return [_service_port(service, port, usable, node, zone) for port in service.spec.ports or ()]
 
 
-def _service_port(service: Service, port: ApiPort, slices: list[EndpointSlice], node: str) -> ServicePort:
+def _service_port(service: Service, port: ApiPort, slices: list[EndpointSlice], node: str, zone: str) -> ServicePort:
     spec = service.spec
     found = sorted(_endpoints(port, slices), key=lambda each: each[0])
     here = [(backend, endpoint) for backend, endpoint in found if endpoint.nodeName == node]
@@ -99,7 +101,7 @@ def _service_port(service: Service, port: ApiPort, slices: list[EndpointSlice], 
         external_ips=tuple(filter(is_ipv4, spec.externalIPs or ())),
         load_balancer_ips=_load_balancer_ips(service),
         source_ranges=tuple(filter(_is_ipv4_network, map(str.strip, spec.loadBalancerSourceRanges or ()))),
-        anywhere=_choose(found),
+        anywhere=_choose(_near(found, node, zone)),
         here=_choose(here),
         own=tuple(sorted({backend.ip for backend, _ in here})),
         inside_stays_here=spec.internalTrafficPolicy == "Local",
@@ -143,6 +145,25 @@ def _choose(found: Iterable[tuple[Backend, Endpoint]]) -> tuple[Backend, ...]:
     listed = list(found)
     ready = tuple(backend for backend, endpoint in listed if is_ready(endpoint))
     return ready or tuple(backend for backend, endpoint in listed if _serves_while_ending(endpoint))
+
+
+def _near(found: list[tuple[Backend, Endpoint]], node: str, zone: str) -> list[tuple[Backend, Endpoint]]:
+    """Those meant for this node, else for its zone (trafficDistribution), when every ready one says whom it is for."""
+    ready = [(backend, endpoint) for backend, endpoint in found if is_ready(endpoint)]
+    hints = [endpoint.hints for _, endpoint in ready]
+    if ready and all(hint is not None and hint.forNodes for hint in hints):
+        mine = [each for each, hint in zip(ready, hints, strict=True) if hint and _names(hint.forNodes, node)]
+        if mine:
+            return mine
+    if zone and ready and all(hint is not None and hint.forZones for hint in hints):
+        mine = [each for each, hint in zip(ready, hints, strict=True) if hint and _names(hint.forZones, zone)]
+        if mine:
+            return mine
+    return found
+
+
+def _names(targets: Iterable[ForNode | ForZone] | None, wanted: str) -> bool:
+    return any(target.name == wanted for target in targets or ())
 
 
 def _load_balancer_ips(service: Service) -> tuple[str, ...]:

@@ -115,7 +115,8 @@ class ServiceProxy:
         service = self._services.store.by_key(key)
         if service is None or self._is_dns(service):
             return []
-        return service_ports(service, self._slices.store.by_index(BY_SERVICE, key), self._config.node_name)
+        slices = self._slices.store.by_index(BY_SERVICE, key)
+        return service_ports(service, slices, self._config.node_name, self._config.zone)
 
     def _is_dns(self, service: Service) -> bool:
         """The address that this node itself answers on needs no rules."""

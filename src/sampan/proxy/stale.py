@@ -21,10 +21,10 @@ def stale_flows(old: Iterable[ServicePort], new: Iterable[ServicePort]) -> Calla
     appeared: set[tuple[str, int]] = set()
     for identity in before.keys() | after.keys():
         had, has = before.get(identity), after.get(identity)
-        now = set(has.anywhere) if has else set()
-        for backend in set(had.anywhere if had else ()) - now:
+        then, now = _backends(had), _backends(has)
+        for backend in then - now:
             gone.update((address, port, backend) for address, port in _entries(had))
-        if now and not (had and had.anywhere):
+        if now and not then:
             appeared.update(_entries(has))
     if not gone and not appeared:
         return None
@@ -40,6 +40,10 @@ def stale_flows(old: Iterable[ServicePort], new: Iterable[ServicePort]) -> Calla
 
 def _identity(port: ServicePort) -> tuple[str, str, str, str, int]:
     return port.namespace, port.service, port.name, port.cluster_ip, port.port
+
+
+def _backends(port: ServicePort | None) -> set[Backend]:
+    return {*port.anywhere, *port.here} if port is not None else set()
 
 
 def _entries(port: ServicePort | None) -> list[tuple[str, int]]:

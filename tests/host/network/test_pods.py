@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import socket
+import subprocess
+import sys
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -319,3 +321,60 @@ async def test_beside_a_firewall_that_drops_what_it_does_not_know(network: Local
     await network.teardown()
     assert shell("nft list ruleset") == before
     namespaces.remove(Path(outside))
+
+
+CHURN = """
+import asyncio, sys, itertools
+from ipaddress import IPv4Network
+from pathlib import Path
+from sampan.network.contract import HostPort, NetworkConfig
+from sampan.network.pod_network import LocalNetwork
+
+async def one(network, n):
+    for turn in itertools.count():
+        ports = [HostPort(protocol="tcp", host_port=9000 + n, port=80)] if n % 3 == 0 else []
+        await network.attach(f"pod-{n}-{turn}", host_ports=ports)
+        await network.detach(f"pod-{n}-{turn}")
+
+async def main(folder):
+    config = NetworkConfig(
+        name="t", node_range=IPv4Network("10.244.0.0/24"), cluster_range=IPv4Network("10.244.0.0/16"),
+        service_range=IPv4Network("10.96.0.0/16"), local_addresses=("10.96.0.10",),
+        run_dir=folder / "t-0" / "run", state_dir=folder / "t-0" / "state",
+    )
+    network = LocalNetwork(config, register=folder / "sysctls")
+    await network.start()
+    await network.attach("stays")
+    print("started", flush=True)
+    await asyncio.gather(*(one(network, n) for n in range(12)))
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_killed_at_any_moment_nothing_is_lost_or_left(tmp_path: Path) -> None:
+    before = everything()
+    for delay in (0.0, 0.013, 0.031, 0.052, 0.08, 0.11):
+        process = subprocess.Popen([sys.executable, "-c", CHURN, str(tmp_path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        await asyncio.sleep(delay)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    successor = make_network(tmp_path)
+    await successor.start()
+    attached = await successor.attached()
+    assert "stays" in [each.id for each in attached]
+    assert len({each.ip for each in attached}) == len(attached)
+    stays = await successor.attach("stays")
+    server = await serve(stays.netns_path, 80, "stays")
+    for each in attached:  # whatever was found works
+        assert (await ask(each.netns_path, stays.ip, 80))[0] == "stays"
+        if each.id != "stays":
+            await successor.detach(each.id)
+    server.close()
+    assert shell("ip -o link | grep -c ': sv'").strip() == "1"
+    assert os.listdir(tmp_path / "t-0" / "run" / "netns") == ["stays"]
+    await successor.teardown()
+    assert everything() == before

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sampan.api.types.core_v1 import ClientIPConfig, LoadBalancerIngress, ServicePort, SessionAffinityConfig
-from sampan.api.types.discovery_v1 import Endpoint
+from sampan.api.types.discovery_v1 import Endpoint, EndpointHints, ForNode, ForZone
 from sampan.proxy.model import Backend, service_ports
 
 from .objects import endpoint, service, slice_of
@@ -131,3 +131,26 @@ def test_a_cluster_ip_service_has_no_node_port_even_when_the_field_lingers() -> 
 )
 def test_affinity(spec: dict[str, Any], seconds: int) -> None:
     assert one(**spec).affinity_seconds == seconds
+
+
+def near(ip: str, *, nodes: tuple[str, ...] = (), zones: tuple[str, ...] = ()) -> Endpoint:
+    made = endpoint(ip)
+    made.hints = EndpointHints(
+        forNodes=[ForNode(name=name) for name in nodes] or None, forZones=[ForZone(name=name) for name in zones] or None
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "used"),
+    [
+        ([near("10.244.0.1", nodes=("here",)), near("10.244.0.2", nodes=("there",))], "1"),
+        ([near("10.244.0.1", zones=("z1",)), near("10.244.0.2", zones=("z2",))], "1"),
+        ([near("10.244.0.1", zones=("z2",)), near("10.244.0.2", zones=("z3",))], "12"),  # none for us: all
+        ([near("10.244.0.1", zones=("z1",)), endpoint("10.244.0.2")], "12"),  # not all say it
+        ([near("10.244.0.1", nodes=("there",), zones=("z1",)), near("10.244.0.2", nodes=("x",), zones=("z2",))], "1"),
+    ],
+)
+def test_near_endpoints_are_preferred(endpoints: list[Endpoint], used: str) -> None:
+    (port,) = service_ports(service(), [slice_of(*endpoints)], "here", "z1")
+    assert "".join(backend.ip[-1] for backend in port.anywhere) == used

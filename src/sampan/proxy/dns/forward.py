@@ -59,9 +59,11 @@ class Upstreams:
         stub_domains: Mapping[str, tuple[str, ...]],
         own_address: str,
         now: Callable[[], float],
+        systemd: Path = Path("/run/systemd/resolve/resolv.conf"),
     ) -> None:
         self._fixed = [parse_server(text) for text in fixed] if fixed is not None else None
         self._path = resolv_conf
+        self._systemd = systemd
         self._own = own_address
         self._now = now
         stubs = [(encode_name(name), list(map(parse_server, servers))) for name, servers in stub_domains.items()]
@@ -84,12 +86,20 @@ class Upstreams:
                 status = os.stat(self._path)
                 stamp = (status.st_mtime_ns, status.st_ino)
                 if stamp != self._stamp:
-                    self._read = nameservers(self._path.read_text(), without=self._own)
+                    self._read = self._read_servers()
                     self._stamp = stamp
             except OSError as error:
                 log.warning("%s cannot be read: %s", self._path, error)
                 self._read, self._stamp = [], None
         return self._read
+
+    def _read_servers(self) -> list[Server]:
+        """Past systemd's local resolver to the servers it asks: a node in a namespace cannot reach the former."""
+        found = nameservers(self._path.read_text(), without=self._own)
+        if found and all(host.startswith("127.") for host, _ in found) and self._systemd.exists():
+            behind = nameservers(self._systemd.read_text(), without=self._own)
+            return [server for server in behind if not server[0].startswith("127.")] or found
+        return found
 
 
 def _is_below(name: bytes, suffix: bytes) -> bool:

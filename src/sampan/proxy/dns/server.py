@@ -51,9 +51,10 @@ class DnsServer:
         opened.setsockopt(socket.SOL_IP, _IP_FREEBIND, 1)  # the address may come after us
         try:
             opened.bind((self.address, port))
-        except OSError:
+        except OSError as error:
             opened.close()
-            raise
+            where = f"{self.address} port {port}"
+            raise OSError(error.errno, f"cluster DNS cannot listen on {where}: {error.strerror}") from error
         return opened
 
     async def stop(self) -> None:

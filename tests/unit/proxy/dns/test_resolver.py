@@ -164,6 +164,18 @@ def test_who_is_asked(tmp_path: Path) -> None:
     assert upstreams.of(encode_name("example.com")) == []
 
 
+def test_systemds_local_resolver_is_passed_by(tmp_path: Path) -> None:
+    resolv, systemd = tmp_path / "resolv.conf", tmp_path / "systemd.conf"
+    resolv.write_text("nameserver 127.0.0.53\n")
+    options: dict[str, Any] = {"fixed": None, "stub_domains": {}, "own_address": "", "now": lambda: 0.0}
+    name = encode_name("example.com")
+    assert Upstreams(resolv_conf=resolv, systemd=systemd, **options).of(name) == [("127.0.0.53", 53)]
+    systemd.write_text("nameserver 10.0.0.2\n")
+    assert Upstreams(resolv_conf=resolv, systemd=systemd, **options).of(name) == [("10.0.0.2", 53)]
+    resolv.write_text("nameserver 10.0.0.9\n")
+    assert Upstreams(resolv_conf=resolv, systemd=systemd, **options).of(name) == [("10.0.0.9", 53)]
+
+
 class CountingServer(asyncio.DatagramProtocol):
     def __init__(self, *, silent: int = 0) -> None:
         self.asked, self.silent = 0, silent
