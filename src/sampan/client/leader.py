@@ -92,16 +92,32 @@ class LeaderElector:
 
     async def release(self) -> None:
         """Let the next one lead at once."""
+        try:
+            try:
+                await self._give_up()
+            except Conflict:
+                # A renewal that was cut short may have reached the server without our hearing of it.
+                self._note(await self._leases.get(self.name, namespace=self.namespace))
+                await self._give_up()
+        except (ApiError, TransportError) as error:
+            log.info("lease %s was not released: %s", self.name, error)
+
+    async def _give_up(self) -> None:
         lease = self._observed
         if lease is None or not self.is_leader:
             return
         now = rfc3339_micro(self._clock.now())
-        lease.spec.holderIdentity, lease.spec.leaseDurationSeconds = "", 1
-        lease.spec.renewTime = lease.spec.acquireTime = now
-        try:
-            self._note(await self._leases.update(lease, namespace=self.namespace))
-        except (ApiError, TransportError) as error:
-            log.info("lease %s was not released: %s", self.name, error)
+        given_up = coordination_v1.Lease(
+            metadata=lease.metadata,
+            spec=coordination_v1.LeaseSpec(
+                holderIdentity="",
+                leaseDurationSeconds=1,
+                acquireTime=now,
+                renewTime=now,
+                leaseTransitions=lease.spec.leaseTransitions,
+            ),
+        )
+        self._note(await self._leases.update(given_up, namespace=self.namespace))
 
     async def try_once(self) -> bool:
         """Take or renew the Lease if that may be done now."""

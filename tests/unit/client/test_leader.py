@@ -67,6 +67,17 @@ async def test_who_stops_gives_the_lease_up_and_the_next_leads_soon(server: Fake
     await b.end()
 
 
+async def test_a_renewal_that_was_cut_short_does_not_keep_the_lease(server: FakeServer, clock: FakeClock) -> None:
+    a = Candidate(server, "a", clock)
+    await clock.advance(1)
+    leases = server.client().resource(coordination_v1.Lease)
+    renewed = await leases.get("scheduler", namespace="kube-system")
+    renewed.spec.renewTime = "2026-01-01T00:00:01.500000Z"
+    await leases.update(renewed)  # as if by `a`, which was cancelled before the answer came
+    await a.end()
+    assert lease(server).holderIdentity == ""
+
+
 async def test_who_dies_is_succeeded_after_the_lease_ran_out(server: FakeServer, clock: FakeClock) -> None:
     a = Candidate(server, "a", clock)
     await clock.advance(1)
