@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sampan.api.errors import ApiError, BadRequest
-from sampan.apiserver import strict, wording
+from sampan.apiserver import bytefields, strict, wording
 from sampan.apiserver.codec import decode_any
 from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.negotiation import YAML, sent
@@ -31,9 +31,20 @@ def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
     except msgspec.DecodeError:
         raise _syntax(endpoint, body) from None
     check_kind(endpoint, obj.apiVersion, obj.kind)
-    if validation != "Ignore":
-        strict.check(request, endpoint, decode_any(body), body, validation=validation)
+    has_bytes = bool(bytefields.paths_of(endpoint.info.schema_ref))
+    if validation != "Ignore" or has_bytes:
+        plain = decode_any(body)
+        if has_bytes:
+            _check_bytes(endpoint, plain)
+        if validation != "Ignore":
+            strict.check(request, endpoint, plain, body, validation=validation)
     return obj
+
+
+def _check_bytes(endpoint: Kind, plain: Any) -> None:
+    if said := bytefields.wrong(endpoint.info.schema_ref, plain):
+        info = endpoint.info
+        raise BadRequest(f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {said}')
 
 
 def from_dict(plain: dict[str, Any], endpoint: Kind, request: Request, *, validation: str, raw: bytes = b"") -> Any:
@@ -41,6 +52,8 @@ def from_dict(plain: dict[str, Any], endpoint: Kind, request: Request, *, valida
     check_kind(endpoint, plain.get("apiVersion"), plain.get("kind"))
     if validation != "Ignore":
         strict.check(request, endpoint, plain, raw, validation=validation)
+    if endpoint.info.schema_ref:
+        _check_bytes(endpoint, plain)
     try:
         return endpoint.codec.from_dict(plain if endpoint.info.type is None else without_nulls(plain))
     except msgspec.ValidationError as error:

@@ -19,7 +19,7 @@ _AVAILABLE = (
     "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, "
     "application/vnd.kubernetes.protobuf;stream=watch"
 )
-_SENDABLE = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+SENDABLE = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 class Accepted(Struct, frozen=True):
@@ -80,7 +80,7 @@ def sent(content_type: str) -> str:
     if media == YAML:
         return YAML
     raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {_SENDABLE}"
+        f"the body of the request was in an unknown format - accepted media types include: {SENDABLE}"
     )
 
 

@@ -164,4 +164,6 @@ def _go_char(char: str) -> str:
     if char == "'":
         return "'\\''"
     escapes = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
+    if not char.isprintable() and char not in escapes:
+        return f"'\\u{ord(char):04x}'" if ord(char) >= 0x80 else f"'\\x{ord(char):02x}'"
     return f"'{escapes.get(char, char)}'"

@@ -30,6 +30,7 @@ _PLACEHOLDERS = {
     "<token>": r"\S+",
     "<ip>": r"[0-9a-f.:]+",
     "<text>": r"(?s:.*)",
+    "<continue>": r"\S+",
 }
 _RANDOM = re.compile(r"(kube-api-access-)[a-z0-9]{5}\b")
 _AGE = re.compile(r"^(?:\d+[smhdy])+$|^<unknown>$|^<invalid>$")
@@ -124,7 +125,7 @@ class World:
         if isinstance(answer, Stream):
             frames = await answer.frames.next()
             answer.frames.close()
-            answer = Reply(200, (frames or [b"null"])[0])
+            answer = Reply(200, (frames or [b'""'])[0])
         assert isinstance(answer, Reply), answer
         found = {"Content-Type": answer.content_type}
         for key, value in answer.headers:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.api.errors import NotAcceptable
-from sampan.apiserver.bare import without_details
 from sampan.apiserver.codec import encode
 from sampan.apiserver.endpoint import Endpoint, Kind
 from sampan.apiserver.handlers.context import Context
-from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
+from sampan.apiserver.negotiation import JSON, SENDABLE, Accepted, accepted, render
 from sampan.apiserver.objects import CachedObject, cached
 from sampan.apiserver.request import Answer, Reply, Request
 from sampan.apiserver.tables import TableView
@@ -68,7 +67,7 @@ def answer_kind(context: Context, kind: Kind, obj: Any, *, status: int = 200) ->
     """An object of another kind than the resource's: a Scale, a review."""
     choice = accepted(context.request.header("accept"))
     if choice.kind:
-        raise without_details(NotAcceptable("406: Not Acceptable"))
+        raise NotAcceptable(f"only the following media types are accepted: {SENDABLE}")
     obj.kind, obj.apiVersion = kind.info.kind, kind.info.api_version
     return Reply(status, render(encode(obj) + b"\n", choice.media), choice.media)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sampan.api.errors import BadRequest, Expired
+from typing import Any
+
+from sampan.api.errors import Expired
 from sampan.apiserver.cache import TooOld
 from sampan.apiserver.handlers.answers import view_of
 from sampan.apiserver.handlers.context import Context
@@ -52,10 +54,23 @@ def _answer(
     return Reply(200, render(body + b"\n", choice.media), choice.media)
 
 
-def _expired(page: Page, error: TooOld) -> Expired | BadRequest:
-    if page.start:
-        return Expired(
-            "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-            "without the continue parameter."
-        )
-    return Expired("The resourceVersion for the provided list is too old.")
+def _expired(page: Page, error: TooOld) -> Expired:
+    """A list that is too old to go on can go on inconsistently: the answer has the token for that."""
+    if not page.start:
+        return Expired(f"The resourceVersion for the provided list is too old: {error.requested} ({error.oldest})")
+    return _ExpiredPage(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+        next_token(-1, page.start),
+    )
+
+
+class _ExpiredPage(Expired):
+    def __init__(self, message: str, token: str) -> None:
+        super().__init__(message)
+        self._token = token
+
+    def status(self) -> dict[str, Any]:
+        return {**super().status(), "metadata": {"continue": self._token}}

@@ -8,7 +8,8 @@ import binascii
 import msgspec
 from msgspec import Struct
 
-from sampan.api.errors import ApiError, BadRequest, FieldError, Timeout, invalid
+from sampan.api.errors import ApiError, BadRequest, Cause, FieldError, Timeout, invalid
+from sampan.apiserver import wording
 from sampan.apiserver.options import integer
 from sampan.apiserver.request import Request
 
@@ -39,19 +40,22 @@ def next_token(revision: int, key: str) -> str:
 
 def page_of(request: Request, current: int) -> Page:
     limit = max(integer(request, "limit") or 0, 0)
-    token, asked, match = (
-        request.param("continue"),
-        request.param("resourceVersion"),
-        request.param("resourceVersionMatch"),
-    )
-    errors = _check(asked, match, token, watch=False)
+    integer(request, "timeoutSeconds")
+    token, asked, match = request.param("continue"), request.param("resourceVersion"), request.param("resourceVersionMatch")
+    errors = _check(asked, match, token)
+    if request.param("sendInitialEvents"):
+        text = "Forbidden: sendInitialEvents is forbidden for list"
+        errors.append(FieldError("FieldValueForbidden", "sendInitialEvents", text))
     if errors:
         raise invalid("ListOptions", "", errors, group="meta.k8s.io")
     if token:
         if asked and asked != "0":
             raise BadRequest("specifying resource version is not allowed when using continue")
         return _continued(token, limit, current)
-    revision = revision_of(asked)
+    try:
+        revision = revision_of(asked)
+    except BadRequest as error:
+        raise BadRequest(f"invalid resource version: {error.message}") from None
     if revision > current:
         raise too_large(revision, current)
     if match == "Exact" or (limit and revision and not match):
@@ -59,7 +63,7 @@ def page_of(request: Request, current: int) -> Page:
     return Page(current, limit)
 
 
-def _check(asked: str, match: str, token: str, *, watch: bool) -> list[FieldError]:
+def _check(asked: str, match: str, token: str) -> list[FieldError]:
     if not match:
         return []
     said = ""
@@ -92,25 +96,26 @@ def revision_of(text: str) -> int:
 
 
 def too_large(asked: int, current: int) -> ApiError:
-    error = Timeout(
-        f"Too large resource version: {asked}, current: {current}",
-        retry_after_seconds=1,
-    )
-    from sampan.api.errors import Cause
-
-    error.causes = [Cause(reason="ResourceVersionTooLarge", message="Too large resource version")]
-    return error
+    cause = Cause(reason="ResourceVersionTooLarge", message="Too large resource version")
+    return Timeout(f"Timeout: Too large resource version: {asked}, current: {current}", causes=[cause])
 
 
 def _continued(token: str, limit: int, current: int) -> Page:
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise _bad_token("illegal base64 data at input byte 0") from None
+    try:
         decoded = _token.decode(data)
-    except (binascii.Error, msgspec.MsgspecError, ValueError):
-        raise BadRequest("continue key is not valid: illegal base64 data at input byte 0") from None
+    except msgspec.MsgspecError:
+        raise _bad_token(wording.json_error(data.decode("latin-1").encode())) from None
     if decoded.v != _VERSION or not decoded.start or decoded.rv < -1:
-        raise BadRequest("continue key is not valid: server does not recognize this encoded version")
+        raise _bad_token("server does not recognize this encoded version")
     revision = current if decoded.rv == -1 else decoded.rv
     if revision > current:
         raise too_large(revision, current)
     return Page(revision, limit, decoded.start.removesuffix("\0"))
+
+
+def _bad_token(why: str) -> BadRequest:
+    return BadRequest(f"invalid continue token: continue key is not valid: {why}")

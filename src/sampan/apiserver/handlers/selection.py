@@ -32,7 +32,7 @@ def selection(request: Request, endpoint: Endpoint) -> Selection:
     if not label_text and not field_text:
         return EVERYTHING
     label_selector = _labels(label_text)
-    field_selector = _fields(field_text, endpoint, label_text)
+    field_selector = _fields(field_text, endpoint)
     tests: list[Matcher] = []
     if not label_selector.empty:
         matches_labels = label_selector.matches
@@ -55,7 +55,7 @@ def _labels(text: str) -> labels.Selector:
         raise BadRequest(str(error)) from None
 
 
-def _fields(text: str, endpoint: Endpoint, label_text: str) -> fields.FieldSelector:
+def _fields(text: str, endpoint: Endpoint) -> fields.FieldSelector:
     try:
         selector = fields.parse(text)
     except fields.FieldSelectorError as error:
@@ -63,17 +63,11 @@ def _fields(text: str, endpoint: Endpoint, label_text: str) -> fields.FieldSelec
     strategy = endpoint.strategy
     for field in selector.fields():
         if not strategy.supports_field(field):
-            found = f'Unable to find "{_group_version(endpoint)}" that match label selector "{label_text}", '
-            raise BadRequest(f'{found}field selector "{text}": field label not supported: {field}')
+            raise BadRequest(f"field label not supported: {field}")
     aliases = strategy.field_aliases
     if aliases and any(f in aliases for f in selector.fields()):
         return selector.transformed(lambda f, v: (aliases.get(f, f), v))
     return selector
-
-
-def _group_version(endpoint: Endpoint) -> str:
-    info = endpoint.info
-    return f"{info.group}/{info.version}, Resource={info.resource}"
 
 
 def _field_test(selector: fields.FieldSelector, endpoint: Endpoint) -> Matcher:

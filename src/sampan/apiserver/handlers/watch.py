@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sampan.api.errors import Expired, FieldError, invalid
 from sampan.apiserver.cache import TooOld
+from sampan.apiserver.codec import encode
 from sampan.apiserver.handlers.answers import view_of
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.paging import revision_of, too_large
@@ -52,7 +53,9 @@ async def watch(context: Context) -> Answer:
             for event in cache.since(revision):
                 watcher.offer(event)
         except TooOld as error:
-            raise Expired(str(error)) from None
+            watcher.put([b'{"type":"ERROR","object":%s}' % encode(Expired(str(error)).status())])
+            watcher.end()
+            return Stream(watcher, JSON, separator=b"\n")
     cache.add_watcher(watcher)
     content_type = choice.media if choice.media == JSON else f"{choice.media};stream=watch"
     return Stream(watcher, content_type, separator=b"\n")
