@@ -49,14 +49,14 @@ class TooOld(Exception):
 class ResourceCache:
     """All objects of one stored resource. Keys are `namespace/name`, or `name` for cluster-scoped ones."""
 
-    def __init__(self, caches: Caches, qualified: str, *, namespaced: bool, capacity: int = RING) -> None:
+    def __init__(self, caches: Caches, qualified: str, *, namespaced: bool) -> None:
         self._caches = caches
         self.qualified = qualified
         self.namespaced = namespaced
         self.prefix = f"{PREFIX}{qualified}/"
         self.objects: dict[str, CachedObject] = {}
         self.keys: list[str] = []
-        self.ring: deque[Event] = deque(maxlen=capacity)
+        self.ring: deque[Event] = deque(maxlen=RING)
         # Events up to this revision may have been forgotten: a watch can resume from here on.
         self.oldest = 0
         self.watchers: set[Watcher] = set()

@@ -48,7 +48,7 @@ class Watcher:
 
     def offer(self, event: Event) -> None:
         obj = event.object
-        if self._prefix and not obj.key.startswith(self._prefix):
+        if self._over or (self._prefix and not obj.key.startswith(self._prefix)):
             return
         matches = self._matches
         if matches is None:
