@@ -10,6 +10,7 @@ synchronous, and safe to make while the thread is inside another network namespa
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -36,9 +37,9 @@ _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 class Refused(NetworkError):
     """The kernel's no, with its errno and, where it gives one, its own words."""
 
-    def __init__(self, errno: int, words: str = "", *, index: int = 0) -> None:
-        super().__init__(f"{os.strerror(errno)}{f' ({words})' if words else ''}")
-        self.errno = errno
+    def __init__(self, number: int, words: str = "", *, index: int = 0) -> None:
+        super().__init__(f"{os.strerror(number)}{f' ({words})' if words else ''}")
+        self.errno = number
         self.index = index  # which message of the request
 
 
@@ -115,14 +116,15 @@ class NetlinkSocket:
     def call(self, *requests: tuple[int, int, bytes], tolerate: tuple[int, ...] = ()) -> list[bytes]:
         """Send (type, flags, body) messages in one go, each acknowledged; answers' bodies, in order.
 
-        All are tried even when one is refused; the first refusal whose errno is not tolerated is raised.
+        All are tried even when one is refused; the first refusal whose errno is not tolerated is raised. Refusals to
+        speak of an address family that is switched off (IPv6) are always tolerated.
         """
         packed = [message(kind, flags | F_REQUEST | F_ACK, body, at) for at, (kind, flags, body) in enumerate(requests)]
         answers: list[bytes] = []
         refused: Refused | None = None
         for _, at, body in self.exchange(b"".join(packed)):
             if isinstance(body, Refused):
-                if refused is None and body.errno not in tolerate:
+                if refused is None and body.errno not in (errno.EAFNOSUPPORT, *tolerate):
                     refused = body
                     refused.index = at
             else:
@@ -166,9 +168,9 @@ class NetlinkSocket:
             body = data[offset + 16 : offset + size]
             offset += (size + 3) & ~3
             if kind == _ERROR:
-                errno = -int(struct.unpack_from("=i", body)[0])
-                if errno:
-                    yield kind, sequence, Refused(errno, _extended_words(body, flags))
+                number = -int(struct.unpack_from("=i", body)[0])
+                if number:
+                    yield kind, sequence, Refused(number, _extended_words(body, flags))
                     continue
             yield kind, sequence, body
 

@@ -16,6 +16,7 @@ from .nft import expressions as nft
 from .nft.transaction import OUTPUT, POSTROUTING, PREROUTING, Element
 
 HAIRPIN, PEERS, ON_ANY, ON_ADDRESS = "hairpin", "peers", "host-ports", "host-ports-by-address"
+_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _RAW, _DSTNAT, _SRCNAT = -300, -100, 100
 _LOOPBACK, _MULTICAST = IPv4Network("127.0.0.0/8"), IPv4Network("224.0.0.0/4")
 
@@ -85,6 +86,8 @@ def elements(lease: Lease) -> dict[str, list[Element]]:
     """What a workload's host ports put into which map."""
     made: dict[str, list[Element]] = {}
     for port in lease.host_ports:
+        if ":" in port.host_ip and port.host_ip != "::":
+            continue  # an IPv6 address of the host: the workload has none to lead to
         name, key = _key(port)
         made.setdefault(name, []).append((key, nft.endpoint(lease.ip, port.port)))
     if made:
@@ -93,7 +96,7 @@ def elements(lease: Lease) -> dict[str, list[Element]]:
 
 
 def _key(port: HostPort) -> tuple[str, bytes]:
-    if port.host_ip in ("", "0.0.0.0"):  # noqa: S104 - a key, not a bind
+    if port.host_ip in _ANYWHERE:
         return ON_ANY, nft.proto(port.protocol) + nft.port(port.host_port)
     return ON_ADDRESS, nft.proto(port.protocol) + nft.ip(port.host_ip) + nft.port(port.host_port)
 
@@ -110,8 +113,7 @@ def conflict(wanted: Iterable[HostPort], leases: Iterable[Lease]) -> tuple[HostP
 
 
 def _overlap(one: HostPort, other: HostPort) -> bool:
-    anywhere = {"", "0.0.0.0"}  # noqa: S104 - compared, not bound
-    return one.host_ip in anywhere or other.host_ip in anywhere or one.host_ip == other.host_ip
+    return one.host_ip in _ANYWHERE or other.host_ip in _ANYWHERE or one.host_ip == other.host_ip
 
 
 def peer_elements(addresses: Iterable[str]) -> list[Element]:

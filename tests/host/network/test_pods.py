@@ -79,6 +79,21 @@ async def test_a_full_range_says_so_and_recovers(tmp_path: Path) -> None:
     await network.teardown()
 
 
+async def test_a_small_mtu_reaches_the_pod(tmp_path: Path) -> None:
+    """Below 1280 bytes the kernel has no IPv6 on an interface, as on hosts where it is switched off."""
+    ranges = {"node_range": IPv4Network("10.9.0.0/24"), "cluster_range": IPv4Network("10.9.0.0/16")}
+    config = NetworkConfig(name="t", run_dir=tmp_path, mtu=1000, **ranges)
+    network = LocalNetwork(config, register=tmp_path / "sysctls")
+    await network.start()
+    pod, other = await network.attach("a"), await network.attach("b")
+    assert pod.mtu == 1000
+    assert "mtu 1000" in shell("ip -o link show eth0", netns=pod.netns_path)
+    server = await serve(pod.netns_path, 80, "a")
+    assert await ask(other.netns_path, pod.ip, 80) == ("a", other.ip)
+    server.close()
+    await network.teardown()
+
+
 async def test_an_address_nobody_has_is_refused_at_once(network: LocalNetwork) -> None:
     await network.start()
     pod = await network.attach("a")

@@ -16,7 +16,8 @@ from sampan.network.pod_network import LocalNetwork
 from sampan.proxy.run import cleanup
 
 from .cluster import RunningProxy, endpoint, endpoint_slice, new_api, service
-from .traffic import UdpClient, ask, connect_outside, everything, serve, serve_udp, shell
+from .conftest import make_network
+from .traffic import UdpClient, ask, connect_outside, everything, serve, serve_udp, shell, socket_in
 
 pytestmark = pytest.mark.root
 HOST = "/proc/self/ns/net"
@@ -55,6 +56,23 @@ async def test_a_pod_reaches_itself_through_its_service(network: LocalNetwork) -
         assert (await ask(pod.netns_path, pod.gateway, 30080))[0] == "self"
     server.close()
     await network.teardown()
+
+
+async def test_a_service_in_front_of_the_node_itself(network: LocalNetwork, tmp_path: Path) -> None:
+    """The `kubernetes` Service: its endpoint is a process of the host."""
+    outside = str(tmp_path / "outside")
+    connect_outside(outside)
+    (pod,) = await pods(network, 1)
+    server = await serve(HOST, 6443, "api")
+    api = new_api()
+    api.add(service("kubernetes", "10.96.0.1", port=443))
+    api.add(endpoint_slice("kubernetes", endpoint("192.0.2.1"), port=6443))
+    async with RunningProxy(api):
+        assert await ask(pod.netns_path, "10.96.0.1", 443) == ("api", pod.ip)
+        assert (await ask(HOST, "10.96.0.1", 443))[0] == "api"
+    server.close()
+    await network.teardown()
+    namespaces.remove(Path(outside))
 
 
 async def test_no_endpoints_is_refused_at_once(network: LocalNetwork) -> None:
@@ -218,6 +236,32 @@ async def test_a_restart_keeps_connections_and_stickiness(network: LocalNetwork)
     for server in servers:
         server.close()
     await network.teardown()
+
+
+async def test_connections_outlive_a_restart_of_the_agent(network: LocalNetwork, tmp_path: Path) -> None:
+    client, pod = await pods(network, 2)
+    loop = asyncio.get_running_loop()
+    listening = socket_in(pod.netns_path)
+    listening.bind(("0.0.0.0", 8080))
+    listening.listen()
+    api = new_api()
+    api.add(service("web", VIP), endpoint_slice("web", endpoint(pod.ip), port=8080))
+    with listening, socket_in(client.netns_path) as here:
+        async with RunningProxy(api):
+            await loop.sock_connect(here, (VIP, 80))
+            there, _ = await loop.sock_accept(listening)
+        await network.close()
+        successor = make_network(tmp_path)
+        await successor.start()  # every table is written anew
+        async with RunningProxy(api):
+            shell("ip route flush cache")
+            async with asyncio.timeout(3):
+                await loop.sock_sendall(here, b"still there?")
+                assert await loop.sock_recv(there, 100) == b"still there?"
+                await loop.sock_sendall(there, b"yes")
+                assert await loop.sock_recv(here, 100) == b"yes"
+        there.close()
+    await successor.teardown()
 
 
 async def test_ending_endpoints_serve_when_nobody_else_can(network: LocalNetwork) -> None:

@@ -70,6 +70,8 @@ def test_host_ports_as_elements() -> None:
     assert made[rules.ON_ADDRESS] == [(key, nft.endpoint("10.244.0.2", 5353))]
     assert made[rules.HAIRPIN] == [(nft.ip("10.244.0.2") * 2, None)]
     assert rules.elements(Lease("10.244.0.2", "a")) == {}
+    six = HostPort(protocol="tcp", host_port=80, port=8080, host_ip="::1")
+    assert rules.elements(Lease("10.244.0.2", "a", (six,))) == {}
 
 
 def test_conflicts_of_host_ports() -> None:
