@@ -30,8 +30,16 @@ from sampan.client.codec import (
     name_of,
     namespace_of,
 )
-from sampan.client.transport import RequestHeaders, Response, StreamResponse, Transport
-from sampan.client.watch import EventCache, WatchDecoder
+from sampan.client.transport import (
+    Query,
+    RequestHeaders,
+    Response,
+    StreamResponse,
+    Transport,
+    Upgraded,
+    UpgradeRefused,
+)
+from sampan.client.watch import PROCESS_CACHE, EventCache, WatchDecoder
 from sampan.version import __version__
 
 if TYPE_CHECKING:
@@ -71,7 +79,7 @@ class Client:
         self.transport = transport
         self.user_agent = user_agent
         self.field_manager = field_manager
-        self.event_cache = event_cache or EventCache()
+        self.event_cache = event_cache or PROCESS_CACHE
         self._on_warning = on_warning
         self._headers: dict[str, str | Sequence[str]] = {"user-agent": f"{user_agent}/{__version__}"}
         self._headers.update((headers or {}).items())
@@ -140,13 +148,15 @@ class Client:
         """For what is no resource: `/version`, `/readyz`, discovery, openapi."""
         return await self.send(Call(method, path, dict(query or {}), dict(headers or {}), body))
 
+    async def upgrade(self, path: str, *, query: Query | None = None, subprotocols: Sequence[str] = ()) -> Upgraded:
+        """exec, attach, port-forward; see `sampan.client.channels`. Raises the server's error."""
+        try:
+            return await self.transport.upgrade(path, query=query, headers=self._headers, subprotocols=subprotocols)
+        except UpgradeRefused as refused:
+            raise error_of(refused.response, method="GET", path=path) from None
+
     async def close(self) -> None:
         await self.transport.close()
-
-    @property
-    def headers(self) -> RequestHeaders:
-        """What goes with every request: for upgrades, which the caller makes on the transport itself."""
-        return self._headers
 
     def _derived(self, user_agent: str, field_manager: str, headers: RequestHeaders) -> Client:
         return Client(

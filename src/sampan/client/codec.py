@@ -122,6 +122,10 @@ def resource_version_of(obj: object) -> str:
     return _meta(obj, "resourceVersion")
 
 
+def uid_of(obj: object) -> str:
+    return _meta(obj, "uid")
+
+
 def key_of(obj: object) -> str:
     """`namespace/name`, or `name` of what has no namespace: the key of informers and work queues."""
     if isinstance(obj, dict):

@@ -6,6 +6,7 @@ Plain blocking code: the async transport runs `refresh` of an exec plugin in a t
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ class Credentials:
         self._file_read_at = float("-inf")
         self._exec_token = ""
         self._exec_expires = float("-inf")
+        self._running = threading.Lock()
         self.cert = b""
         self.key = b""
 
@@ -47,7 +49,9 @@ class Credentials:
     def headers(self) -> dict[str, str]:
         settings = self._settings
         if self.needs_exec:
-            self._run_exec()
+            with self._running:  # of many requests at once, one runs the plugin
+                if self.needs_exec:
+                    self._run_exec()
         token = self._exec_token or (self._from_file() if settings.token_file else "") or settings.token
         if token:
             return {"authorization": f"Bearer {token}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -75,6 +76,7 @@ class FakeWorld:
         self._history: list[Change] = []
         self._compacted = 0
         self._uids = itertools.count(1)
+        self._birth = str(uuid.uuid4())[:23]  # uids are unique in the world: two fake servers share none
         self.revision = 1
         self.listener: Callable[[Change], None] = lambda change: None
 
@@ -221,7 +223,7 @@ class FakeWorld:
         return int(obj["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
 
     def _complete(self, metadata: Object) -> None:
-        metadata.setdefault("uid", f"00000000-0000-4000-8000-{next(self._uids):012d}")
+        metadata.setdefault("uid", f"{self._birth}-{next(self._uids):012d}")
         if not metadata.get("creationTimestamp"):
             metadata["creationTimestamp"] = rfc3339(self._clock.now())
         metadata.setdefault("generation", 1)

@@ -105,6 +105,10 @@ class HttpTransport:
         try:
             async with asyncio.timeout(self.settings.timeout or REQUEST_SECONDS):
                 answer = await self._send(method, path, query, headers, body, limit)
+                if answer.status == 401 and self._credentials.renewable:
+                    answer.close()
+                    self._credentials.forget()
+                    answer = await self._send(method, path, query, headers, body, limit)
         except (aiohttp.ClientError, OSError) as error:
             raise self._explained(error) from error
         try:

@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 from sampan.api.errors import ApiError, Gone, TooManyRequests
 from sampan.client.api import ResourceClient, WatchEvent
 from sampan.client.clock import Clock, RealClock
-from sampan.client.codec import key_of, resource_version_of
+from sampan.client.codec import key_of, resource_version_of, uid_of
 from sampan.client.store import IndexFunction, Store
 from sampan.client.transport import TransportError
 from sampan.client.wait import Backoff
@@ -76,7 +76,8 @@ class Informer(Generic[T]):
         self._transform = transform
         # Objects that were transformed in another way are not the same ones.
         self._shares = transform is drop_managed_fields
-        self._kin = resource.client.event_cache.join(resource.object_type, self.store) if self._shares else None
+        if self._shares:
+            resource.client.event_cache.join(resource.object_type, self.store)
         self._watch_list = watch_list
         self._page_size = page_size
         self._clock: Clock = clock or RealClock()
@@ -185,19 +186,11 @@ class Informer(Generic[T]):
         revision = ""
         async for page in self.resource.list_pages(**self._scope, limit=limit):
             revision = revision or page.resource_version
+            kin = [s for s in self.resource.client.event_cache.stores(self.resource.object_type) if self._shares and s]
             for obj in page.items:
                 key = key_of(obj)
-                found[key] = self._known_elsewhere(key, obj) or (self._transform(obj) if self._transform else obj)
+                found[key] = known_to(kin, key, obj) or (self._transform(obj) if self._transform else obj)
         return found, revision
-
-    def _known_elsewhere(self, key: str, obj: T) -> T | None:
-        """The same revision in the store of another informer of this process: memory for one of them is enough."""
-        revision = resource_version_of(obj)
-        for store in self._kin or ():
-            known = store.by_key(key)
-            if known is not None and resource_version_of(known) == revision:
-                return known
-        return None
 
     async def _replace(self, found: dict[str, T], revision: str) -> None:
         """The store becomes `found`; handlers hear the difference."""
@@ -276,6 +269,19 @@ class Informer(Generic[T]):
         for handler in self._handlers:
             if handler.on_delete is not None:
                 _call(handler.on_delete, old if last is None else last)
+
+
+def known_to(stores: list[Store[T]], key: str, obj: T) -> T | None:
+    """The very same state of the object in another store of this process: memory for one of them is enough."""
+    for store in stores:
+        known = store.by_key(key)
+        if (
+            known is not None
+            and resource_version_of(known) == resource_version_of(obj)
+            and uid_of(known) == uid_of(obj)
+        ):
+            return known
+    return None
 
 
 def _call(handler: Callable[..., object], *objects: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
@@ -22,14 +23,15 @@ class EventCache:
     """What the watchers and informers of one process share, so that an object is decoded and kept once for all of them.
 
     Events are shared where watchers get the very same `bytes` object for one (a framed stream); informers take objects
-    that another one's store has in the same revision. Give the clients of one process the same cache. What comes out is
-    shared: as with every object from an informer, nobody may change it.
+    that another one's store has in the same revision. What comes out is shared: as with every object from an informer,
+    nobody may change it.
     """
 
     def __init__(self, size: int = 256) -> None:
         self._size = size
         self._events: dict[tuple[int, type[Any]], tuple[bytes, WatchEvent[Any]]] = {}
         self._stores: dict[type[Any], weakref.WeakSet[Store[Any]]] = {}
+        self._lock = threading.Lock()
 
     def decode(self, line: bytes, codec: Codec[T]) -> WatchEvent[T]:
         key = (id(line), codec.type)
@@ -37,16 +39,23 @@ class EventCache:
         if known is not None and known[0] is line:
             return known[1]
         event = decode_event(line, codec)
-        if len(self._events) >= self._size:
-            del self._events[next(iter(self._events))]
-        self._events[key] = (line, event)  # holding `line` keeps its id from being used again
+        with self._lock:
+            if len(self._events) >= self._size:
+                self._events.pop(next(iter(self._events)))
+            self._events[key] = (line, event)  # holding `line` keeps its id from being used again
         return event
 
-    def join(self, object_type: type[T], store: Store[T]) -> weakref.WeakSet[Store[T]]:
-        """The stores of this type, from now on with this one among them."""
-        stores = self._stores.setdefault(object_type, weakref.WeakSet())
-        stores.add(store)
-        return stores
+    def join(self, object_type: type[T], store: Store[T]) -> None:
+        """From now on other informers may find this store's objects."""
+        with self._lock:
+            self._stores.setdefault(object_type, weakref.WeakSet()).add(store)
+
+    def stores(self, object_type: type[T]) -> list[Store[T]]:
+        with self._lock:
+            return [*self._stores.get(object_type, ())]
+
+
+PROCESS_CACHE = EventCache()
 
 
 class WatchDecoder(Generic[T]):
