@@ -103,7 +103,9 @@ def pulling(folder: Path, source: Path) -> dict[str, float]:
             await store.close()
 
         theirs, ours = in_turns(
-            lambda target: subprocess.run(["sh", "-c", f"curl -s {url} | tar -xzf - -C {target} 2>/dev/null"], check=True),
+            lambda target: subprocess.run(
+                ["sh", "-c", f"curl -s {url} | tar -xzf - -C {target} 2>/dev/null"], check=True
+            ),
             lambda target: uvloop.run(pull(target)),
             folder,
         )
