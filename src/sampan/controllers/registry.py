@@ -26,7 +26,11 @@ class Row(Struct, frozen=True):
 
 
 # What a starting node waits for comes first.
-CLUSTER: tuple[Row, ...] = ()
+CLUSTER: tuple[Row, ...] = (
+    Row("node-ipam-controller", "node_ipam.controller:NodeIpam", "node-controller"),
+    Row("serviceaccount-controller", "service_account.controller:ServiceAccounts", "service-account-controller"),
+    Row("root-ca-certificate-publisher-controller", "root_ca.controller:RootCa", "root-ca-cert-publisher"),
+)
 
 WORKLOADS: tuple[Row, ...] = ()
 

@@ -1,0 +1,1 @@
+"""A `default` ServiceAccount in every namespace."""
