@@ -437,3 +437,38 @@ def test_a_blocked_reader_is_woken_by_closing(web_server: Server) -> None:
     stream = transport.stream("GET", "/silent")
     threading.Timer(0.05, stream.close).start()
     assert list(stream) == []
+
+
+@pytest.mark.parametrize("login", ["", "me:secret@"])
+async def test_the_command_line_may_go_through_a_socks_proxy(web_server: Server, login: str) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+
+    def serve() -> None:
+        wire, _ = listener.accept()
+        methods = wire.recv(wire.recv(2)[1])
+        wire.sendall(b"\x05\x02" if b"\x02" in methods else b"\x05\x00")
+        if b"\x02" in methods:
+            seen.append(wire.recv(100))
+            wire.sendall(b"\x01\x00")
+        seen.append(wire.recv(100))
+        wire.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50")
+        onward = socket.create_connection(("127.0.0.1", web_server.port))
+        onward.sendall(wire.recv(65536))
+        wire.sendall(onward.recv(65536))
+        onward.close()
+        wire.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    proxy = f"socks5://{login}127.0.0.1:{listener.getsockname()[1]}"
+    transport = SyncHttpTransport(ConnectionSettings(server=web_server.url, proxy_url=proxy))
+    response = await asyncio.to_thread(transport.request, "GET", "/x")
+    assert response.status == 200
+    assert seen[-1] == b"\x05\x01\x00\x03\x09127.0.0.1" + web_server.port.to_bytes(2, "big")
+    assert len(seen) == 1 or seen[0] == b"\x01\x02me\x06secret"
+    transport.close()
+    thread.join(10)
+    listener.close()
+    with pytest.raises(TransportError, match="SOCKS"):
+        await HttpTransport(ConnectionSettings(server=web_server.url, proxy_url=proxy)).request("GET", "/x")
