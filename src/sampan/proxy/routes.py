@@ -33,19 +33,23 @@ def ways(nodes: list[Node], own: str) -> dict[IPv4Network, str]:
     return found
 
 
-async def keep_routes(nodes: Informer[Node], own: str, network: PodNetwork) -> None:
-    """Until cancelled; the routes stay."""
-    changed = asyncio.Event()
-    nodes.add_key_handler(lambda _: changed.set())
-    await nodes.wait_for_sync()
-    while True:
-        changed.clear()
-        try:
-            await network.set_peers(ways(nodes.store.list(), own))
-        except NetworkError as error:
-            log.error("routes to other nodes: %s", error)
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await changed.wait()
-        except TimeoutError:
-            pass
+class Routes:
+    def __init__(self, nodes: Informer[Node], own: str, network: PodNetwork) -> None:
+        self._nodes, self._own, self._network = nodes, own, network
+        self._changed = asyncio.Event()
+        nodes.add_key_handler(lambda _: self._changed.set())
+
+    async def run(self) -> None:
+        """Until cancelled; the routes stay."""
+        await self._nodes.wait_for_sync()
+        while True:
+            self._changed.clear()
+            try:
+                await self._network.set_peers(ways(self._nodes.store.list(), self._own))
+            except NetworkError as error:
+                log.error("routes to other nodes: %s", error)
+            try:
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from sampan.api.errors import AlreadyExists, NotFound
@@ -21,10 +24,12 @@ from sampan.proxy.dns.server import DnsServer
 from sampan.proxy.dns.zone import Zone
 from sampan.proxy.kernel import Kernel
 from sampan.proxy.render import table_name
-from sampan.proxy.routes import keep_routes
+from sampan.proxy.routes import Routes
 from sampan.proxy.services import BY_SERVICE, ServiceProxy, service_of
 
 DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+_AGAIN_SECONDS = 5.0
+log = logging.getLogger(__name__)
 
 
 async def run(client: Client, config: ProxyConfig, *, informers: SharedInformerFactory | None = None) -> None:
@@ -38,21 +43,46 @@ async def run(client: Client, config: ProxyConfig, *, informers: SharedInformerF
         slices = shared.informer(EndpointSlice, indexes={BY_SERVICE: service_of})
         kernel = Kernel()
         stack.callback(kernel.close)
+        if informers is None:
+            stack.push_async_callback(shared.stop)
+        dns_port = 0
+        if config.dns is not None:
+            server = dns_server(config.dns, config)
+            stack.push_async_callback(server.stop)
+            dns_port = await _listen(server)
+            feed = ZoneFeed(server.zone, services, slices)
+        proxy = ServiceProxy(config, services, slices, kernel=kernel, dns_port=dns_port)
         async with asyncio.TaskGroup() as tasks:
-            proxy = ServiceProxy(config, services, slices, kernel=kernel)
             if config.dns is not None:
-                server = dns_server(config.dns, config)
-                feed = ZoneFeed(server.zone, services, slices)
-                await server.start()
-                stack.push_async_callback(server.stop)
                 tasks.create_task(feed.complete(), name="zone")
-            tasks.create_task(proxy.run(), name="services")
+            tasks.create_task(_steadily(proxy.run), name="services")
             if config.network is not None:
-                nodes = shared.informer(Node)
-                tasks.create_task(keep_routes(nodes, config.node_name, config.network), name="routes")
+                routes = Routes(shared.informer(Node), config.node_name, config.network)
+                tasks.create_task(_steadily(routes.run), name="routes")
             shared.start()
-            if informers is None:
-                stack.push_async_callback(shared.stop)
+
+
+async def _listen(server: DnsServer) -> int:
+    """The port it got: the usual one, or, when another program of the host has that on all addresses, a free one."""
+    try:
+        await server.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        log.warning("%s; another port is used, and questions are led there", error)
+        server.port = 0
+        await server.start()
+    return server.port
+
+
+async def _steadily(work: Callable[[], Awaitable[None]]) -> None:
+    """One part's mistake must not end the others, nor the kubelet beside them: it starts again."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("starting again in %.0f s", _AGAIN_SECONDS)
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def dns_server(dns: DnsConfig, config: ProxyConfig) -> DnsServer:

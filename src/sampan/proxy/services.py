@@ -7,6 +7,7 @@ difference in one transaction; what is marked meanwhile waits for the next turn,
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Iterable
 
@@ -18,7 +19,7 @@ from sampan.client.informer import Informer
 from sampan.network.contract import NetworkError
 from sampan.proxy.config import ProxyConfig
 from sampan.proxy.kernel import Kernel
-from sampan.proxy.model import SERVICE_NAME, ServicePort, service_ports
+from sampan.proxy.model import SERVICE_NAME, Backend, ServicePort, service_ports
 from sampan.proxy.render import Fragment, fragment
 from sampan.proxy.stale import stale_flows
 from sampan.proxy.table import Key, ServiceTable
@@ -44,9 +45,12 @@ class ServiceProxy:
         slices: Informer[EndpointSlice],
         *,
         kernel: Kernel,
+        dns_port: int = 0,
         clock: Clock | None = None,
     ) -> None:
+        """`dns_port`: where this node's own DNS listens on its address."""
         self._config = config
+        self._dns_port = dns_port
         self._services = services
         self._slices = slices
         self._kernel = kernel
@@ -113,15 +117,18 @@ class ServiceProxy:
 
     def _decide(self, key: str) -> list[ServicePort]:
         service = self._services.store.by_key(key)
-        if service is None or self._is_dns(service):
+        if service is None:
             return []
+        if (dns := self._config.dns) is not None and service.spec.clusterIP == dns.address:
+            return self._to_own_dns(service, dns.address)
         slices = self._slices.store.by_index(BY_SERVICE, key)
         return service_ports(service, slices, self._config.node_name, self._config.zone)
 
-    def _is_dns(self, service: Service) -> bool:
-        """The address that this node itself answers on needs no rules."""
-        dns = self._config.dns
-        return dns is not None and service.spec.clusterIP == dns.address
+    def _to_own_dns(self, service: Service, address: str) -> list[ServicePort]:
+        """The address is the node's own and needs no rules, but for a server that had to take another port."""
+        here = (Backend(address, self._dns_port),)
+        ports = service_ports(service, [], self._config.node_name)
+        return [dataclasses.replace(port, anywhere=here, here=here) for port in ports if port.port != self._dns_port]
 
     def _fragments(
         self, before: dict[str, list[ServicePort]], after: dict[str, list[ServicePort]]

@@ -19,7 +19,7 @@ from sampan.api.types.discovery_v1 import EndpointPort, EndpointSlice
 from sampan.api.types.meta_v1 import ObjectMeta
 from sampan.client.fake import FakeServer
 from sampan.network.pod_network import LocalNetwork
-from sampan.proxy import DnsConfig, ProxyConfig, run
+from sampan.proxy import DnsConfig, ProxyConfig, ensure_dns_service, run
 
 from .cluster import CLUSTER, SERVICES, endpoint, endpoint_slice, new_api, service
 from .traffic import ask, serve
@@ -123,6 +123,27 @@ async def add(world: World, *objects: Service | EndpointSlice) -> None:
     for each in objects:
         await world.api.client().resource(type(each)).create(each)
     await asyncio.sleep(0.1)
+
+
+async def test_beside_another_server_on_port_53_of_all_addresses(network: LocalNetwork) -> None:
+    await network.start()
+    pod = await network.attach("client")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
+        theirs.bind(("0.0.0.0", 53))
+        api = new_api()
+        await ensure_dns_service(api.client(), DNS)
+        await ensure_dns_service(api.client(), DNS)
+        config = ProxyConfig(name="t", node_name="node-0", cluster_range=CLUSTER, service_range=SERVICES)
+        task = asyncio.create_task(run(api.client(), config))
+        world = World(api, FakeUpstream(), pod.netns_path, Path())
+        await asyncio.sleep(0.3)
+        for netns in (pod.netns_path, "/proc/self/ns/net"):
+            world.pod = netns
+            for protocol in ("+notcp", "+tcp"):
+                assert await world.short(protocol, "kube-dns.kube-system.svc.cluster.local") == [DNS]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await network.teardown()
 
 
 async def test_services_by_name_over_udp_and_tcp(world: World) -> None:

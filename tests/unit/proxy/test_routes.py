@@ -8,7 +8,7 @@ from sampan.client.clock import RealClock
 from sampan.client.fake import FakeServer
 from sampan.client.informer import Informer
 from sampan.network.fake import FakeNetwork
-from sampan.proxy.routes import keep_routes, ways
+from sampan.proxy.routes import Routes, ways
 
 
 def node(name: str, ip: str, *ranges: str) -> Node:
@@ -40,7 +40,7 @@ async def test_routes_follow_the_nodes() -> None:
     client = api.client()
     informer = Informer(client.resource(Node))
     informer.start()
-    task = asyncio.create_task(keep_routes(informer, "own", network))
+    task = asyncio.create_task(Routes(informer, "own", network).run())
 
     async def until(wanted: dict[IPv4Network, str]) -> None:
         async with asyncio.timeout(5):

@@ -38,7 +38,11 @@ class DnsServer:
         """Port 0 takes one that is free for both protocols and sets `port`."""
         tcp = self._bound(socket.SOCK_STREAM, self.port)
         self.port = tcp.getsockname()[1]
-        self._udp = self._bound(socket.SOCK_DGRAM, self.port)
+        try:
+            self._udp = self._bound(socket.SOCK_DGRAM, self.port)
+        except OSError:
+            tcp.close()
+            raise
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         asyncio.get_running_loop().add_reader(self._udp.fileno(), self._drain)
         self._tcp = await asyncio.start_server(self._serve_connection, sock=tcp, backlog=128)
