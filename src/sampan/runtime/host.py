@@ -1,0 +1,131 @@
+"""What this host offers to run containers with: an OCI runtime that copes with its cgroups, conmon, catatonit.
+
+crun is preferred (a tenth of runc's start-up). On a host that mixes cgroup v1 and v2 with controllers on both, crun
+refuses to create containers, though it can do everything else; there it is given a view without the v2 part, by a
+wrapper, just while it creates. See docs/decisions/runtime-oci.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable
+
+import msgspec
+
+from sampan.runtime import cgroups, process
+from sampan.runtime.cgroups import Cgroups, Layout
+from sampan.runtime.config import RuntimeConfig
+from sampan.runtime.errors import Unavailable
+
+Which = Callable[[str], str | None]
+
+
+class OciRuntime(msgspec.Struct, kw_only=True):
+    name: str  # crun, runc
+    path: str
+    create_path: str  # what conmon calls: path, or the wrapper around it
+    systemd: bool = False
+
+
+class Host(msgspec.Struct, kw_only=True):
+    runtimes: dict[str, OciRuntime]  # by handler; "" is the default
+    conmon: str
+    catatonit: str
+    cgroups: Cgroups
+    proc_version: str = ""
+
+
+class Choice(msgspec.Struct, kw_only=True):
+    name: str
+    path: str
+    needs_view: bool = False
+
+
+def choose(found: Cgroups, which: Which, asked: str = "") -> dict[str, Choice]:
+    """By handler: every runtime that copes with these cgroups, the default as ""."""
+    mixed = found.layout is Layout.HYBRID and bool(found.busy_v2_controllers)
+    can_view = bool(which("unshare") and which("mount"))
+    choices: dict[str, Choice] = {}
+    for name in ("crun", "runc"):
+        path = which(name)
+        if path is None or (name == "crun" and mixed and not can_view):
+            continue
+        choices[name] = Choice(name=name, path=path, needs_view=name == "crun" and mixed)
+    if asked:
+        name = os.path.basename(asked)
+        if name not in choices:
+            path = which(asked)
+            if path is None:
+                return {}
+            choices[name] = Choice(name=name, path=path)
+        choices[""] = choices[name]
+    elif choices:
+        choices[""] = next(iter(choices.values()))
+    return choices
+
+
+def find(config: RuntimeConfig, which: Which = shutil.which) -> Host:
+    """Raises Unavailable with everything that is missing, and what to do about it."""
+    if os.geteuid() != 0:
+        raise Unavailable("running containers needs root")
+    found = cgroups.detect()
+    choices = choose(found, which, config.oci_runtime) if found else {}
+    missing = []
+    if found is None:
+        missing.append("no cgroups are mounted under /sys/fs/cgroup")
+    elif not choices:
+        missing.append(_no_runtime(found, which, config.oci_runtime))
+    conmon, catatonit = which("conmon"), which("catatonit")
+    if conmon is None:
+        missing.append("conmon is not installed (Debian, Fedora: package conmon)")
+    if catatonit is None:
+        missing.append("catatonit is not installed (Debian, Fedora: package catatonit)")
+    if missing or found is None or conmon is None or catatonit is None:
+        raise Unavailable("this host cannot run containers: " + "; ".join(missing))
+    runtimes = {
+        handler: OciRuntime(
+            name=choice.name, path=choice.path, systemd=config.cgroup_driver == "systemd",
+            create_path=_write_view(config, choice, which) if choice.needs_view else choice.path,
+        )
+        for handler, choice in choices.items()
+    }  # fmt: skip
+    return Host(runtimes=runtimes, conmon=conmon, catatonit=catatonit, cgroups=found)
+
+
+def _no_runtime(found: Cgroups, which: Which, asked: str) -> str:
+    if asked:
+        return f"the OCI runtime {asked!r} was asked for and is not installed"
+    if which("crun"):
+        held = ", ".join(found.busy_v2_controllers)
+        return (
+            f"cgroup v1 and v2 are mixed here (v2 holds {held}) and crun refuses that: "
+            "install runc, or the util-linux tools unshare and mount"
+        )
+    return "neither crun nor runc is installed (Debian, Fedora: package crun)"
+
+
+def _write_view(config: RuntimeConfig, choice: Choice, which: Which) -> str:
+    """A script that runs crun where an empty file system hides cgroup v2. It lasts as long as that one call."""
+    unshare, mount, sh = which("unshare"), which("mount"), which("sh") or "/bin/sh"
+    hide = f"{mount} -n -t tmpfs none {cgroups.ROOT}/unified"
+    if cgroups.shared_with_others():  # else the host would get the empty file system as well
+        hide = f"{mount} -n --make-rprivate {cgroups.ROOT} && {hide}"
+    inner = f'{hide} && exec {choice.path} "$@"'
+    path = config.path("crun-view")
+    text = f'#!{sh}\nexec {unshare} --mount --propagation unchanged {sh} -c {shlex.quote(inner)} crun "$@"\n'
+    os.makedirs(config.state_dir, exist_ok=True)
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.chmod(path + ".new", 0o700)
+    os.rename(path + ".new", path)
+    return path
+
+
+async def runtime_version(runtime: OciRuntime) -> str:
+    """"crun 1.8.1"."""
+    code, output = await process.run([runtime.path, "--version"], timeout=5)
+    if code != 0:
+        raise Unavailable(f"{runtime.path} --version failed: {output}")
+    return output.splitlines()[0].replace(" version", "") if output else runtime.name

@@ -1,0 +1,1 @@
+"""From the contract's records to an OCI runtime specification (`config.json`): pure functions and their tables."""
