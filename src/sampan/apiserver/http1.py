@@ -31,6 +31,7 @@ MAX_BODY = 3 * 1024 * 1024
 GZIP_FROM = 128 * 1024
 _STATUS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _HIGH_WATER = 1024 * 1024
+_LINGER_SECONDS = 1.0
 
 
 class Connection(asyncio.Protocol):
@@ -100,6 +101,8 @@ class Connection(asyncio.Protocol):
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._drained = None
+        if self._rest and self._task is None and self._raw is None:
+            self._loop.call_soon(self._advance)
 
     async def drain(self) -> None:
         if self._drained is not None:
@@ -117,6 +120,8 @@ class Connection(asyncio.Protocol):
         if self._raw is not None:
             self._raw.feed(data)
             return
+        if self._closing:
+            return
         self._rest = self._rest + data if self._rest else data
         if self._task is not None:
             if len(self._rest) > MAX_BODY and self.transport is not None:
@@ -129,6 +134,8 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         """Answer the requests that are complete."""
         while self._rest and self._task is None and self.transport is not None and not self._closing:
+            if self._drained is not None:
+                return  # answers wait to be read: no further ones until they are
             try:
                 request = self._next_request()
             except BadHead as error:
@@ -190,6 +197,13 @@ class Connection(asyncio.Protocol):
             reply = Reply(error.status, f"{error.status} {error}\n".encode(), "text/plain; charset=utf-8")
         self._closing = True
         self._write_reply(None, reply)
+        self._rest = b""
+        assert self.transport is not None
+        if error.status == 413:
+            # What is still on its way is read and dropped: closing on it would take the answer away from the client.
+            self._loop.call_later(_LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
 
     # --- from answers to bytes ---------------------------------------------------------------------------------
 
