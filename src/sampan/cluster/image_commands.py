@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from sampan.cluster.paths import DEFAULT_NAME, ClusterPaths
 from sampan.runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
@@ -25,43 +26,41 @@ if TYPE_CHECKING:
     from sampan.runtime.records import AuthConfig, Image
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def images_root(name: str) -> Path:
-    return Path(os.environ.get("SAMPAN_HOME", "/var/lib/sampan")) / name / "agent" / "images"
+    """Where the cluster's images are: its nodes on one machine share them."""
+    return ClusterPaths.of(name).agent(f"{name}-1") / "images"
 
 
 @click.group("image", help="Images on this node.")
-@click.option("--name", default="sampan", show_default=True, help="The cluster whose images are meant.")
-@click.option("--root", type=click.Path(path_type=Path), help="The image store itself, instead of the cluster's.")
-@click.option(
-    "--hosts-dir", type=click.Path(path_type=Path), multiple=True, help="Where registry hosts.toml files are."
-)
-@click.pass_context
-def image_group(context: click.Context, name: str, root: Path | None, hosts_dir: tuple[Path, ...]) -> None:
-    context.obj = _Place(root or images_root(name), hosts_dir)
+def image_group() -> None:
+    pass
 
 
 class _Place:
-    def __init__(self, root: Path, hosts_dirs: Sequence[Path]) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self._hosts_dirs = hosts_dirs
 
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[LocalImageStore]:
+    async def store(self, hosts_dirs: Sequence[Path] = (), *, make: bool = True) -> AsyncIterator[LocalImageStore]:
         from sampan.runtime.images.hosts import DEFAULT_HOSTS_DIRS
         from sampan.runtime.images.store import LocalImageStore
 
-        store = LocalImageStore(self.root, hosts_dirs=self._hosts_dirs or DEFAULT_HOSTS_DIRS)
-        await store.start()
+        store = LocalImageStore(self.root, hosts_dirs=hosts_dirs or DEFAULT_HOSTS_DIRS)
+        if make or self.root.is_dir():  # asking alone makes nothing
+            await store.start()
         try:
             yield store
         finally:
             await store.close()
 
-    def run(self, work: Callable[[LocalImageStore], Awaitable[T]]) -> T:
+    def run(
+        self, work: Callable[[LocalImageStore], Awaitable[T]], hosts_dirs: Sequence[Path] = (), *, make: bool = True
+    ) -> T:
         async def go() -> T:
-            async with self.store() as store:
+            async with self.store(hosts_dirs, make=make) as store:
                 return await work(store)
 
         try:
@@ -74,7 +73,18 @@ class _Place:
             raise click.ClickException(f"{e.strerror or e}" + (f": {e.filename}" if e.filename else "")) from e
 
 
-_pass_place = click.make_pass_decorator(_Place)
+def _on_store(command: F) -> F:
+    """Adds the options that say which store, and hands it over."""
+
+    @click.option(
+        "--name", "cluster", default=DEFAULT_NAME, show_default=True, help="The cluster whose images are meant."
+    )
+    @click.option("--root", type=click.Path(path_type=Path), help="The image store itself, instead of the cluster's.")
+    @wraps(command)
+    def with_place(cluster: str, root: Path | None, *args: Any, **kwargs: Any) -> Any:
+        return command(_Place(root or images_root(cluster)), *args, **kwargs)
+
+    return cast("F", with_place)
 
 
 @image_group.command("ls", help="List images.")
@@ -83,11 +93,11 @@ _pass_place = click.make_pass_decorator(_Place)
 @click.option("--digests", is_flag=True, help="Also show digests.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
-@_pass_place
+@_on_store
 def list_command(
     place: _Place, repository: str | None, quiet: bool, digests: bool, no_trunc: bool, output: str
 ) -> None:
-    images = place.run(lambda store: store.list_images())
+    images = place.run(lambda store: store.list_images(), make=False)
     rows = sorted(row for image in images for row in _rows(image) if repository in (None, row[0], _familiar(row[0])))
     if output == "json":
         import msgspec
@@ -108,9 +118,14 @@ def list_command(
 @image_group.command("pull", help="Fetch images from their registries.")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--creds", metavar="USER[:PASSWORD]", help="Credentials (else those in ~/.docker/config.json).")
+@click.option(
+    "--hosts-dir", type=click.Path(path_type=Path), multiple=True, help="Where registry hosts.toml files are."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only the id.")
-@_pass_place
-def pull_command(place: _Place, names: tuple[str, ...], creds: str | None, quiet: bool) -> None:
+@_on_store
+def pull_command(
+    place: _Place, names: tuple[str, ...], creds: str | None, hosts_dir: tuple[Path, ...], quiet: bool
+) -> None:
     from sampan.runtime.images.reference import parse
 
     async def work(store: LocalImageStore) -> None:
@@ -120,7 +135,7 @@ def pull_command(place: _Place, names: tuple[str, ...], creds: str | None, quiet
                 image = await store.pull(name, _credentials(ref.registry, creds), progress)
             click.echo(image.id if quiet else f"Pulled {ref} ({_short(image.id)}, {human_size(image.size)})")
 
-    place.run(work)
+    place.run(work, hosts_dir)
 
 
 @image_group.command(
@@ -128,7 +143,7 @@ def pull_command(place: _Place, names: tuple[str, ...], creds: str | None, quiet
 )
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("-i", "--input", "input_", type=click.Path(path_type=Path), help="The same, as docker has it.")
-@_pass_place
+@_on_store
 def load_command(place: _Place, source: Path | None, input_: Path | None) -> None:
     from sampan.runtime.images.archive import load
 
@@ -146,7 +161,7 @@ def load_command(place: _Place, source: Path | None, input_: Path | None) -> Non
 @image_group.command("save", help="Write images as one archive, for `image load` and `docker load`.")
 @click.argument("names", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (else standard output).")
-@_pass_place
+@_on_store
 def save_command(place: _Place, names: tuple[str, ...], output: Path | None) -> None:
     from sampan.runtime.images.save import save
 
@@ -167,14 +182,14 @@ def save_command(place: _Place, names: tuple[str, ...], output: Path | None) -> 
 @image_group.command("tag", help="Give an image one more name.")
 @click.argument("image")
 @click.argument("name")
-@_pass_place
+@_on_store
 def tag_command(place: _Place, image: str, name: str) -> None:
     place.run(lambda store: store.tag(image, name))
 
 
 @image_group.command("rm", help="Remove names, and with their last name images.")
 @click.argument("names", nargs=-1, required=True)
-@_pass_place
+@_on_store
 def remove_command(place: _Place, names: tuple[str, ...]) -> None:
     failures: list[str] = []
 
@@ -197,7 +212,7 @@ def remove_command(place: _Place, names: tuple[str, ...]) -> None:
 
 @image_group.command("prune", help="Remove images without a name; with --all every image that no container uses.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also images with names.")
-@_pass_place
+@_on_store
 def prune_command(place: _Place, everything: bool) -> None:
     gone, freed = place.run(lambda store: store.prune(everything=everything))
     for image_id in gone:
@@ -217,7 +232,7 @@ def prune_command(place: _Place, everything: bool) -> None:
 @click.option("--expose", multiple=True, metavar="PORT[/PROTOCOL]")
 @click.option("--label", multiple=True, metavar="NAME=VALUE")
 @click.option("-q", "--quiet", is_flag=True, help="Only the id.")
-@_pass_place
+@_on_store
 def build_command(
     place: _Place,
     name: str,

@@ -80,6 +80,9 @@ async def test_names_digests_and_ids_find_it(live: LiveRegistry, store: LocalIma
         assert found is not None
         assert found.id == image.id
     assert await store.status("nginx") is None
+    assert await store.status("0" * 64) is None
+    with pytest.raises(InvalidImageName, match="must be lowercase"):
+        await store.status("Bad Image:")
 
 
 async def test_a_second_pull_asks_for_the_name_only(store: LocalImageStore, proxy: FaultyProxy) -> None:

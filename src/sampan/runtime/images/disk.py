@@ -31,7 +31,7 @@ def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases, now: f
             lock.release_and_unlink()
     with leases.gate():
         leases.needed()  # drops those whose process is gone
-        for folder in snapshots.containers.iterdir():
+        for folder in snapshots.everybodys.glob("*/*"):
             if not (folder / "rootfs.json").exists():
                 remove_tree(folder)
 

@@ -36,9 +36,12 @@ def overlay_works(folder: Path) -> bool:
         shutil.rmtree(probe, ignore_errors=True)
 
 
-def fits_one_mount(lower: Sequence[Path], upper: Path) -> bool:
-    """Whether the options string has room for all of it."""
-    return sum(len(os.fsencode(path)) + 1 for path in lower) + 2 * len(os.fsencode(upper)) + 40 < _OPTIONS_LIMIT
+def fits_one_mount(lower: Sequence[Path], upper: Path, root: Path) -> bool:
+    """Whether the options string has room for all of it. Whoever mounts may write `/proc/self/fd/N` for the store's own
+    path, which is what counts when that is long."""
+    prefix = min(len(os.fsencode(root)), len("/proc/self/fd/10000"))
+    lengths = [prefix + len(os.fsencode(path.relative_to(root))) + 2 for path in (*lower, upper, upper)]
+    return sum(lengths) + len("lowerdir=,upperdir=,workdir=") < _OPTIONS_LIMIT
 
 
 def copy_layers(lower: Sequence[Path], target: Path) -> None:

@@ -3,7 +3,7 @@
     s/<key>/         a layer as a directory, in the form overlayfs merges; <key> stands for its chain id
     s/<key>.json     that it is complete; written last
     s/<key>.new/     being unpacked, under the lock s/<key>.lock
-    c/<container>/   upper/ and work/ (or root/, where overlayfs cannot be used) and rootfs.json
+    c/<node>/<container>/   upper/ and work/ (or root/, where overlayfs cannot be used) and rootfs.json
 
 A chain id names a layer together with all below it, because unpacking may look at these. Names are short on purpose:
 one page has to hold all of an overlay's directories.
@@ -55,9 +55,12 @@ def chain_ids(diff_ids: Sequence[str]) -> list[str]:
 
 
 class SnapshotStore:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, owner: str) -> None:
+        if not _CONTAINER.fullmatch(owner):
+            raise InvalidArgument(f"invalid owner {owner!r}")
         self.layers = root / "s"
-        self.containers = root / "c"
+        self.everybodys = root / "c"
+        self.containers = self.everybodys / owner
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     def open(self) -> None:
@@ -143,11 +146,7 @@ class SnapshotStore:
         return self.containers / container_id
 
     def rootfs_record(self, container_id: str) -> RootfsRecord | None:
-        try:
-            raw = (self.container(container_id) / "rootfs.json").read_bytes()
-            return msgspec.json.decode(raw, type=RootfsRecord)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return None
+        return _read_rootfs(self.container(container_id))
 
     def add_container(self, folder: Path, record: RootfsRecord) -> None:
         """Whole or not at all; not synced, for a container does not outlive the power either."""
@@ -158,11 +157,15 @@ class SnapshotStore:
         temporary.rename(folder / "rootfs.json")
 
     def rootfs_records(self) -> dict[str, RootfsRecord]:
-        return {
-            path.name: record
-            for path in self.containers.iterdir()
-            if (record := self.rootfs_record(path.name)) is not None
-        }
+        """Those of all owners, by container id: what is used by any is used."""
+        return {path.name: record for path in self.everybodys.glob("*/*") if (record := _read_rootfs(path)) is not None}
+
+
+def _read_rootfs(folder: Path) -> RootfsRecord | None:
+    try:
+        return msgspec.json.decode((folder / "rootfs.json").read_bytes(), type=RootfsRecord)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 def key(chain: str) -> str:

@@ -31,7 +31,7 @@ from sampan.runtime.images.leases import Lease, Leases
 from sampan.runtime.images.manifest import Platform, host_platform
 from sampan.runtime.images.merge import copy_layers, fits_one_mount, overlay_works
 from sampan.runtime.images.pull import Parts, Pulled, pull
-from sampan.runtime.images.reference import LOCAL_REGISTRY, Reference, parse
+from sampan.runtime.images.reference import LOCAL_REGISTRY, Reference, parse, short_id
 from sampan.runtime.images.registry import Registry, Sleep, new_session
 from sampan.runtime.images.snapshots import RootfsRecord, SnapshotStore, remove_tree
 from sampan.runtime.records import AuthConfig, FsInfo, Image, ProgressCallback, PullProgress, Rootfs
@@ -48,13 +48,15 @@ class LocalImageStore(ImageStore):
         now: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
         overlay: bool | None = None,
+        owner: str = "node",
     ) -> None:
-        """`overlay`: None tries whether it works here."""
+        """`owner`: whose containers' roots are meant; nodes of one machine may share the images. `overlay`: None tries
+        whether it works here."""
         self.root = root
         self.platform = platform or host_platform()
         self.now = now
         self.content = ContentStore(root)
-        self.snapshots = SnapshotStore(root)
+        self.snapshots = SnapshotStore(root, owner)
         self.index = ImageIndex(root)
         self.leases = Leases(root)
         self.parts = Parts(
@@ -150,8 +152,11 @@ class LocalImageStore(ImageStore):
         return [state.image(found) for found in state.images]
 
     async def status(self, ref: str) -> Image | None:
+        """Raises InvalidImageName for what could never be here."""
         state = await blocking(self.index.read)
         found = state.find(ref)
+        if found is None and not short_id(ref):
+            parse(ref)
         return None if found is None else state.image(found)
 
     async def fs_info(self) -> FsInfo:
@@ -285,7 +290,7 @@ class LocalImageStore(ImageStore):
                 raise missing(image_ref)
             chain = state.images[found].chain
             lower = [self.snapshots.path(layer) for layer in reversed(chain)]
-            copied = not self._overlay or not lower or not fits_one_mount(lower, folder / "upper")
+            copied = not self._overlay or not lower or not fits_one_mount(lower, folder / "upper", self.root)
             record = RootfsRecord(image=found, chain=chain, copied=copied)
             self.snapshots.add_container(folder, record)
         mark = self._used_mark(found)
