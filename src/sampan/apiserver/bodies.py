@@ -6,18 +6,22 @@ from typing import Any
 
 import msgspec
 
+from sampan.api import protobuf
 from sampan.api.errors import ApiError, BadRequest
 from sampan.apiserver import bytefields, strict, wording
 from sampan.apiserver.codec import decode_any
 from sampan.apiserver.endpoint import Kind
-from sampan.apiserver.negotiation import YAML, sent
+from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
 from sampan.apiserver.request import Request
 
 
 def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
     """The object of a create or update. `validation` is Strict, Warn or Ignore."""
     body = request.body
-    if sent(request.header("content-type")) == YAML:
+    media = sent(request.header("content-type"))
+    if media == PROTOBUF:
+        return from_dict(load_protobuf(body), endpoint, request, validation=validation)
+    if media == YAML:
         plain: Any = _load_yaml(body, endpoint)
         if not isinstance(plain, dict):
             raise _unrecognized(endpoint, body, plain)
@@ -39,6 +43,13 @@ def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
         if validation != "Ignore":
             strict.check(request, endpoint, plain, body, validation=validation)
     return obj
+
+
+def load_protobuf(body: bytes) -> dict[str, Any]:
+    try:
+        return protobuf.decode_object(body)
+    except (protobuf.BadProtobuf, UnicodeDecodeError) as error:
+        raise BadRequest(str(error)) from error
 
 
 def _check_bytes(endpoint: Kind, plain: Any) -> None:

@@ -1,6 +1,6 @@
 """Content negotiation: what the client accepts, and what it sent.
 
-The one place where another encoding (protobuf) would be added: `MEDIA`, a reader in `bodies.py`, a writer in `render`.
+Another encoding would be added here: its name, a reader in `bodies.py`, a writer in `render`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sampan.apiserver.bare import without_details
 
 JSON = "application/json"
 YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"  # read, never written: who sends it reads JSON as well
 _AVAILABLE = (
     "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, "
     "application/vnd.kubernetes.protobuf;stream=watch"
@@ -73,12 +74,12 @@ def _clauses(header: str) -> list[tuple[str, dict[str, str]]]:
 
 @lru_cache(maxsize=128)
 def sent(content_type: str) -> str:
-    """The media type of a body: JSON or YAML. Raises `UnsupportedMediaType`."""
+    """The media type of a body. Raises `UnsupportedMediaType`."""
     media = content_type.partition(";")[0].strip().lower()
     if not media or media == JSON:
         return JSON
-    if media == YAML:
-        return YAML
+    if media in (YAML, PROTOBUF):
+        return media
     raise UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: {SENDABLE}"
     )
@@ -95,6 +96,6 @@ def render(json_body: bytes, media: str) -> bytes:
         Dumper=yaml.CSafeDumper,
         default_flow_style=False,
         allow_unicode=True,
-        width=2**31,
+        width=2**31 - 1,
     )
     return text.encode()

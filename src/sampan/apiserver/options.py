@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sampan.api.errors import ApiError, BadRequest, FieldError, invalid
 from sampan.api.types.meta_v1 import DeleteOptions
-from sampan.apiserver.negotiation import YAML, sent
+from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
 from sampan.apiserver.request import Request
 
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
@@ -108,8 +108,13 @@ _delete_decoder = msgspec.json.Decoder(DeleteOptions)
 
 
 def _delete_body(request: Request, body: bytes) -> DeleteOptions:
+    media = sent(request.header("content-type"))
     try:
-        if sent(request.header("content-type")) == YAML:
+        if media == PROTOBUF:
+            from sampan.apiserver.bodies import load_protobuf
+
+            options = msgspec.convert(load_protobuf(body), DeleteOptions)
+        elif media == YAML:
             from sampan.apiserver.yamlbody import load
 
             options = msgspec.convert(load(body), DeleteOptions)

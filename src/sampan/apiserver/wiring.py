@@ -90,9 +90,9 @@ async def build(
     return Chain(
         core,
         Router(
-            subresources={**SUBRESOURCES, **streams, **(subresources or {})},
-            virtual={**VIRTUAL, **(virtual or {})},
-            routes=routes,
+            subresources={**SUBRESOURCES, **streams, **secured.subresources, **(subresources or {})},
+            virtual={**VIRTUAL, **secured.virtual, **(virtual or {})},
+            routes=routes | secured.routes,
         ),
         authenticators=[*secured.authenticators, ClientCertificates(), Anonymous()],
         authorizers=secured.authorizers or [Masters()],
