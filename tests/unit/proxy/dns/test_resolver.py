@@ -11,6 +11,8 @@ import dns.edns
 import dns.message
 import dns.rrset
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sampan.proxy.dns.cache import Cache
 from sampan.proxy.dns.forward import Forwarder, Upstreams, nameservers, parse_server
@@ -215,3 +217,18 @@ async def test_one_question_goes_out_once_and_a_silent_server_is_asked_again() -
     assert texts(await ask(where, "WWW.example.com")) == ["198.51.100.7"]
     assert server.asked == 2
     transport.close()
+
+
+labels = st.lists(st.binary(min_size=1, max_size=20), max_size=6)
+suffixes = st.sampled_from([b"", b"\x07cluster\x05local", b"\x03pod\x07cluster\x05local", b"\x07in-addr\x04arpa"])
+
+
+@given(labels, suffixes, st.integers(0, 65535), st.binary(max_size=30))
+def test_no_question_makes_the_server_stumble(parts: list[bytes], suffix: bytes, kind: int, rest: bytes) -> None:
+    name = b"".join(bytes((len(part),)) + part for part in parts) + suffix + b"\0"
+    data = b"\0\1\1\0\0\1\0\0\0\0\0\1" + name + kind.to_bytes(2, "big") + b"\0\1" + rest
+    result = resolver().resolve(data)
+    if isinstance(result, bytes):
+        assert len(result) <= 1232
+    elif result is not None:
+        result.close()  # type: ignore[attr-defined]  # upstream would be asked
