@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from sampan.api.errors import ApiError, Forbidden, InternalError, Unauthorized, qualified
+from sampan.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized, qualified
 from sampan.api.selectors import fields
 from sampan.apiserver.codec import encode
 from sampan.apiserver.contracts import Attributes, Authenticator, Authorizer, User
@@ -55,6 +55,9 @@ class Chain:
             answer = await self._handle(request)
         except ApiError as error:
             answer = error_reply(error)
+        except RecursionError:
+            # Only a client's nesting goes this deep.
+            answer = error_reply(BadRequest("json: exceeded max depth"))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             answer = error_reply(InternalError("Internal Server Error: " + request.path))

@@ -11,6 +11,8 @@ from sampan.api.errors import ApiError, BadRequest, FieldError, invalid
 from sampan.api.types.meta_v1 import DeleteOptions
 from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
 from sampan.apiserver.request import Request
+from sampan.apiserver.yamlbody import YAMLError
+from sampan.apiserver.yamlbody import load as load_yaml
 
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False", ""))
@@ -104,27 +106,20 @@ def delete_options(request: Request) -> DeleteOptions:
     return options
 
 
-_delete_decoder = msgspec.json.Decoder(DeleteOptions)
-
-
 def _delete_body(request: Request, body: bytes) -> DeleteOptions:
-    media = sent(request.header("content-type"))
+    yaml = sent(request.header("content-type")) == YAML
     try:
-        if media == PROTOBUF:
-            from sampan.apiserver.bodies import load_protobuf
-
-            options = msgspec.convert(load_protobuf(body), DeleteOptions)
-        elif media == YAML:
-            from sampan.apiserver.yamlbody import load
-
-            options = msgspec.convert(load(body), DeleteOptions)
-        else:
-            options = _delete_decoder.decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        plain = load_yaml(body) if yaml else msgspec.json.decode(body)
+        options = msgspec.convert(_without_nulls(plain), DeleteOptions)
+    except (msgspec.ValidationError, msgspec.DecodeError, YAMLError) as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
     if options.kind and options.kind != "DeleteOptions":
         raise BadRequest(f"decoded object cannot be converted to DeleteOptions: {options.kind}")
     return options
+
+
+def _without_nulls(plain: Any) -> Any:
+    return {k: v for k, v in plain.items() if v is not None} if isinstance(plain, dict) else plain
 
 
 def _check_delete(options: DeleteOptions) -> None:

@@ -17,6 +17,7 @@ from sampan.apiserver.handlers.list import list_
 from sampan.apiserver.handlers.patch import patch
 from sampan.apiserver.handlers.update import update
 from sampan.apiserver.handlers.watch import watch
+from sampan.apiserver.negotiation import accepted
 from sampan.apiserver.request import TEXT, Answer, Reply, Request
 from sampan.apiserver.requestinfo import RequestInfo
 
@@ -60,6 +61,8 @@ class Router:
             raise not_served()
         context = Context(core, request, endpoint)
         handler = self._handler(endpoint, info)
+        if not info.long_running:
+            accepted(request.header("accept"))  # before anything is done, not after
         return await handler(context)
 
     def _handler(self, endpoint: Endpoint, info: RequestInfo) -> Handler:

@@ -11,6 +11,10 @@ from yaml import YAMLError
 __all__ = ["YAMLError", "load"]
 
 
+_MOST_VALUES = 1_000_000
+_DEEPEST = 200
+
+
 class _Loader(yaml.CSafeLoader):
     pass
 
@@ -26,16 +30,25 @@ _Loader.add_constructor(
 
 
 def load(body: bytes) -> Any:
-    return _string_keys(yaml.load(body, Loader=_Loader))  # noqa: S506 - derived from the safe loader
+    """Raises `YAMLError`, also for what would not end: aliases that contain themselves or multiply."""
+    return _Plain().plain(yaml.load(body, Loader=_Loader))  # noqa: S506 - derived from the safe loader
 
 
-def _string_keys(value: Any) -> Any:
-    """JSON has string keys only."""
-    if isinstance(value, dict):
-        return {_key(k): _string_keys(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_string_keys(v) for v in value]
-    return value
+class _Plain:
+    """JSON's shape of what was loaded: keys are strings."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+
+    def plain(self, value: Any, depth: int = 0) -> Any:
+        self._left -= 1
+        if self._left < 0 or depth > _DEEPEST:
+            raise YAMLError("document contains excessive aliasing")
+        if isinstance(value, dict):
+            return {_key(k): self.plain(v, depth + 1) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.plain(v, depth + 1) for v in value]
+        return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
 
 
 def _key(key: Any) -> str:
