@@ -1,27 +1,27 @@
-"""The transport of components: aiohttp, one pool of connections to one server.
+"""The transport of components: a pool of connections to one server, on the event loop.
 
-Names and shapes are `sampan.client.transport`'s. Upgrades are made on a connection of their own
-(`sampan.client.async_websocket`).
+Names and shapes are `sampan.client.transport`'s. The HTTP is our own (`sampan.client.async_http1`): a component makes
+thousands of small requests, and a general client's generality is most of their cost, and most of a process's start.
+Upgrades are made on a connection of their own (`sampan.client.async_websocket`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
 
 from sampan.client.answers import retry_after
 from sampan.client.api import Client
+from sampan.client.async_http1 import AsyncConnection
 from sampan.client.clock import Clock, RealClock
 from sampan.client.connection import ConnectionSettings, address_of, proxy_for
 from sampan.client.credentials import Credentials
+from sampan.client.http1 import Head, NoAnswer, ProtocolError, request_bytes
 from sampan.client.tls import explain, tls_context
 from sampan.client.transport import (
     ConnectionRefused,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 RETRIES = 10
 CONNECT_SECONDS = 30.0
 REQUEST_SECONDS = 60.0
+IDLE_SECONDS = 30.0  # less than any server waits before it closes
 
 
 def connect(settings: ConnectionSettings, *, user_agent: str = "sampan", field_manager: str = "") -> Client:
@@ -55,10 +56,10 @@ class HttpTransport:
         self._credentials = Credentials(settings)
         self._proxy = proxy_for(self.address, settings.proxy_url)
         self._clock: Clock = clock or RealClock()
-        self._session: aiohttp.ClientSession | None = None
-        self._session_cert = b""
         self._tls: ssl.SSLContext | None = None
-        self._retired: set[asyncio.Task[None]] = set()
+        self._tls_cert = b""
+        self._idle: list[AsyncConnection] = []
+        self._open: set[AsyncConnection] = set()
 
     async def request(
         self,
@@ -71,18 +72,8 @@ class HttpTransport:
         timeout: float | None = None,
     ) -> Response:
         limit = timeout or self.settings.timeout or REQUEST_SECONDS
-        renewed = False
         for attempt in range(RETRIES + 1):
-            try:
-                answer = await self._send(method, path, query, headers, body, aiohttp.ClientTimeout(total=limit))
-                async with answer:
-                    response = Response(answer.status, _headers(answer.headers), await answer.read())
-            except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
-                raise self._explained(error) from error
-            if response.status == 401 and self._credentials.renewable and not renewed:
-                renewed = True
-                self._credentials.forget()
-                continue
+            response = await self._answered(method, path, query, headers, body, limit)
             seconds = retry_after(response.headers)
             if attempt < RETRIES and seconds is not None and (response.status == 429 or response.status >= 500):
                 await self._clock.sleep(seconds)
@@ -101,20 +92,15 @@ class HttpTransport:
         body: bytes | None = None,
     ) -> AsyncIterator[StreamResponse]:
         # The server must begin to answer in time; what it then says may take for ever.
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         try:
             async with asyncio.timeout(self.settings.timeout or REQUEST_SECONDS):
-                answer = await self._send(method, path, query, headers, body, limit)
-                if answer.status == 401 and self._credentials.renewable:
-                    answer.close()
-                    self._credentials.forget()
-                    answer = await self._send(method, path, query, headers, body, limit)
-        except (aiohttp.ClientError, OSError) as error:
+                connection, head = await self._exchange(method, path, query, headers, body)
+        except (OSError, ProtocolError) as error:
             raise self._explained(error) from error
         try:
-            yield _Stream(answer, self)
+            yield _Stream(connection, head, self)
         finally:
-            answer.close()
+            connection.abort()
 
     async def upgrade(
         self,
@@ -127,57 +113,124 @@ class HttpTransport:
         from sampan.client.async_websocket import open_websocket
 
         own = await self._own_headers()
-        if self.address.tls and self._tls is None:
-            self._tls = self._tls_context()
         return await open_websocket(
             self.address,
             self._target(path, query),
             {**own, **(headers or {})},
             subprotocols,
-            tls=self._tls if self.address.tls else None,
+            tls=self._tls_context(),
             proxy=self._proxy,
             server_name=self.settings.tls_server_name,
         )
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-        await asyncio.gather(*self._retired, return_exceptions=True)
+        for connection in [*self._open]:
+            connection.close()
+        self._idle.clear()
+        await asyncio.sleep(0)  # lets the sockets close
 
     def reload(self) -> None:
         """Certificate files have changed: connections from now on use the new ones."""
-        session, self._session, self._tls = self._session, None, None
-        if session is not None:
-            retired = asyncio.create_task(session.close())
-            self._retired.add(retired)
-            retired.add_done_callback(self._retired.discard)
+        self._tls = None
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
-    async def _send(
+    # -- one exchange ------------------------------------------------------------------------------------------------
+
+    async def _answered(
         self,
         method: str,
         path: str,
         query: Query | None,
         headers: RequestHeaders | None,
         body: bytes | None,
-        timeout: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
+        limit: float,
+    ) -> Response:
+        connection: AsyncConnection | None = None
+        try:
+            async with asyncio.timeout(limit):
+                connection, head = await self._exchange(method, path, query, headers, body)
+                data = await connection.read_all()
+        except (OSError, ProtocolError) as error:
+            if connection is not None:
+                connection.abort()
+            raise self._explained(error) from error
+        except asyncio.CancelledError:
+            if connection is not None:
+                connection.abort()
+            raise
+        if connection.reusable:
+            connection.idle_since = self._clock.monotonic()
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return Response(head.status, head.headers, data)
+
+    async def _exchange(
+        self, method: str, path: str, query: Query | None, headers: RequestHeaders | None, body: bytes | None
+    ) -> tuple[AsyncConnection, Head]:
+        target = self._target(path, query)
+        connection, head = await self._once(method, target, headers, body)
+        if head.status == 401 and self._credentials.renewable:
+            connection.abort()
+            self._credentials.forget()
+            connection, head = await self._once(method, target, headers, body)
+        return connection, head
+
+    async def _once(
+        self, method: str, target: str, headers: RequestHeaders | None, body: bytes | None
+    ) -> tuple[AsyncConnection, Head]:
         own = await self._own_headers()
-        session = self._open_session()
-        all_headers: CIMultiDict[str] = CIMultiDict()
-        for name, value in (*own.items(), *(headers or {}).items()):
-            for one in (value,) if isinstance(value, str) else value:
-                all_headers.add(name, one)
-        return await session.request(
-            method,
-            URL(f"{self.address.scheme}://{self.address.authority}{self._target(path, query)}", encoded=True),
-            headers=all_headers,
-            data=body,
-            allow_redirects=False,
-            proxy=self._proxy or None,
-            server_hostname=self.settings.tls_server_name or None,
-            timeout=timeout,
-        )
+        request = request_bytes(method, target, _pairs({"host": self.address.authority}, own, headers or {}), body)
+        connection = self._take()
+        reused = connection is not None
+        connection = connection or await self._connect()
+        try:
+            return connection, await connection.exchange(request)
+        except (NoAnswer, ConnectionError):
+            connection.abort()
+            if reused and method == "GET":  # it was closed while it was idle
+                return await self._once(method, target, headers, body)
+            raise
+        except BaseException:
+            connection.abort()
+            raise
+
+    def _take(self) -> AsyncConnection | None:
+        oldest = self._clock.monotonic() - IDLE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> AsyncConnection:
+        tls = self._tls_context()
+        name = (self.settings.tls_server_name or self.address.host) if tls is not None else None
+        loop = asyncio.get_running_loop()
+        if self._proxy:
+            from sampan.client.sync_dial import dial
+
+            wire = await asyncio.to_thread(dial, self.address, self._proxy, None)
+            wire.setblocking(False)
+            _, connection = await loop.create_connection(self._connection, sock=wire, ssl=tls, server_hostname=name)
+            return connection
+        async with asyncio.timeout(CONNECT_SECONDS):
+            host, port = self.address.host, self.address.port
+            _, connection = await loop.create_connection(self._connection, host, port, ssl=tls, server_hostname=name)
+        return connection
+
+    def _connection(self) -> AsyncConnection:
+        connection = AsyncConnection(self._lost)
+        self._open.add(connection)
+        return connection
+
+    def _lost(self, connection: AsyncConnection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
 
     def _target(self, path: str, query: Query | None) -> str:
         target = self.address.prefix + path
@@ -191,66 +244,51 @@ class HttpTransport:
         # Packing costs a server more than it saves on the networks that components use.
         return {"accept-encoding": "identity", **self.settings.impersonation_headers(), **own}
 
-    def _tls_context(self) -> ssl.SSLContext:
-        return tls_context(self.settings, cert=self._credentials.cert, key=self._credentials.key)
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is not None and self._session_cert != self._credentials.cert:
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if not self.address.tls:
+            return None
+        cert = self._credentials.cert  # of an exec plugin, which may give a new one
+        if self._tls is None or self._tls_cert != cert:
             self.reload()
-        if self._session is None:
-            if self._proxy.startswith("socks5"):
-                raise TransportError("components cannot use a SOCKS proxy: use an HTTP proxy", server=self.address.url)
-            self._session_cert = self._credentials.cert
-            if self.address.tls:
-                self._tls = self._tls_context()
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                auto_decompress=True,
-                trust_env=False,
-            )
-        return self._session
+            self._tls, self._tls_cert = tls_context(self.settings, cert=cert, key=self._credentials.key), cert
+        return self._tls
 
-    def _explained(self, error: BaseException) -> TransportError:
+    def _explained(self, error: Exception) -> TransportError:
         server = self.address.url
         where = f"{self.address.host}:{self.address.port}"
         if isinstance(error, TimeoutError):
             return RequestTimeout("context deadline exceeded", server=server)
-        if isinstance(error, aiohttp.ClientConnectorCertificateError) and isinstance(
-            error.certificate_error, ssl.SSLError
-        ):
-            return explain(error.certificate_error, server)
-        cause: Any = getattr(error, "os_error", None) or error
-        if isinstance(cause, ssl.SSLError):
-            return explain(cause, server)
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
+        if isinstance(error, ssl.SSLError):
+            return explain(error, server)
+        if isinstance(error, socket.gaierror):
             return UnknownHost(f"dial tcp: lookup {self.address.host}: no such host", server=server)
-        if isinstance(cause, ConnectionRefusedError):
+        # Of a name with several addresses the loop joins the errors into one text.
+        if isinstance(error, ConnectionRefusedError) or "[Errno 111]" in str(error):
             return ConnectionRefused(f"dial tcp {where}: connect: connection refused", server=server)
-        return TransportError(f"{error}" or type(error).__name__, server=server)
+        return TransportError(str(error) or type(error).__name__, server=server)
 
 
 class _Stream:
     framed = False
 
-    def __init__(self, answer: aiohttp.ClientResponse, transport: HttpTransport) -> None:
-        self.status = answer.status
-        self.headers: Headers = _headers(answer.headers)
-        self._answer = answer
+    def __init__(self, connection: AsyncConnection, head: Head, transport: HttpTransport) -> None:
+        self.status = head.status
+        self.headers: Headers = head.headers
+        self._connection = connection
         self._transport = transport
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._answer.content.iter_any():
+            while chunk := await self._connection.read_some():
                 yield chunk
-        except (aiohttp.ClientError, OSError) as error:
+        except (OSError, ProtocolError) as error:
             raise self._transport._explained(error) from error
 
 
-def _headers(headers: Mapping[str, str]) -> Headers:
-    found: dict[str, str] = {}
-    for name, value in headers.items():
-        key = name.lower()
-        found[key] = f"{found[key]}, {value}" if key in found else value
-    return found
+def _pairs(*groups: RequestHeaders) -> list[tuple[str, str]]:
+    return [
+        (name, one)
+        for group in groups
+        for name, value in group.items()
+        for one in ((value,) if isinstance(value, str) else value)
+    ]

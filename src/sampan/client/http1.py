@@ -47,15 +47,7 @@ class Http1:
         return self._done and self._keep and not self._buffer
 
     def send(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes | None) -> None:
-        lines = [f"{method} {target} HTTP/1.1"]
-        for name, value in headers:
-            if "\r" in value or "\n" in value:
-                raise ValueError(f"invalid header field value for {name!r}")
-            lines.append(f"{name}: {value}")
-        if body is not None or method in ("POST", "PUT", "PATCH"):
-            lines.append(f"content-length: {len(body or b'')}")
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self._wire.sendall(head + body if body else head)
+        self._wire.sendall(request_bytes(method, target, headers, body))
 
     def head(self) -> Head:
         """Waits for the answer to begin."""
@@ -160,3 +152,15 @@ class Http1:
         if not data:
             raise ProtocolError("unexpected EOF")
         return data
+
+
+def request_bytes(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes | None) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1"]
+    for name, value in headers:
+        if "\r" in value or "\n" in value:
+            raise ValueError(f"invalid header field value for {name!r}")
+        lines.append(f"{name}: {value}")
+    if body is not None or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"content-length: {len(body or b'')}")
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return head + body if body else head

@@ -55,6 +55,13 @@ class SharedInformerFactory:
         resource = self.client.metadata(group, version, plural, kind=kind, namespaced=namespaced)
         return self._shared(resource, namespace, "", "", None, drop_managed_fields)
 
+    def existing(self, group: str, version: str, plural: str) -> Informer[Any] | None:
+        """One that follows a whole resource already, whoever asked for it: for readers of metadata alone."""
+        for key, informer in self._informers.items():
+            if key[:3] == (group, version, plural) and key[4:7] == ("", "", "") and key[3] is not dict:
+                return informer
+        return None
+
     def start(self) -> None:
         for informer in self._informers.values():
             informer.start()
