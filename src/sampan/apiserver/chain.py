@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from sampan.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized, qualified
 from sampan.api.selectors import fields
+from sampan.apiserver import impersonation
 from sampan.apiserver.codec import encode
 from sampan.apiserver.contracts import Attributes, Authenticator, Authorizer, User
 from sampan.apiserver.core import Core
@@ -81,7 +82,9 @@ class Chain:
         with self.limits.enter(request):
             if request.user is None:
                 request.user = await self._authenticate(request)
-            await self._authorize(request.user, request, info)
+            if impersonation.asked(request):
+                request.user = await impersonation.impersonated(request, request.user, self._allow)
+            await self._allow(request.user, attributes_of(request, info))
             return await self.router.dispatch(self.core, request)
 
     async def _authenticate(self, request: Request) -> User:
@@ -91,8 +94,8 @@ class Chain:
                 return user
         raise Unauthorized("Unauthorized")
 
-    async def _authorize(self, user: User, request: Request, info: RequestInfo) -> None:
-        attributes = attributes_of(request, info)
+    async def _allow(self, user: User, attributes: Attributes) -> None:
+        """Raises `Forbidden` when no authoriser allows it."""
         reasons = []
         for authorizer in self.authorizers:
             decision = await authorizer.authorize(user, attributes)
