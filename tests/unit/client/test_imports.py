@@ -1,4 +1,4 @@
-"""What a process pays for: the command line's lane imports nothing that takes long, the components' no web framework."""
+"""What a process pays for: the command line's lane imports nothing slow, the components' lane no web framework."""
 
 import subprocess
 import sys

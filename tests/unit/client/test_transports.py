@@ -141,6 +141,23 @@ async def test_a_connection_that_the_server_closed_meanwhile_does_no_harm(connec
     assert (await transport.request("POST", "/x", body=b"1")).status == 200
 
 
+async def test_large_bodies_both_ways_and_many_requests_at_once(
+    connect: Connect, tls_server: Callable[..., Server], certificates: Certificates
+) -> None:
+    server = tls_server(ask_client=False)
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    server.handlers["/echo"] = echo
+    transport = connect(server.url, ca_data=certificates.ca)
+    bodies = [bytes([i]) * (i * 50_000) for i in range(20)]
+    answers = await asyncio.gather(*(transport.request("PUT", "/echo", body=body) for body in bodies))
+    assert [a.body for a in answers] == bodies
+    again = await asyncio.gather(*(transport.request("GET", "/x") for _ in range(20)))
+    assert {a.status for a in again} == {200}
+
+
 async def test_errors_of_the_server_are_answers(connect: Connect, web_server: Server) -> None:
     async def missing(request: web.Request) -> web.Response:
         return web.json_response({"kind": "Status"}, status=404, headers={"X-Two": "a"})
