@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from sampan.api import protobuf
 from sampan.api.errors import ApiError, BadRequest, FieldError, invalid
 from sampan.api.types.meta_v1 import DeleteOptions
 from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
@@ -107,15 +108,22 @@ def delete_options(request: Request) -> DeleteOptions:
 
 
 def _delete_body(request: Request, body: bytes) -> DeleteOptions:
-    yaml = sent(request.header("content-type")) == YAML
     try:
-        plain = load_yaml(body) if yaml else msgspec.json.decode(body)
-        options = msgspec.convert(_without_nulls(plain), DeleteOptions)
+        options = msgspec.convert(_without_nulls(_plain(body, sent(request.header("content-type")))), DeleteOptions)
     except (msgspec.ValidationError, msgspec.DecodeError, YAMLError) as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
     if options.kind and options.kind != "DeleteOptions":
         raise BadRequest(f"decoded object cannot be converted to DeleteOptions: {options.kind}")
     return options
+
+
+def _plain(body: bytes, media: str) -> Any:
+    if media == PROTOBUF:
+        try:
+            return protobuf.decode_object(body)
+        except (protobuf.BadProtobuf, UnicodeDecodeError) as error:
+            raise BadRequest(str(error)) from error
+    return load_yaml(body) if media == YAML else msgspec.json.decode(body)
 
 
 def _without_nulls(plain: Any) -> Any:

@@ -41,7 +41,8 @@ def next_token(revision: int, key: str) -> str:
 def page_of(request: Request, current: int) -> Page:
     limit = max(integer(request, "limit") or 0, 0)
     integer(request, "timeoutSeconds")
-    token, asked, match = request.param("continue"), request.param("resourceVersion"), request.param("resourceVersionMatch")
+    token, asked = request.param("continue"), request.param("resourceVersion")
+    match = request.param("resourceVersionMatch")
     errors = _check(asked, match, token)
     if request.param("sendInitialEvents"):
         text = "Forbidden: sendInitialEvents is forbidden for list"
