@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
@@ -50,7 +51,7 @@ class LocalNetwork:
         self._thread = ThreadPoolExecutor(1, "network", namespaces.enter, (netns,))
         self._reaper = ThreadPoolExecutor(1, "network-reaper", namespaces.enter, (netns,))
         self._reaper_rtnl: NetlinkSocket | None = None
-        self._to_reap: list[str] = []
+        self._to_reap: deque[str] = deque()  # filled by the event loop, emptied by the reaper's thread
         self._leaving: dict[str, asyncio.Task[None]] = {}
 
     # -- the contract
@@ -213,12 +214,16 @@ class LocalNetwork:
 
     def _reap(self) -> None:
         """All that wait by now; who comes later finds its own already done."""
-        waiting, self._to_reap = self._to_reap, []
+        waiting = [self._to_reap.popleft() for _ in range(len(self._to_reap))]
         if not waiting:
             return
-        if self._reaper_rtnl is None:
-            self._reaper_rtnl = links.open_rtnl()
-        plumbing.disconnect(self._reaper_rtnl, self.config, waiting)
+        try:
+            if self._reaper_rtnl is None:
+                self._reaper_rtnl = links.open_rtnl()
+            plumbing.disconnect(self._reaper_rtnl, self.config, waiting)
+        except BaseException:
+            self._to_reap.extend(waiting)  # those who wait behind must not take theirs for done
+            raise
 
     def _undo(self, *workload_ids: str) -> None:
         plumbing.disconnect(self._sockets()[0], self.config, list(workload_ids))
