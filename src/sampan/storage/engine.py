@@ -41,7 +41,6 @@ from sampan.storage.plan import Accepted, Create, Delete, Operation, Plan, Refus
 from sampan.storage.upkeep import Upkeep, UpkeepConfig
 from sampan.storage.values import RecentValues
 from sampan.storage.watch import CallbackSubscription, QueueWatch
-from sampan.storage.worker import Worker, run
 
 _MAX_BATCH = 512  # operations: a batch's first caller waits for its last
 _MAX_BATCH_BYTES = 4 * 2**20
@@ -60,8 +59,6 @@ class EmbeddedStore(Store):
         log: Log,
         index: Index,
         values: RecentValues,
-        writer: Worker,
-        reader: Worker,
         upkeep: UpkeepConfig,
         clock: Callable[[], float] = time,
     ) -> None:
@@ -69,8 +66,6 @@ class EmbeddedStore(Store):
         self.index = index
         self._log = log
         self._values = values
-        self._writer = writer
-        self._reader = reader
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._pending: deque[_Pending] = deque()
@@ -159,7 +154,7 @@ class EmbeddedStore(Store):
             else:
                 values[version.revision] = value
         if missing:
-            values |= await run(self._reader, lambda: self._log.read(missing))
+            values |= await self._log.read(missing)
             lost = [revision for revision in missing if revision not in values]
             if lost:
                 self._check_readable(at)
@@ -186,6 +181,7 @@ class EmbeddedStore(Store):
         self._check_open()
         if self._refuse is not None:
             raise self._refuse
+        operation.key.encode()  # what is not text must fail here, where it came from
         future = self._loop.create_future()
         if not self._pending and not self._at_disk:
             self._loop.call_soon(self._flush)  # after all that is ready to run now has queued its writes too
@@ -200,15 +196,8 @@ class EmbeddedStore(Store):
         plan = decide([pending.operation for pending in batch], self.index)
         held = {revision: value for revision in plan.wanted if (value := self._values.get(revision)) is not None}
         missing = list(plan.wanted - held.keys())
-        log, rows = self._log, plan.rows
 
-        def job() -> dict[int, bytes]:
-            old = log.read_for_write(missing) if missing else {}
-            if rows:
-                log.append(rows)
-            return old
-
-        def done(read: dict[int, bytes] | None, error: BaseException | None) -> None:
+        def done(read: dict[int, bytes] | None, error: StoreError | None) -> None:
             self._at_disk = False
             if error is None and len(read or ()) < len(missing):
                 error = StoreCorrupt("the log has lost values that are current")
@@ -221,7 +210,10 @@ class EmbeddedStore(Store):
 
         self._at_disk = True
         self._drained.clear()
-        self._writer.submit(job, done)
+        if plan.rows or missing:
+            self._log.write(plan.rows, missing, done)
+        else:
+            done({}, None)
 
     def _take_batch(self) -> list[_Pending]:
         size = 0
@@ -271,9 +263,7 @@ class EmbeddedStore(Store):
         if version.expires_at:
             self._upkeep.expires(version)
 
-    def _fail(self, batch: list[_Pending], error: BaseException) -> None:
-        if not isinstance(error, StoreError):
-            error = StoreFailed(f"write failed: {error!r}")
+    def _fail(self, batch: list[_Pending], error: StoreError) -> None:
         if isinstance(error, StoreFailed | StoreCorrupt):
             self._refuse = error
             batch = [*batch, *self._pending]
@@ -296,7 +286,7 @@ class EmbeddedStore(Store):
                 step = self.index.compaction_step(revision=revision)
                 # Before the rows go, so that a reader that misses one of them knows why.
                 self.index.compact_revision = max(step.revision, self.index.compact_revision)
-                await run(self._writer, lambda step=step: self._log.compact(step))  # type: ignore[misc]
+                await self._log.compact(step.revision, step.doomed, step.kept_count, step.kept_sum)
                 self.index.compacted(step)
                 for doomed in step.doomed:
                     self._values.drop(doomed)
@@ -307,7 +297,7 @@ class EmbeddedStore(Store):
 
     async def snapshot(self, *, path: Path) -> int:
         self._check_open()
-        return await asyncio.to_thread(self._log.snapshot, path)
+        return await self._log.snapshot(path)
 
     async def close(self) -> None:
         if self._closed is not None:
@@ -320,9 +310,7 @@ class EmbeddedStore(Store):
             await self._drained.wait()
         self.hub.lose_all(StoreClosed())
         async with self._compacting:
-            await self._writer.stop()
-            await self._reader.stop()
-            await asyncio.to_thread(self._log.close)
+            await self._log.close()
         self._closed.set_result(None)
 
     def _check_open(self) -> None:

@@ -67,7 +67,7 @@ class Index:
         return self._base
 
     def load(self, versions: Iterable[Version]) -> None:
-        """Fill an empty index with the rows of a log, in revision order."""
+        """Take in the next rows of a log, in revision order; `loaded` when these were the last."""
         for version in versions:
             self._link(version)
             if version.revision > self._base:
@@ -75,6 +75,8 @@ class Index:
             else:
                 self._kept_count += 1
                 self._kept_sum += version.revision
+
+    def loaded(self) -> None:
         self._keys = SortedKeys(self.latest)
 
     def apply(self, version: Version) -> None:

@@ -1,45 +1,32 @@
-"""What the engine needs of a disk: an append-only log of rows, ordered by revision. Every call may block; a worker
-makes it.
-
-`append` is one transaction and durable when it returns; when it raises, nothing of it may ever show up, except after
-`StoreFailed`.
-"""
+"""What the engine needs of a disk: an append-only log of rows, ordered by revision, that never makes the loop wait."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
-from sampan.storage.index import CompactionStep
+from sampan.storage.contract import StoreError
 
-
-class Row(NamedTuple):
-    """One write. A delete is a row without a value."""
-
-    revision: int
-    key: str
-    value: bytes
-    create_revision: int
-    expires_at: int
-    deleted: bool
+Row = tuple[int, str, bytes, int, int, int]
+"""One write: revision, key, value, create_revision, expires_at, deleted. A plain tuple, as it goes over the wire."""
 
 
 class Log(Protocol):
-    def append(self, rows: Sequence[Row]) -> None:
-        """Make the rows durable, all or none."""
+    def write(self, rows: list[Row], wanted: list[int], done: Callable[[Any, StoreError | None], None]) -> None:
+        """Make the rows durable, all or none, then call `done` on the loop with the values of the wanted revisions.
 
-    def read_for_write(self, revisions: Sequence[int]) -> dict[int, bytes]:
-        """`read`, from the worker that appends."""
+        After an error nothing of the rows may ever show up, except after `StoreFailed`. Never calls `done` at once.
+        """
 
-    def read(self, revisions: Sequence[int]) -> dict[int, bytes]:
+    async def read(self, revisions: list[int]) -> dict[int, bytes]:
         """The values of these revisions; those that were compacted are left out."""
 
-    def compact(self, step: CompactionStep) -> None:
-        """Delete the step's rows and remember its revision, all or nothing."""
+    async def compact(self, revision: int, doomed: list[int], kept_count: int, kept_sum: int) -> None:
+        """Delete the doomed rows and remember the revision, all or nothing."""
 
-    def snapshot(self, path: Path) -> int:
+    async def snapshot(self, path: Path) -> int:
         """Write a consistent copy to `path`; the revision it holds."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of everything."""

@@ -3,26 +3,25 @@ not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from time import time
+from typing import Any
 
+from sampan.storage.contract import StoreError
 from sampan.storage.engine import EmbeddedStore
-from sampan.storage.index import CompactionStep, Index
+from sampan.storage.index import Index
 from sampan.storage.log import Row
 from sampan.storage.upkeep import UpkeepConfig
 from sampan.storage.values import RecentValues
-from sampan.storage.worker import InlineWorker
 
 
 async def open_store(*, upkeep: UpkeepConfig | None = None, clock: Callable[[], float] = time) -> EmbeddedStore:
-    worker = InlineWorker()
     return EmbeddedStore(
         log=MemoryLog(),
         index=Index(),
         values=RecentValues(max_bytes=0),  # the log is as quick
-        writer=worker,
-        reader=worker,
         upkeep=upkeep or UpkeepConfig(),
         clock=clock,
     )
@@ -33,25 +32,24 @@ class MemoryLog:
         self._rows: dict[int, Row] = {}
         self._compact_revision = 0
 
-    def append(self, rows: Sequence[Row]) -> None:
-        self._rows.update((row.revision, row) for row in rows)
+    def write(self, rows: list[Row], wanted: list[int], done: Callable[[Any, StoreError | None], None]) -> None:
+        old = {revision: self._rows[revision][2] for revision in wanted}
+        self._rows.update((row[0], row) for row in rows)
+        asyncio.get_running_loop().call_soon(done, old, None)
 
-    def read(self, revisions: Sequence[int]) -> dict[int, bytes]:
-        return {revision: row.value for revision in revisions if (row := self._rows.get(revision)) is not None}
+    async def read(self, revisions: list[int]) -> dict[int, bytes]:
+        return {revision: row[2] for revision in revisions if (row := self._rows.get(revision)) is not None}
 
-    read_for_write = read
+    async def compact(self, revision: int, doomed: list[int], kept_count: int, kept_sum: int) -> None:
+        for one in doomed:
+            del self._rows[one]
+        self._compact_revision = revision
 
-    def compact(self, step: CompactionStep) -> None:
-        for revision in step.doomed:
-            del self._rows[revision]
-        self._compact_revision = step.revision
+    async def snapshot(self, path: Path) -> int:
+        """In SQLite's format: a cluster that was only tried out can be kept after all."""
+        from sampan.storage.sqlite import write_snapshot  # only for this does a store in memory need SQLite
 
-    def snapshot(self, path: Path) -> int:
-        """Like SQLite's, in the same format: a cluster that was only tried out can be kept after all."""
-        from sampan.storage.backup import write_snapshot
+        return await asyncio.to_thread(write_snapshot, path, list(self._rows.values()), self._compact_revision)
 
-        rows = list(self._rows.values())
-        return write_snapshot(path, rows, compact_revision=self._compact_revision)
-
-    def close(self) -> None:
+    async def close(self) -> None:
         self._rows.clear()

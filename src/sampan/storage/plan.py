@@ -109,8 +109,13 @@ def _accept(operation: Operation, current: Version | None, revision: int) -> Acc
 
 def _row(accepted: Accepted) -> Row:
     version = accepted.version
-    return Row(
-        version.revision, version.key, accepted.value, version.create_revision, version.expires_at, version.deleted
+    return (
+        version.revision,
+        version.key,
+        accepted.value,
+        version.create_revision,
+        version.expires_at,
+        int(version.deleted),
     )
 
 

@@ -1,35 +1,29 @@
-"""The embedded store: one SQLite file, survives `kill -9` and power loss. Opening it is told here, top to bottom.
+"""The embedded store: one SQLite file that survives `kill -9` and power loss. What is on disk is told in `disk/`.
 
-Beside `store.db` lie its write-ahead log (`-wal`, `-shm`: SQLite's), `store.db.lock` (who has it open) and
-`store.db.acknowledged` (how far it got). Nothing is repaired silently: what does not check out is refused and left as
-it is.
+The file belongs to a process of its own (see there); here is what a server does with it: open, snapshot, restore.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time
+from typing import Any
 
-from sampan.storage.acknowledged import Acknowledged
-from sampan.storage.backup import restore
-from sampan.storage.contract import StoreCorrupt, StoreError
+from sampan.storage.disk import backup, faults
+from sampan.storage.disk.faults import Fault
 from sampan.storage.engine import EmbeddedStore
-from sampan.storage.files import beside, new_file, store_error_of_system
-from sampan.storage.index import Index
-from sampan.storage.lockfile import Lock
-from sampan.storage.schema import as_store_error, connect, create_tables
-from sampan.storage.sqlite_log import SqliteLog, lay_out_wal
+from sampan.storage.index import Index, Version
+from sampan.storage.log import Row
+from sampan.storage.process import StoreProcess, store_error
 from sampan.storage.upkeep import UpkeepConfig
 from sampan.storage.values import RecentValues
-from sampan.storage.verify import load
-from sampan.storage.worker import ThreadWorker
 
-__all__ = ["open_store", "restore"]
+REVISION_BUMP = 1_000_000_000
+"""By how much a restore raises the revision: more than can have been written since the snapshot. Clients that saw the
+lost time hold revisions that are then compacted, list again and see the restored state; no revision ever means two
+things."""
 
 _RECENT_BYTES = 16 * 2**20
 
@@ -40,75 +34,55 @@ async def open_store(
     upkeep: UpkeepConfig | None = None,
     recent_bytes: int = _RECENT_BYTES,
     clock: Callable[[], float] = time,
+    disk_options: dict[str, int] | None = None,
 ) -> EmbeddedStore:
     """Open the store at `path`, or make it there. Raises `StoreInUse`, `StoreCorrupt`, `StoreFull`."""
-    opened = await asyncio.to_thread(_open, path, recent_bytes)
+    process = await StoreProcess.start(path, options=disk_options)
+    try:
+        index = await _load(process)
+    except BaseException:
+        await process.close()
+        raise
     return EmbeddedStore(
-        log=opened.log,
-        index=opened.index,
-        values=opened.values,
-        writer=ThreadWorker("sampan-store-writer"),
-        reader=ThreadWorker("sampan-store-reader"),
+        log=process,
+        index=index,
+        values=RecentValues(max_bytes=recent_bytes),
         upkeep=upkeep or UpkeepConfig(),
         clock=clock,
     )
 
 
-@dataclass(slots=True, frozen=True)
-class _Opened:
-    log: SqliteLog
-    index: Index
-    values: RecentValues
-
-
-def _open(path: Path, recent_bytes: int) -> _Opened:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = Lock.take(beside(path, ".lock"), of=path)
-    acknowledged = None
+def restore(*, snapshot: Path, path: Path, revision_bump: int = REVISION_BUMP) -> int:
+    """Make a store at `path`, where there is none, from a snapshot; the revision it starts at. Blocks."""
     try:
-        acknowledged = Acknowledged.open(beside(path, ".acknowledged"))
-        if not path.exists() or path.stat().st_size == 0:
-            _make(path, acknowledged.revision)
-        values = RecentValues(max_bytes=recent_bytes)
-        writer, index = _check_and_connect(path, values, acknowledged.revision)
-        acknowledged.advance(index.revision)
-        return _Opened(SqliteLog(path, writer, acknowledged, lock), index, values)
-    except BaseException as error:
-        if acknowledged is not None:
-            acknowledged.close()
-        lock.release()
-        if isinstance(error, sqlite3.Error):
-            raise as_store_error(error, path) from error
-        if isinstance(error, OSError):
-            raise store_error_of_system(error, path) from error
-        raise
+        return backup.restore(snapshot=str(snapshot.absolute()), path=str(path.absolute()), revision_bump=revision_bump)
+    except (Fault, OSError, sqlite3.Error) as error:
+        raise store_error(faults.fault_of(error, str(path)), path) from error
 
 
-def _make(path: Path, acknowledged: int) -> None:
-    """Make an empty database, whole or not at all."""
-    if acknowledged:
-        raise StoreCorrupt(
-            f"{path} is missing or empty, but revision {acknowledged} has been acknowledged. Restore a snapshot; "
-            f"or remove {beside(path, '.acknowledged').name} to begin with nothing"
+def write_snapshot(path: Path, rows: Sequence[Row], compact_revision: int) -> int:
+    """A snapshot of rows at hand. Blocks."""
+    try:
+        return backup.write_snapshot(str(path.absolute()), rows, compact_revision=compact_revision)
+    except (Fault, OSError, sqlite3.Error) as error:
+        raise store_error(faults.fault_of(error, str(path)), path) from error
+
+
+async def _load(process: StoreProcess) -> Index:
+    """The index of what the process finds sound."""
+    index: Index | None = None
+
+    def take(part: tuple[int, list[Any]]) -> None:
+        nonlocal index
+        compact_revision, entries = part
+        if index is None:
+            index = Index(compact_revision=compact_revision)
+        index.load(
+            Version(key, revision, create_revision, bool(deleted), expires_at, size)
+            for revision, key, size, create_revision, expires_at, deleted in entries
         )
-    path.unlink(missing_ok=True)
-    for leftover in ("-wal", "-shm"):  # of another database: SQLite would replay it into the new one
-        beside(path, leftover).unlink(missing_ok=True)
-    with new_file(path) as part, closing(connect(part)) as connection:
-        create_tables(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
 
-
-def _check_and_connect(path: Path, values: RecentValues, acknowledged: int) -> tuple[sqlite3.Connection, Index]:
-    # Checked through a connection that cannot write: even closing another one would move the write-ahead log of a
-    # damaged store into its database.
-    with closing(connect(path, mode="ro")) as reader:
-        index = load(reader, path, values, acknowledged=acknowledged)
-        lay_out_wal(path)
-        writer = connect(path)
-        (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise StoreError(
-                f"{path} is on a file system without shared memory maps: SQLite's {mode} mode is not enough"
-            )
-    return writer, index
+    await process.call("open", part=take)
+    assert index is not None
+    index.loaded()
+    return index

@@ -13,8 +13,8 @@ import random
 import sys
 from pathlib import Path
 
-from sampan.storage import sqlite, sqlite_log
-from sampan.storage.contract import KeyValue, StoreFull
+from sampan.storage import sqlite
+from sampan.storage.contract import KeyValue, StoreFailed, StoreFull
 from sampan.storage.engine import EmbeddedStore
 from sampan.storage.upkeep import UpkeepConfig
 
@@ -60,11 +60,18 @@ async def write(store: EmbeddedStore, writer: int) -> None:
 
 
 async def main(path: Path, checkpoint_bytes: int) -> None:
-    # Small, so that in a short life there are many checkpoints and compactions to be killed in.
-    sqlite_log._CHECKPOINT_BYTES = checkpoint_bytes
-    store = await sqlite.open_store(path=path, upkeep=UpkeepConfig(history_bytes=500_000), recent_bytes=200_000)
+    store = await sqlite.open_store(
+        path=path,
+        upkeep=UpkeepConfig(history_bytes=500_000),  # small, so that in a short life there is much to be killed in
+        recent_bytes=200_000,
+        disk_options={"checkpoint_bytes": checkpoint_bytes},
+    )
     say("open", await store.current_revision())
-    await asyncio.gather(*(write(store, writer) for writer in range(WRITERS)))
+    try:
+        await asyncio.gather(*(write(store, writer) for writer in range(WRITERS)))
+    except StoreFailed:  # the store's own process was killed
+        say("failed")
+        os._exit(1)
 
 
 if __name__ == "__main__":

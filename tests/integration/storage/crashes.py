@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -46,6 +48,8 @@ class Witness:
                 case ["full", key]:
                     del self.under_way[key]
                     self.full += 1
+                case ["failed"]:
+                    pass
                 case _:
                     raise AssertionError(f"the child said {line!r}")
 
@@ -83,15 +87,25 @@ async def _check_history(store: EmbeddedStore) -> None:
     assert sorted(state) == [kv.key for kv in (await store.range(prefix="")).items]
 
 
+class Kill(enum.Enum):
+    """Who is killed: the server dies with its store's process (as in a power cut), or before it, or after it."""
+
+    BOTH = enum.auto()
+    SERVER = enum.auto()
+    STORE = enum.auto()
+
+
 def start_child(path: Path, *, checkpoint_bytes: int = 300_000) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.integration.storage.crash_writer", str(path), str(checkpoint_bytes)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0, start_new_session=True)
 
 
-def run_and_kill(path: Path, *, after: float, checkpoint_bytes: int = 300_000) -> bytes:
+def run_and_kill(
+    path: Path, *, after: float, kill: Kill = Kill.BOTH, settle: bool = True, checkpoint_bytes: int = 300_000
+) -> bytes:
     """Let a child write for so many seconds, counted from its first word (0: from its first breath), and kill it.
 
-    Returns all that it said.
+    With `settle` nobody touches the files when this returns. Returns all that the child said.
     """
     child = start_child(path, checkpoint_bytes=checkpoint_bytes)
     assert child.stdout is not None
@@ -105,12 +119,38 @@ def run_and_kill(path: Path, *, after: float, checkpoint_bytes: int = 300_000) -
     while (left := deadline - time.monotonic()) > 0:
         if select.select([pipe], [], [], left)[0]:  # a full pipe would stop the child
             said += os.read(pipe, 65536)
-    child.kill()
+    _kill(child, kill, settle=settle)
     while rest := os.read(pipe, 65536):
         said += rest
     child.wait()
     child.stdout.close()
     return said
+
+
+def store_process_of(server: int) -> int | None:
+    for thread in Path(f"/proc/{server}/task").iterdir():
+        for process in (thread / "children").read_text().split():
+            return int(process)
+    return None
+
+
+def await_end(process: int) -> None:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < deadline, f"process {process} stays behind"
+        time.sleep(0.005)
+
+
+def _kill(child: subprocess.Popen[bytes], kill: Kill, *, settle: bool) -> None:
+    store = store_process_of(child.pid)
+    if kill is Kill.STORE and store is not None:
+        os.kill(store, signal.SIGKILL)
+    elif kill is Kill.SERVER:
+        child.kill()
+        if settle and store is not None:
+            await_end(store)
+    else:
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 async def check(path: Path, witness: Witness) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from sampan.storage import sqlite
 from sampan.storage.contract import StoreInUse
 
-from .crashes import Witness, check, run_and_kill, start_child
+from .crashes import Kill, Witness, await_end, check, run_and_kill, start_child, store_process_of
 
 ROUNDS = int(os.environ.get("SAMPAN_CRASH_ROUNDS", "20"))
 
@@ -27,7 +28,8 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
     for number in range(ROUNDS):
         # Mostly while writing; now and then before or while opening, which is when the last crash is recovered from.
         after = 0.0 if number % 10 == 9 else random.uniform(0.001, 0.3)
-        witness.hear(run_and_kill(path, after=after))
+        kill = random.choice([Kill.BOTH, Kill.BOTH, Kill.SERVER, Kill.STORE]) if after else Kill.BOTH
+        witness.hear(run_and_kill(path, after=after, kill=kill, settle=number % 2 == 0))
         if number % 2:
             await check(path, witness)
         else:  # on a copy: the next child shall find what this one left
@@ -40,6 +42,20 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
     assert witness.writes > ROUNDS
 
 
+async def test_the_stores_process_ends_with_its_server(tmp_path: Path) -> None:
+    child = start_child(tmp_path / "store.db")
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"open 1\n"
+    store_process = store_process_of(child.pid)
+    assert store_process is not None
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # meant for the server: the store outlives them
+        os.kill(store_process, number)
+    assert child.stdout.readline()
+    child.kill()
+    child.communicate()
+    await_end(store_process)
+
+
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     child = start_child(path)
@@ -50,6 +66,6 @@ async def test_a_second_process_is_refused(tmp_path: Path) -> None:
             await sqlite.open_store(path=path)
         assert refused.value.pid == child.pid
     finally:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
     await (await sqlite.open_store(path=path)).close()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sampan.storage import memory, sqlite
-from sampan.storage.backup import REVISION_BUMP
 from sampan.storage.contract import Compacted, StoreCorrupt, StoreError, StoreInUse
+from sampan.storage.sqlite import REVISION_BUMP
 
 
 async def test_a_snapshot_taken_under_load_is_one_moment(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_a_store_in_memory_can_be_kept(tmp_path: Path) -> None:
 async def test_nothing_is_overwritten(tmp_path: Path) -> None:
     store = await sqlite.open_store(path=tmp_path / "store.db")
     (tmp_path / "there").write_bytes(b"precious")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StoreError, match="there exists and is not overwritten"):
         await store.snapshot(path=tmp_path / "there")
     assert (tmp_path / "there").read_bytes() == b"precious"
     await store.snapshot(path=tmp_path / "snapshot")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sampan.storage import memory
-from sampan.storage.contract import Compacted, Store, StoreFailed, StoreFull
+from sampan.storage.contract import Compacted, Store, StoreError, StoreFailed, StoreFull
 from sampan.storage.engine import EmbeddedStore
 from sampan.storage.index import Index
 from sampan.storage.log import Row
 from sampan.storage.memory import MemoryLog
 from sampan.storage.upkeep import UpkeepConfig
 from sampan.storage.values import RecentValues
-from sampan.storage.worker import InlineWorker
 
 
 class Clock:
@@ -91,33 +91,24 @@ async def test_garbage_is_counted_right() -> None:
 
 
 class FailingLog(MemoryLog):
-    def __init__(self) -> None:
-        super().__init__()
-        self.failure: Callable[[], Exception] | None = None
+    failure: StoreError | None = None
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: list[Row], wanted: list[int], done: Callable[[Any, StoreError | None], None]) -> None:
         if self.failure is not None:
-            raise self.failure()
-        super().append(rows)
+            asyncio.get_running_loop().call_soon(done, None, self.failure)
+        else:
+            super().write(rows, wanted, done)
 
 
 async def open_failing() -> tuple[EmbeddedStore, FailingLog]:
-    log, worker = FailingLog(), InlineWorker()
-    store = EmbeddedStore(
-        log=log,
-        index=Index(),
-        values=RecentValues(max_bytes=0),
-        writer=worker,
-        reader=worker,
-        upkeep=UpkeepConfig(),
-    )
-    return store, log
+    log = FailingLog()
+    return EmbeddedStore(log=log, index=Index(), values=RecentValues(max_bytes=0), upkeep=UpkeepConfig()), log
 
 
 async def test_a_full_disk_changes_nothing_and_passes() -> None:
     store, log = await open_failing()
     first = await store.create(key="/a", value=b"1")
-    log.failure = lambda: StoreFull("full")
+    log.failure = StoreFull("full")
     async with store.watch(prefix="/") as watch:
         answers = await asyncio.gather(
             store.create(key="/b", value=b""),
@@ -138,7 +129,7 @@ async def test_a_full_disk_changes_nothing_and_passes() -> None:
 async def test_a_failed_disk_ends_writing_but_not_reading() -> None:
     store, log = await open_failing()
     first = await store.create(key="/a", value=b"1")
-    log.failure = lambda: OSError("I/O error")
+    log.failure = StoreFailed("I/O error")
     with pytest.raises(StoreFailed, match="I/O error"):
         await store.create(key="/b", value=b"")
     log.failure = None

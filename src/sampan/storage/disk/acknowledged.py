@@ -11,11 +11,9 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from pathlib import Path
-from typing import Self
 from zlib import crc32
 
-from sampan.storage.contract import StoreCorrupt
+from sampan.storage.disk.faults import CORRUPT, Fault
 
 _SLOT = struct.Struct("<QI4x")  # revision, checksum
 _SLOTS = 2  # written in turn, so that one is whole whenever the process dies
@@ -28,7 +26,7 @@ class Acknowledged:
         self._memory: mmap.mmap | None = memory
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: str) -> Acknowledged:
         """Open the file, or make it. Its revision is 0 when it is new."""
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -40,9 +38,10 @@ class Acknowledged:
                 os.fsync(handle)  # the blocks are there from now on: a full disk cannot hurt
             revisions = _read(content) if len(content) == size else [-1]
             if max(revisions) < 0:
-                raise StoreCorrupt(
+                raise Fault(
+                    CORRUPT,
                     f"{path} is damaged, so it cannot be told whether the database beside it is complete. "
-                    "Restore a snapshot; or remove that file to go on with what the database holds"
+                    "Restore a snapshot; or remove that file to go on with what the database holds",
                 )
             oldest = revisions.index(min(revisions))
             return cls(revision=max(revisions), turn=oldest, memory=mmap.mmap(handle, size))

@@ -7,11 +7,8 @@ the rows that stayed below that count and sum up to, so that a lost one is notic
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
+from urllib.parse import quote
 from zlib import crc32
-
-from sampan.storage.contract import StoreCorrupt, StoreError, StoreFailed, StoreFull
-from sampan.storage.log import Row
 
 APPLICATION_ID = 0x53616D70
 FORMAT = 1
@@ -39,12 +36,19 @@ SET_META = (
     "crc = excluded.crc"
 )
 
-Cell = int | str | bytes
+Row = tuple[int, str, bytes, int, int, int]
+"""revision, key, value, create_revision, expires_at, deleted: one write."""
+
+Entry = tuple[int, str, int, int, int, int]
+"""A row with the size of its value in place of it."""
+
+Cells = tuple[int, str, bytes, int, int, int, int]
+"""A row as it lies in the table: with its checksum."""
 
 
-def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
+def connect(path: str, *, mode: str = "rw") -> sqlite3.Connection:
     """A connection in autocommit, to be handed from one thread to another."""
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    uri = f"file:{quote(path)}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
@@ -62,35 +66,19 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def row_cells(row: Row) -> tuple[Cell, ...]:
-    return (*row[:5], int(row.deleted), _crc(row.value, *row[:2], *row[3:5], int(row.deleted)))
+def cells_of(row: Row) -> Cells:
+    return (*row, _row_crc(*row))
 
 
-def row_from(cells: tuple[Cell, ...]) -> Row | None:
-    """The row, unless it is not what was written."""
-    revision, key, value, create_revision, expires_at, deleted, crc = cells
-    if not isinstance(value, bytes) or _crc(value, revision, key, create_revision, expires_at, deleted) != crc:
-        return None
-    return Row(revision, key, value, create_revision, expires_at, bool(deleted))  # type: ignore[arg-type]
+def is_sound(cells: Cells) -> bool:
+    """Whether this is what was written. Damaged cells may have any type."""
+    return isinstance(cells[2], bytes) and _row_crc(*cells[:6]) == cells[6]
 
 
 def meta_cells(compact_revision: int, kept_count: int, kept_sum: int) -> tuple[int, int, int, int]:
-    return compact_revision, kept_count, kept_sum, _crc(b"meta", compact_revision, kept_count, kept_sum)
+    checksum = crc32(repr((compact_revision, kept_count, kept_sum)).encode())
+    return compact_revision, kept_count, kept_sum, checksum
 
 
-def as_store_error(error: sqlite3.Error, path: Path, *, committing: bool = False) -> StoreError:
-    extended = getattr(error, "sqlite_errorcode", 0)
-    code = extended & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFull(f"no space left for {path}: nothing was written")
-    # SQLite's index of its write-ahead log has no room either. In a commit this comes after the data has gone to disk:
-    # then nobody can say that nothing was written.
-    if extended == sqlite3.SQLITE_IOERR_SHMSIZE and not committing:
-        return StoreFull(f"no space left for {path}")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error):
-        return StoreCorrupt(f"{path} is damaged: {error}")
-    return StoreFailed(f"{path}: {error} ({getattr(error, 'sqlite_errorname', 'unknown error')})")
-
-
-def _crc(value: bytes, *cells: Cell) -> int:
-    return crc32(repr(cells).encode(), crc32(value))
+def _row_crc(revision: int, key: str, value: bytes, create_revision: int, expires_at: int, deleted: int) -> int:
+    return crc32(repr((revision, key, create_revision, expires_at, deleted)).encode(), crc32(value))
