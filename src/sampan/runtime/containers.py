@@ -118,7 +118,10 @@ class Containers:
         starter = conmon.Starter(argv, folder)
         node.tree.add(sandbox.record.infra_cgroup, starter.child.pid, tracking_only=True)
         starter.go()
-        record.pid = await starter.pid()
+        try:
+            record.pid = await starter.pid()
+        except StartError as error:
+            raise StartError(_start_message(str(error), folder)) from None
         record.pid_started = process.start_time(record.pid)
         await conmon.let_go(oci, node.config.oci_root, record.id)
         record.started_at = node.now()
@@ -306,6 +309,15 @@ class Containers:
         if container.record.phase is not Phase.RUNNING:
             raise NotRunning(f"container {container_id} is not running")
         conmon.reopen_log(self._node.folder(container))
+
+
+def _start_message(reason: str, folder: str) -> str:
+    """With the command, which not every OCI runtime names."""
+    with open(f"{folder}/config.json", "rb") as file:
+        command = msgspec.json.decode(file.read())["process"]["args"][0]
+    if command not in reason:
+        reason = f'exec: "{command}": {reason}'
+    return f"OCI runtime create failed: {reason}"
 
 
 def swap_limits(node: Node) -> bool:

@@ -16,6 +16,8 @@ import socket
 import struct
 import termios
 
+import msgspec
+
 from sampan.runtime import conmon, process
 from sampan.runtime.contract import ByteReader, ByteWriter, ProcessStream
 from sampan.runtime.errors import ExecTimeout, InvalidArgument, NotRunning, RuntimeFault, StartError
@@ -39,14 +41,20 @@ class _Call:
             raise InvalidArgument("no command to execute")
         oci = node.oci(container.record.handler)
         base = f"{node.folder(container)}/exec/{secrets.token_hex(6)}"
-        self.pid_file, self.log = f"{base}.pid", f"{base}.log"
+        self.pid_file, self.log, self.process_file = f"{base}.pid", f"{base}.log", f"{base}.json"
         self.socket_path = os.path.join(node.config.run, f"{secrets.token_hex(8)}.tty") if tty else ""
-        self._name = oci.name
+        self.relays_terminal = oci.name == "runc"
         command = [oci.path, "--root", node.config.oci_root, "--log", self.log, "--log-format", "text", "exec"]
         command += ["--pid-file", self.pid_file]
-        if tty:
-            command += ["--tty", "--console-socket", self.socket_path, "--env", "TERM=xterm"]
-        self.argv = [*command, container_id, *argv]
+        if not tty:
+            self.argv = [*command, container_id, *argv]
+            return
+        _write_process(f"{node.folder(container)}/config.json", self.process_file, argv)
+        command += ["--process", self.process_file]
+        if oci.name == "runc":  # takes no console socket unless it leaves its command behind
+            self.argv = ["setsid", "--ctty", *command, container_id]
+        else:
+            self.argv = [*command, "--console-socket", self.socket_path, container_id]
 
     def pid(self) -> int:
         """Of the command on the host; 0 before it runs."""
@@ -77,12 +85,22 @@ class _Call:
             raise StartError(f"OCI runtime exec failed: {reason}")
 
     def clean(self) -> None:
-        for path in (self.pid_file, self.log, self.socket_path):
+        for path in (self.pid_file, self.log, self.process_file, self.socket_path):
             if path:
                 try:
                     os.unlink(path)
                 except FileNotFoundError:
                     pass
+
+
+def _write_process(config_path: str, path: str, argv: list[str]) -> None:
+    """The container's own process with another command, and a terminal."""
+    with open(config_path, "rb") as file:
+        spec = msgspec.json.decode(file.read())["process"]
+    env = [entry for entry in spec["env"] if not entry.startswith("TERM=")]
+    spec |= {"args": argv, "terminal": True, "env": [*env, "TERM=xterm"]}
+    with open(path, "wb") as file:
+        file.write(msgspec.json.encode(spec))
 
 
 async def exec_sync(node: Node, container_id: str, argv: list[str], timeout: float) -> ExecResult:
@@ -104,7 +122,9 @@ async def exec_sync(node: Node, container_id: str, argv: list[str], timeout: flo
             code = await child.wait()
         await asyncio.wait(outputs, timeout=_DRAIN)
         call.check(code)
-        stdout, stderr = (task.result() if task.done() else b"" for task in outputs)
+        for task in outputs:
+            task.cancel()
+        stdout, stderr = await asyncio.gather(*outputs)
         return ExecResult(stdout=stdout, stderr=stderr, exit_code=code)
     except TimeoutError:
         raise ExecTimeout(f'command timed out: "{" ".join(argv)}" timed out after {timeout:g}s') from None
@@ -172,7 +192,11 @@ class ExecStream(ProcessStream):
 
 async def exec_stream(node: Node, container_id: str, argv: list[str], *, tty: bool, stdin: bool) -> ProcessStream:
     call = _Call(node, container_id, argv, tty=tty)
-    return await _with_terminal(call, stdin=stdin) if tty else _with_pipes(call, stdin=stdin)
+    if not tty:
+        return _with_pipes(call, stdin=stdin)
+    if call.relays_terminal:
+        return _with_relayed_terminal(call, stdin=stdin)
+    return await _with_terminal(call, stdin=stdin)
 
 
 def _with_pipes(call: _Call, *, stdin: bool) -> ExecStream:
@@ -224,6 +248,23 @@ async def _with_terminal(call: _Call, *, stdin: bool) -> ExecStream:
         finally:
             accepting.cancel()
             ending.cancel()
+    return _on_terminal(call, child, master, stdin=stdin)
+
+
+def _with_relayed_terminal(call: _Call, *, stdin: bool) -> ExecStream:
+    """A terminal of ours, between which and the command's the runtime passes everything on."""
+    master, slave = os.openpty()
+    try:
+        child = process.spawn(call.argv, stdin=slave, stdout=slave, stderr=slave, new_session=False)
+    except BaseException:
+        os.close(master)
+        raise
+    finally:
+        os.close(slave)
+    return _on_terminal(call, child, master, stdin=stdin)
+
+
+def _on_terminal(call: _Call, child: process.Child, master: int, *, stdin: bool) -> ExecStream:
     reader = FdReader(os.dup(master))
     writer = TerminalWriter(os.dup(master)) if stdin else None
     return ExecStream(call, child, writer, reader, None, master)

@@ -119,12 +119,13 @@ class Child:
 def spawn(
     argv: Sequence[str], *, cwd: str | None = None, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL, stderr: int = subprocess.DEVNULL, pass_fds: Sequence[int] = (),
+    new_session: bool = True,
 ) -> Child:  # fmt: skip
     """In a session of its own: a Ctrl-C for us is none for it. (Python uses vfork here: about half a millisecond.)"""
     return Child(
         subprocess.Popen(
             list(argv), cwd=cwd, env=env or CLEAN_ENV, stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds,
-            start_new_session=True,
+            start_new_session=new_session,
         )
     )  # fmt: skip
 

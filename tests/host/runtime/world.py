@@ -17,8 +17,8 @@ from sampan.runtime.oci import HostRuntime
 
 BUSYBOX = "/bin/busybox"
 APPLETS = """
-sh sleep cat ls ps id echo hostname true false env mount stat touch head tail grep nc stty dd kill ip mkdir rm df sync seq
-ln chmod wc sysctl ipcs httpd wget test tty readlink
+sh sleep cat ls ps id echo hostname true false env mount stat touch head tail grep nc stty dd kill ip mkdir rm df sync
+seq ln chmod wc sysctl ipcs httpd wget test tty readlink
 """
 
 
@@ -57,6 +57,9 @@ class World:
 
     async def restart(self) -> None:
         await self.runtime.close()
+        await self.restart_closed()
+
+    async def restart_closed(self) -> None:
         self.runtime = self.new_runtime()
         await self.runtime.start()
 

@@ -61,9 +61,9 @@ def build_spec(
     seccomp: dict[str, Any] | None,
 ) -> dict[str, Any]:  # fmt: skip
     security = config.security
-    user: dict[str, Any] = {"uid": identity.uid, "gid": identity.gid}
-    if identity.groups:
-        user["additionalGids"] = identity.groups
+    # The primary group is listed as well: else a process that changes it would get rid of what is denied to it.
+    groups = sorted({identity.gid, *identity.groups})
+    user: dict[str, Any] = {"uid": identity.uid, "gid": identity.gid, "additionalGids": groups}
     process: dict[str, Any] = {
         "terminal": config.tty, "user": user, "args": command_line(config, image),
         "env": environment(config, image, place.hostname, identity),
