@@ -25,6 +25,7 @@ def own_namespace(tmp_path: Path) -> Iterator[Path]:
     namespaces.enter(path)
     with links.open_rtnl() as rtnl:
         rtnl.call(links.set_up(1))
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("0")  # a new namespace takes the machine's value
     try:
         yield path
     finally:
