@@ -14,7 +14,15 @@ from sampan.api.errors import ServiceUnavailable
 from sampan.apiserver.chain import Chain, error_reply
 from sampan.apiserver.contracts import User
 from sampan.apiserver.request import Answer, Reply, Request, Stream
-from sampan.client.transport import Headers, Query, RequestTimeout, Response, StreamResponse, Upgraded, UpgradeRefused
+from sampan.client.transport import (
+    Query,
+    RequestHeaders,
+    RequestTimeout,
+    Response,
+    StreamResponse,
+    Upgraded,
+    UpgradeRefused,
+)
 
 
 class InProcessTransport:
@@ -29,7 +37,7 @@ class InProcessTransport:
         path: str,
         *,
         query: Query | None = None,
-        headers: Headers | None = None,
+        headers: RequestHeaders | None = None,
         body: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:
@@ -54,7 +62,7 @@ class InProcessTransport:
         path: str,
         *,
         query: Query | None = None,
-        headers: Headers | None = None,
+        headers: RequestHeaders | None = None,
         body: bytes | None = None,
     ) -> AbstractAsyncContextManager[StreamResponse]:
         return self._stream(self._request(method, path, query, headers, body))
@@ -73,7 +81,7 @@ class InProcessTransport:
         path: str,
         *,
         query: Query | None = None,
-        headers: Headers | None = None,
+        headers: RequestHeaders | None = None,
         subprotocols: Sequence[str] = (),
     ) -> Upgraded:
         """Components inside the server do not exec into Pods: they would speak HTTP to do so."""
@@ -83,11 +91,11 @@ class InProcessTransport:
         """Nothing to let go of: the chain is the server's."""
 
     def _request(
-        self, method: str, path: str, query: Query | None, headers: Headers | None, body: bytes | None
+        self, method: str, path: str, query: Query | None, headers: RequestHeaders | None, body: bytes | None
     ) -> Request:
         sent = {"user-agent": self._user_agent}
         if headers:
-            sent.update((k.lower(), v) for k, v in headers.items())
+            sent.update((k.lower(), v if isinstance(v, str) else ", ".join(v)) for k, v in headers.items())
         asked = {k: [v] if isinstance(v, str) else list(v) for k, v in query.items()} if query else {}
         # The chain looks for names in the query's text before it takes it apart.
         names = "&".join(f"{name}=" for name in asked)
