@@ -30,12 +30,20 @@ CLUSTER: tuple[Row, ...] = (
     Row("node-ipam-controller", "node_ipam.controller:NodeIpam", "node-controller"),
     Row("serviceaccount-controller", "service_account.controller:ServiceAccounts", "service-account-controller"),
     Row("root-ca-certificate-publisher-controller", "root_ca.controller:RootCa", "root-ca-cert-publisher"),
+    Row("namespace-controller", "namespace.controller:Namespaces", "namespace-controller"),
 )
 
 WORKLOADS: tuple[Row, ...] = ()
 
 # The garbage collector is last: it follows what the others follow through their informers.
-LAST: tuple[Row, ...] = ()
+LAST: tuple[Row, ...] = (
+    Row(
+        "garbage-collector-controller",
+        "garbage.controller:GarbageCollector",
+        "generic-garbage-collector",
+        "garbage-collector-controller",
+    ),
+)
 
 
 def rows() -> tuple[Row, ...]:
