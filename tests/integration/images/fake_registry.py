@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -23,6 +24,7 @@ class FakeRegistry:
     ranges: bool = True
     head_digest: bool = True
     too_many: int = 0  # answers of 429 to give first
+    tls: ssl.SSLContext | None = None
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     host: str = ""
     _runner: web.AppRunner | None = None
@@ -32,7 +34,7 @@ class FakeRegistry:
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
         assert self._runner.addresses
         self.host = f"127.0.0.1:{self._runner.addresses[0][1]}"

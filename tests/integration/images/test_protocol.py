@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import os
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sampan.runtime.errors import ImagePullError
 from sampan.runtime.images.store import LocalImageStore
@@ -129,3 +135,55 @@ async def test_https_spoken_to_plain_http(fake: FakeRegistry, store: LocalImageS
     (folder / "hosts.toml").write_text(f'server = "https://{fake.host}"\n')
     with pytest.raises(ImagePullError, match="http: server gave HTTP response to HTTPS client"):
         await store.pull(f"{fake.host}/app:1")
+
+
+def certificate(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> ssl.SSLContext:
+    """A server's context with a certificate that signed itself; the certificate is `ca.crt` in the folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "registry")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=10))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir(exist_ok=True)
+    (folder / "ca.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.crt", folder / "key")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("made", "settings", "why"),
+    [
+        ({}, "", "x509: certificate signed by unknown authority"),
+        ({}, 'ca = "ca.crt"', ""),
+        ({}, "skip_verify = true", ""),
+        ({"days": -1}, 'ca = "ca.crt"', "x509: certificate has expired or is not yet valid"),
+        ({"address": "127.0.0.2"}, 'ca = "ca.crt"', r"x509: certificate is not valid for 127\.0\.0\.1"),
+    ],
+)
+async def test_certificates(
+    store: LocalImageStore, tmp_path: Path, made: dict[str, object], settings: str, why: str
+) -> None:
+    three_layers(tmp_path / "layout")
+    folder = tmp_path / "certs.d/_default"
+    folder.mkdir(parents=True)
+    async with FakeRegistry(tmp_path / "layout", tls=certificate(folder, **made)) as fake:  # type: ignore[arg-type]
+        (folder / "hosts.toml").write_text(f'server = "https://{fake.host}"\n{settings}\n')
+        if not why:
+            assert (await store.pull("registry.invalid/app:1")).repo_tags
+            return
+        with pytest.raises(ImagePullError, match=f"tls: failed to verify certificate: {why}"):
+            await store.pull("registry.invalid/app:1")
