@@ -6,12 +6,13 @@ import secrets
 from typing import Any
 from uuid import uuid4
 
-from sampan.api.errors import BadRequest, already_exists, invalid
+from sampan.api.errors import BadRequest, FieldError, already_exists, invalid
 from sampan.apiserver import managed
 from sampan.apiserver.bodies import read_object
 from sampan.apiserver.handlers.answers import answer_object, answer_stored
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.options import WriteOptions, write_options
+from sampan.apiserver.registry import meta
 from sampan.apiserver.request import Answer
 from sampan.storage.contract import KeyExists, KeyValue
 
@@ -30,8 +31,7 @@ async def create(context: Context) -> Answer:
 
 async def create_object(context: Context, obj: Any, options: WriteOptions, *, owned: bool = False) -> Answer:
     """Also the way of a PUT or an apply to a name that is not there. `owned`: managedFields are settled."""
-    meta = obj.metadata
-    generated = bool(meta.generateName) and not meta.name
+    generated = bool(obj.metadata.generateName) and not obj.metadata.name
     if not generated:
         kv = await _store(context, obj, options, owned=owned)
     else:
@@ -52,28 +52,28 @@ async def _store(
 ) -> KeyValue | None:
     """Everything between the decoded body and the store. None: a dry run, or (`may_fail`) the name is taken."""
     core, endpoint = context.core, context.endpoint
-    meta, strategy = obj.metadata, endpoint.strategy
-    if meta.resourceVersion:
+    fields, strategy = obj.metadata, endpoint.strategy
+    if fields.resourceVersion:
         raise BadRequest("resourceVersion should not be set on objects to be created")
     obj.kind, obj.apiVersion = endpoint.info.kind, endpoint.info.api_version
-    meta.uid = str(uuid4())
-    meta.creationTimestamp = core.timestamp()
-    meta.deletionTimestamp = meta.deletionGracePeriodSeconds = meta.selfLink = None
+    fields.uid = str(uuid4())
+    fields.creationTimestamp = core.timestamp()
+    fields.deletionTimestamp = fields.deletionGracePeriodSeconds = fields.selfLink = None
     endpoint.default(obj)
     strategy.prepare_for_create(obj, context.write_context(dry_run=options.dry_run))
     if not owned:
         managed.on_create(context, obj)
-    attributes = context.attributes("CREATE", obj=obj, name=meta.name or "", dry_run=options.dry_run, options=options)
+    attributes = context.attributes("CREATE", obj=obj, name=fields.name or "", dry_run=options.dry_run, options=options)
     await core.admission.mutate(attributes)
     obj = attributes.object
-    if errors := strategy.validate(obj):
-        raise invalid(endpoint.info.kind, meta.name or "", errors, group=endpoint.info.group)
+    if errors := strategy.validate(obj) or _unaddressable(context, obj):
+        raise invalid(endpoint.info.kind, fields.name or "", errors, group=endpoint.info.group)
     await core.admission.validate(attributes)
     context.request.warnings += strategy.warnings(obj, None)
-    key = endpoint.key(context.namespace, meta.name)
+    key = endpoint.key(context.namespace, fields.name)
     if options.dry_run:
         if key in endpoint.cache.objects:
-            raise already_exists(endpoint.info.resource, meta.name, group=endpoint.info.group)
+            raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
         return None
     try:
         return await core.store.create(
@@ -82,7 +82,17 @@ async def _store(
     except KeyExists:
         if may_fail:
             return None
-        raise already_exists(endpoint.info.resource, meta.name, group=endpoint.info.group) from None
+        raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group) from None
+
+
+def _unaddressable(context: Context, obj: Any) -> list[FieldError]:
+    """A name that no path can hold, whatever the kind thinks of names."""
+    name = obj.metadata.name
+    if name and name not in (".", "..") and "/" not in name and "%" not in name:
+        return []
+    return meta.validate_object_meta(
+        obj.metadata, namespaced=context.endpoint.info.namespaced, name_rule=meta.path_name
+    )
 
 
 def generate_name(prefix: str) -> str:
