@@ -18,6 +18,7 @@ from sampan.client.codec import key_of
 from sampan.client.informer import Informer
 from sampan.network.contract import NetworkError
 from sampan.proxy.config import ProxyConfig
+from sampan.proxy.health_ports import HealthPorts, health_of
 from sampan.proxy.kernel import Kernel
 from sampan.proxy.model import SERVICE_NAME, Backend, ServicePort, service_ports
 from sampan.proxy.render import Fragment, fragment
@@ -57,6 +58,7 @@ class ServiceProxy:
         self._clock = clock or RealClock()
         self._table = ServiceTable(config.name, config.cluster_range, config.service_range)
         self._known: dict[str, list[ServicePort]] = {}
+        self._health = HealthPorts()
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
         self.synced = asyncio.Event()  # the rules in force are those of the last event seen
@@ -77,6 +79,12 @@ class ServiceProxy:
 
     async def run(self) -> None:
         """Until cancelled; the rules stay."""
+        try:
+            await self._follow()
+        finally:
+            self._health.close()
+
+    async def _follow(self) -> None:
         await self._services.wait_for_sync()
         await self._slices.wait_for_sync()
         await self._step({key_of(service) for service in self._services.store}, write_whole=True)
@@ -112,6 +120,8 @@ class ServiceProxy:
         if write_whole:
             await self._write_whole()
         await self._forget(before, after)
+        for key, ports in after.items():
+            await self._health.tell(key, health_of(self._services.store.by_key(key), ports))
         if not self._dirty:
             self.synced.set()
 

@@ -147,6 +147,34 @@ async def test_external_policy_local_shows_the_real_client(network: LocalNetwork
     namespaces.remove(Path(outside))
 
 
+async def test_a_load_balancer_is_told_where_endpoints_are(network: LocalNetwork) -> None:
+    (here,) = await pods(network, 1)
+    spec = {"type": "LoadBalancer", "node_port": 30080, "externalTrafficPolicy": "Local", "healthCheckNodePort": 30555}
+    api = new_api()
+    api.add(service("web", VIP, **spec), endpoint_slice("web", endpoint(here.ip), port=8080))
+    slices = api.client().resource(type(endpoint_slice("x")))
+
+    async def told() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", 30555)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        return said
+
+    async with RunningProxy(api) as running:
+        said = await told()
+        assert said.startswith(b"HTTP/1.1 200 OK")
+        assert b'"localEndpoints": 1' in said
+        await slices.update(endpoint_slice("web", endpoint("10.244.1.2", node="node-1"), port=8080))
+        await running.settle()
+        assert (await told()).startswith(b"HTTP/1.1 503 ")
+        await api.client().resource(type(service("x", VIP))).delete("web", namespace="default")
+        await running.settle()
+        with pytest.raises(ConnectionRefusedError):
+            await told()
+    await network.teardown()
+
+
 async def test_internal_policy_local_stays_on_the_node(network: LocalNetwork) -> None:
     here, away = await pods(network, 2)
     servers = [await serve(pod.netns_path, 8080, pod.id) for pod in (here, away)]
