@@ -55,6 +55,11 @@ def test_a_hosts_file_in_order() -> None:
     assert (last.base, last.namespace, last.upstream) == ("https://registry-1.docker.io/v2", "", True)
 
 
+def test_the_hub_by_its_name() -> None:
+    (found,) = parse({"server": "https://docker.io"}, "docker.io", Path("/certs"))
+    assert (found.base, found.namespace) == ("https://registry-1.docker.io/v2", "")
+
+
 @pytest.mark.parametrize("folder", ["r.example_5000_", "r.example:5000", "_default"])
 def test_where_a_hosts_file_may_be(folder: str, tmp_path: Path) -> None:
     (tmp_path / folder).mkdir()
