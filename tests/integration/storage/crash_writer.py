@@ -60,12 +60,16 @@ async def write(store: EmbeddedStore, writer: int) -> None:
 
 
 async def main(path: Path, checkpoint_bytes: int) -> None:
-    store = await sqlite.open_store(
-        path=path,
-        upkeep=UpkeepConfig(history_bytes=500_000),  # small, so that in a short life there is much to be killed in
-        recent_bytes=200_000,
-        disk_options={"checkpoint_bytes": checkpoint_bytes},
-    )
+    try:
+        store = await sqlite.open_store(
+            path=path,
+            upkeep=UpkeepConfig(history_bytes=500_000),  # small, so that in a short life there is much to be killed in
+            recent_bytes=200_000,
+            disk_options={"checkpoint_bytes": checkpoint_bytes},
+        )
+    except StoreFull:
+        say("cannot open")
+        return
     say("open", await store.current_revision())
     try:
         await asyncio.gather(*(write(store, writer) for writer in range(WRITERS)))

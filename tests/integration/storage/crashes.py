@@ -48,7 +48,7 @@ class Witness:
                 case ["full", key]:
                     del self.under_way[key]
                     self.full += 1
-                case ["failed"]:
+                case ["failed"] | ["cannot", "open"]:
                     pass
                 case _:
                     raise AssertionError(f"the child said {line!r}")

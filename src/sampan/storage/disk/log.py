@@ -52,6 +52,7 @@ class SqliteLog:
         self._lock = Lock.take(path + ".lock", of=path, owner=owner)
         self._acknowledged: Acknowledged | None = None
         self._connection: sqlite3.Connection | None = None
+        self._laid_out = False
         self._written = 0  # bytes since the last checkpoint, about
         self._checkpoint: threading.Thread | None = None
 
@@ -77,7 +78,6 @@ class SqliteLog:
                     yield meta[0], entries
                     entries = []
             yield meta[0], entries
-            _lay_out_wal(self._path)
             self._connection = self._connect()
         acknowledged.advance(last)
 
@@ -123,10 +123,15 @@ class SqliteLog:
             raise fault_of(error, path) from error
 
     def tidy(self) -> None:
-        """To be called when nobody waits: moves the write-ahead log into the database when it has grown.
+        """To be called when nobody waits: lays out the write-ahead log, moves it into the database when it has grown.
 
-        Most of it beside the writer, the rest here: the log starts over only when nothing is left in it.
+        Most of that beside the writer, the rest here: the log starts over only when nothing is left in it.
         """
+        if self._connection is None:
+            return
+        if not self._laid_out:
+            self._laid_out = True
+            _lay_out_wal(self._path)
         if self._written < self._checkpoint_bytes:
             return
         if self._checkpoint is None:
@@ -161,6 +166,7 @@ class SqliteLog:
             )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA cache_size = -1000")  # kilobytes: it appends, and hardly looks back
         return connection
 
     def _transact(self, work: Callable[[sqlite3.Connection], object], *, explicit: bool = True) -> None:

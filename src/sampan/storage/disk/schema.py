@@ -7,7 +7,6 @@ the rows that stayed below that count and sum up to, so that a lost one is notic
 from __future__ import annotations
 
 import sqlite3
-from urllib.parse import quote
 from zlib import crc32
 
 APPLICATION_ID = 0x53616D70
@@ -48,7 +47,8 @@ Cells = tuple[int, str, bytes, int, int, int, int]
 
 def connect(path: str, *, mode: str = "rw") -> sqlite3.Connection:
     """A connection in autocommit, to be handed from one thread to another."""
-    uri = f"file:{quote(path)}?mode={mode}"
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    uri = f"file:{quoted}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")

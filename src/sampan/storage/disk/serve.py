@@ -12,12 +12,12 @@ import signal
 import threading
 from collections.abc import Callable
 from io import BufferedReader, FileIO
-from typing import TYPE_CHECKING
 
 from sampan.storage.disk.faults import Fault, fault_of
 from sampan.storage.disk.log import SqliteLog
 from sampan.storage.disk.wire import FAULT, LENGTH, PART, RESULT, pack
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import marshal
 import struct
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Request = tuple[int, str, tuple[Any, ...]]
+    Answer = tuple[int, int, Any]
 
 PART, RESULT, FAULT = 0, 1, 2
-
-Request = tuple[int, str, tuple[Any, ...]]
-Answer = tuple[int, int, Any]
 
 LENGTH = struct.Struct("<I")
 _VERSION = 2  # later ones look for equal objects to share: slower, and there are none
