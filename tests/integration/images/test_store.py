@@ -414,7 +414,7 @@ async def test_a_layer_that_was_not_yet_on_disk_when_the_power_went(store: Local
     store.snapshots.take_away(chain)
     path = store.snapshots.begin(chain)
     (path / "f").write_text("")
-    store.snapshots.commit(chain, "sha256:x", 0)
+    store.snapshots.commit(chain, "sha256:x", 0, 1)
     assert store.snapshots.record(chain) is not None
     store.snapshots._boot = "another boot"
     assert store.snapshots.record(chain) is None
@@ -519,3 +519,12 @@ def test_the_commands_say_what_is_wrong(tmp_path: Path) -> None:
     assert "Traceback" not in out
     assert sampan(root, "save", "-o", str(tmp_path / "x.tar"), "none")[0] == 1
     assert not (tmp_path / "x.tar").exists()
+
+
+async def test_what_the_images_take(store: LocalImageStore, tmp_path: Path) -> None:
+    before = await store.fs_info()
+    await one(store, tmp_path, "t/a", b"x" * 10_000)
+    after = await store.fs_info()
+    assert (before.used_bytes, before.used_inodes) == (0, 0)
+    assert after.used_bytes > 10_000
+    assert after.used_inodes == 1

@@ -117,16 +117,17 @@ def _endpoint(url: str, table: dict[str, Any], registry: str, folder: Path) -> E
     split = urlsplit(url)
     if split.scheme not in ("http", "https") or not split.netloc:
         raise ValueError(f"invalid host {url!r}")
+    host = _UPSTREAM.get(split.netloc, split.netloc)  # as containerd: docker.io stands for where its registry is
     path = split.path.rstrip("/")
     if not table.get("override_path") and not path.endswith("/v2"):
         path += "/v2"
-    upstream = split.netloc in (registry, _UPSTREAM.get(registry))
+    upstream = host in (registry, _UPSTREAM.get(registry))
     capabilities = frozenset(table.get("capabilities") or _ALL)
     if not capabilities <= _ALL:
         raise ValueError(f"unknown capability {min(capabilities - _ALL)!r}")
     return Endpoint(
-        base=f"{split.scheme}://{split.netloc}{path}",
-        host=split.netloc,
+        base=f"{split.scheme}://{host}{path}",
+        host=host,
         capabilities=capabilities,
         namespace="" if upstream else registry,
         upstream=upstream,

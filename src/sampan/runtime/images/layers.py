@@ -69,7 +69,7 @@ class LayerUnpacker:
             )  # fmt: skip
         if result.diff_id != diff_id:
             raise UnpackError(f'wrong diff id calculated on extraction "{result.diff_id}"')
-        await blocking(self._snapshots.commit, own, diff_id, result.size)
+        await blocking(self._snapshots.commit, own, diff_id, result.size, result.entries)
 
     def _bounded(self) -> Limits:
         """No layer may take the whole disk with it."""

@@ -71,7 +71,7 @@ async def pull(
             target = await registry.resolve()
         except ImagePullError as e:
             raise _reworded(e, f'{wrapped}: failed to resolve reference "{ref}"') from e
-        known = await blocking(_known, parts, ref, target.digest)
+        known = await blocking(_known, parts, ref, target.digest, lease)
         if known is None:
             known = await _fetch(registry, target, parts, lease, platform, now, tell)
         image_id, record = known
@@ -200,13 +200,17 @@ def image_record(
     )
 
 
-def _known(parts: Parts, ref: Reference, digest: str) -> tuple[str, ImageRecord] | None:
+def _known(parts: Parts, ref: Reference, digest: str, lease: Lease) -> tuple[str, ImageRecord] | None:
     """The image, if it is here as a whole under this digest already (the name may be new to it)."""
     state = parts.index.read()
     for found, record in state.images.items():
         if record.manifest.digest != digest and state.digests.get(ref.with_digest(digest)) != found:
             continue
-        if all(parts.snapshots.record(chain) is not None for chain in record.chain):
+        blobs = [found, record.manifest.digest, *record.layers]
+        lease.add([*blobs, *record.chain])  # somebody may be removing it right now
+        if all(parts.snapshots.record(chain) is not None for chain in record.chain) and all(
+            parts.content.has(blob) for blob in blobs
+        ):
             return found, record
     return None
 

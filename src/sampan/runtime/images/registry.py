@@ -22,7 +22,7 @@ from sampan.runtime.images.auth import Authorizer, serves
 from sampan.runtime.images.blocking import blocking
 from sampan.runtime.images.content import DigestMismatch, hash_of
 from sampan.runtime.images.faults import Denied, NotInRegistry, RegistryError, broken_body, network_fault, status_fault
-from sampan.runtime.images.hosts import Endpoint, endpoints
+from sampan.runtime.images.hosts import Endpoint, endpoints, is_local
 from sampan.runtime.images.manifest import INDEXES, MANIFESTS, MAX_DOCUMENT, Descriptor
 from sampan.runtime.images.reference import BadReference, Reference, check_digest
 from sampan.runtime.records import AuthConfig
@@ -290,6 +290,6 @@ async def _said(response: aiohttp.ClientResponse) -> bytes:
 def _environment_proxy(url: str) -> str | None:
     split = urlsplit(url)
     proxies = getproxies()
-    if split.scheme not in proxies or proxy_bypass(split.hostname or ""):
+    if split.scheme not in proxies or is_local(split.netloc) or proxy_bypass(split.hostname or ""):
         return None
     return proxies[split.scheme]

@@ -35,6 +35,7 @@ class LayerRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     chain: str
     diff: str
     size: int = 0
+    inodes: int = 0
     boot: str = ""  # empty: on disk
 
 
@@ -95,9 +96,9 @@ class SnapshotStore:
         temporary.chmod(0o755)
         return temporary
 
-    def commit(self, chain: str, diff: str, size: int) -> None:
+    def commit(self, chain: str, diff: str, size: int, inodes: int) -> None:
         self._new(chain).rename(self.path(chain))
-        record = LayerRecord(chain=chain, diff=diff, size=size, boot=self._boot)
+        record = LayerRecord(chain=chain, diff=diff, size=size, inodes=inodes, boot=self._boot)
         temporary = self.layers / f"{key(chain)}.json.{os.urandom(4).hex()}.new"
         temporary.write_bytes(msgspec.json.encode(record))
         temporary.rename(self.layers / f"{key(chain)}.json")
@@ -174,10 +175,13 @@ def key(chain: str) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Gone, whatever it was; fine if it never was."""
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():  # say why
-        shutil.rmtree(path)
+    """Gone, whatever it was; fine if it never was, or if another removes it too."""
+
+    def failed(_function: object, _path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise error[1]
+
+    shutil.rmtree(path, onerror=failed)
 
 
 def _sync_filesystem(path: Path) -> None:

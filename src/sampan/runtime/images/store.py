@@ -67,6 +67,7 @@ class LocalImageStore(ImageStore):
         self._overlay = overlay
         self._session: aiohttp.ClientSession | None = None
         self._pulls: dict[tuple[str, bytes], _SharedPull] = {}
+        self._tasks: set[asyncio.Future[Pulled]] = set()  # also of pulls that nobody waits for any more
 
     # --- opening and closing ---
 
@@ -80,13 +81,11 @@ class LocalImageStore(ImageStore):
         (self.root / "used").mkdir(mode=0o700, exist_ok=True)
         clear_leftovers(self.root, self.snapshots, self.leases, self.now())
         self.content.clear_stale(self.now())
-        if self._overlay is None:
-            self._overlay = overlay_works(self.root)
 
     async def close(self) -> None:
-        for shared in list(self._pulls.values()):
-            shared.task.cancel()
-        await asyncio.gather(*(shared.task for shared in self._pulls.values()), return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -112,6 +111,8 @@ class LocalImageStore(ImageStore):
         if shared is None:
             shared = self._pulls[key] = _SharedPull()
             shared.task = asyncio.ensure_future(self._pull(ref, auth, shared))
+            self._tasks.add(shared.task)
+            shared.task.add_done_callback(self._tasks.discard)
         try:
             pulled = await shared.join(progress)
         finally:
@@ -165,7 +166,7 @@ class LocalImageStore(ImageStore):
             blobs = sum(self.content.size(digest) or 0 for digest in self.content.digests())
             return FsInfo(
                 path=str(self.root), at=time.time_ns(), used_bytes=blobs + sum(layer.size for layer in layers),
-                used_inodes=len(layers),
+                used_inodes=sum(layer.inodes for layer in layers),
             )  # fmt: skip
 
         return await blocking(measure)
@@ -290,13 +291,18 @@ class LocalImageStore(ImageStore):
                 raise missing(image_ref)
             chain = state.images[found].chain
             lower = [self.snapshots.path(layer) for layer in reversed(chain)]
-            copied = not self._overlay or not lower or not fits_one_mount(lower, folder / "upper", self.root)
+            copied = not self._overlays() or not lower or not fits_one_mount(lower, folder / "upper", self.root)
             record = RootfsRecord(image=found, chain=chain, copied=copied)
             self.snapshots.add_container(folder, record)
         mark = self._used_mark(found)
         mark.touch()
         os.utime(mark, (self.now(), self.now()))
         return record
+
+    def _overlays(self) -> bool:
+        if self._overlay is None:
+            self._overlay = overlay_works(self.root)
+        return self._overlay
 
     def _copied(self, folder: Path, lower: Sequence[Path]) -> Path:
         target = folder / "root"
