@@ -72,6 +72,11 @@ EMBEDDED = {
     "core_v1.ReplicationControllerSpec": set(),
     "events_v1.Event": {"deprecatedSource", "regarding"},
     "networking_v1.IngressStatus": {"loadBalancer"},
+    "networking_v1.IngressServiceBackend": {"port"},
+    "networking_v1.NetworkPolicySpec": {"podSelector"},
+    "policy_v1.PodDisruptionBudgetStatus": {"disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"},
+    "rbac_v1.RoleRef": {"apiGroup"},
+    "scheduling_v1.PriorityClass": {"value"},
     "apps_v1.DeploymentSpec": {"strategy"},
     "apps_v1.DaemonSetSpec": {"updateStrategy"},
     "apps_v1.StatefulSetSpec": {"updateStrategy"},
@@ -128,11 +133,12 @@ NULLED = {
     "apiextensions_v1.CustomResourceDefinitionStatus": {"conditions", "storedVersions"},
     "apiregistration_v1.APIServiceCondition": {"lastTransitionTime"},
     "authentication_v1.TokenRequestSpec": {"boundObjectRef"},
+    "discovery_v1.EndpointSlice": {"endpoints", "ports"},
     "rbac_v1.ClusterRole": {"rules"},
     "rbac_v1.Role": {"rules"},
 }
 
-ZERO = {"str": "str", "int": "int", "bool": "bool", "float": "float"}
+ZERO = {"str": "str", "int": "int", "bool": "bool", "int | float": "int"}
 SHADOWING = {"str", "int", "float", "bool", "list", "dict", "object"}
 FIRST = ("kind", "apiVersion", "metadata", "spec", "status", "name", "namespace")
 
@@ -190,7 +196,7 @@ class Module:
             case "boolean":
                 return "bool"
             case "number":
-                return "float"
+                return "int | float"  # 1 stays 1
             case "array":
                 return f"list[{self.type_of(schema['items'])}]"
             case "object":

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from sampan.api.types import core_v1
 from sampan.api.types import meta_v1
-from sampan.api.types._defaults import empty_list
+from sampan.api.types._defaults import empty_list, null
 
 
 class Endpoint(Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -43,8 +43,8 @@ class EndpointSlice(Struct, kw_only=True, omit_defaults=True, gc=False):
     apiVersion: str | None = None
     metadata: meta_v1.ObjectMeta = field(default_factory=lambda: meta_v1.ObjectMeta())
     addressType: str = field(default_factory=str)
-    endpoints: list[Endpoint] | None = None
-    ports: list[EndpointPort] | None = None
+    endpoints: list[Endpoint] | None = field(default_factory=null)
+    ports: list[EndpointPort] | None = field(default_factory=null)
 
 
 class EndpointSliceList(Struct, kw_only=True, omit_defaults=True, gc=False):

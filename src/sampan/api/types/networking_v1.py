@@ -112,7 +112,7 @@ class IngressRule(Struct, kw_only=True, omit_defaults=True, gc=False):
 
 class IngressServiceBackend(Struct, kw_only=True, omit_defaults=True, gc=False):
     name: str = field(default_factory=str)
-    port: ServiceBackendPort | None = None
+    port: ServiceBackendPort = field(default_factory=lambda: ServiceBackendPort())
 
 
 class IngressSpec(Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -170,7 +170,7 @@ class NetworkPolicyPort(Struct, kw_only=True, omit_defaults=True, gc=False):
 class NetworkPolicySpec(Struct, kw_only=True, omit_defaults=True, gc=False):
     egress: list[NetworkPolicyEgressRule] | None = None
     ingress: list[NetworkPolicyIngressRule] | None = None
-    podSelector: meta_v1.LabelSelector | None = None
+    podSelector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
     policyTypes: list[str] | None = None
 
 

@@ -39,9 +39,9 @@ class PodDisruptionBudgetSpec(Struct, kw_only=True, omit_defaults=True, gc=False
 
 class PodDisruptionBudgetStatus(Struct, kw_only=True, omit_defaults=True, gc=False):
     conditions: list[meta_v1.Condition] | None = None
-    currentHealthy: int | None = None
-    desiredHealthy: int | None = None
+    currentHealthy: int = field(default_factory=int)
+    desiredHealthy: int = field(default_factory=int)
     disruptedPods: dict[str, str] | None = None
-    disruptionsAllowed: int | None = None
-    expectedPods: int | None = None
+    disruptionsAllowed: int = field(default_factory=int)
+    expectedPods: int = field(default_factory=int)
     observedGeneration: int | None = None

@@ -82,7 +82,7 @@ class RoleList(Struct, kw_only=True, omit_defaults=True, gc=False):
 class RoleRef(Struct, kw_only=True, omit_defaults=True, gc=False):
     kind: str = field(default_factory=str)
     name: str = field(default_factory=str)
-    apiGroup: str | None = None
+    apiGroup: str = field(default_factory=str)
 
 
 class Subject(Struct, kw_only=True, omit_defaults=True, gc=False):

@@ -15,7 +15,7 @@ class PriorityClass(Struct, kw_only=True, omit_defaults=True, gc=False):
     description: str | None = None
     globalDefault: bool | None = None
     preemptionPolicy: str | None = None
-    value: int | None = None
+    value: int = field(default_factory=int)
 
 
 class PriorityClassList(Struct, kw_only=True, omit_defaults=True, gc=False):

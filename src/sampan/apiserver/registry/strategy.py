@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from sampan.api.scheme import BUILT_IN_SCHEME, ResourceInfo
 from sampan.apiserver.registry import meta
+from sampan.apiserver.registry.empties import drop_empty
 from sampan.apiserver.registry.field import Errors
 
 if TYPE_CHECKING:
@@ -82,7 +83,12 @@ class Strategy:
     # --- writing -----------------------------------------------------------------------------------------------
 
     def default(self, obj: Any) -> None:
-        """Fill Kubernetes' defaults in and write quantities in their canonical form. Idempotent."""
+        """Drop what says nothing, fill Kubernetes' defaults in, write quantities in canonical form. Idempotent."""
+        drop_empty(obj)
+        self.set_defaults(obj)
+
+    def set_defaults(self, obj: Any) -> None:
+        """A kind's own defaults."""
 
     def prepare_for_create(self, obj: Any, context: WriteContext) -> None:
         """Drop what a client may not set at birth."""
@@ -219,7 +225,25 @@ class Strategy:
 
 
 _STRATEGIES: dict[tuple[str, str, str], Strategy] = {}
-_HOMES: dict[tuple[str, str], str] = {}  # (group's first word, kind) → module, where a file holds several kinds
+# (group's first word, kind) → module, where a file holds several kinds.
+_HOMES: dict[tuple[str, str], str] = {
+    ("rbac", "ClusterRole"): "rbac.role",
+    ("rbac", "ClusterRoleBinding"): "rbac.rolebinding",
+    **{("storage", kind): "storage.csi" for kind in (
+        "CSIDriver", "CSINode", "CSIStorageCapacity", "VolumeAttachment", "VolumeAttributesClass",
+    )},
+    **{("networking", kind): "networking.addresses" for kind in ("IPAddress", "ServiceCIDR")},
+    **{("admissionregistration", kind): "admissionregistration.webhooks" for kind in (
+        "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
+    )},
+    **{("admissionregistration", kind): "admissionregistration.policies" for kind in (
+        "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    )},
+    **{("resource", kind): "resource.devices" for kind in (
+        "DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice",
+    )},
+}  # fmt: skip
 
 
 def home(group: str, kind: str) -> str:

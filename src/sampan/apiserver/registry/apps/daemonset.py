@@ -36,7 +36,7 @@ class DaemonSetStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: DaemonSet) -> None:
+    def set_defaults(self, obj: DaemonSet) -> None:
         spec = obj.spec
         default_spec(spec.template.spec)
         if not spec.updateStrategy.type:

@@ -32,7 +32,7 @@ class DeploymentStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: Deployment) -> None:
+    def set_defaults(self, obj: Deployment) -> None:
         spec = obj.spec
         default_spec(spec.template.spec)
         if spec.replicas is None:

@@ -23,7 +23,7 @@ class ReplicaSetStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: ReplicaSet) -> None:
+    def set_defaults(self, obj: ReplicaSet) -> None:
         if obj.spec.replicas is None:
             obj.spec.replicas = 1
         default_spec(obj.spec.template.spec)

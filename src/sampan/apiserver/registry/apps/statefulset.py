@@ -45,7 +45,7 @@ class StatefulSetStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: StatefulSet) -> None:
+    def set_defaults(self, obj: StatefulSet) -> None:
         spec = obj.spec
         default_spec(spec.template.spec)
         if not spec.podManagementPolicy:

@@ -39,7 +39,7 @@ class CronJobStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: CronJob) -> None:
+    def set_defaults(self, obj: CronJob) -> None:
         spec = obj.spec
         if not spec.concurrencyPolicy:
             spec.concurrencyPolicy = "Allow"

@@ -50,7 +50,7 @@ class JobStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: Job) -> None:
+    def set_defaults(self, obj: Job) -> None:
         default_job_spec(obj.spec)
         if not obj.metadata.labels and obj.spec.template.metadata.labels:
             obj.metadata.labels = dict(obj.spec.template.metadata.labels)

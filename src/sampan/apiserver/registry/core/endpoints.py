@@ -25,7 +25,7 @@ class EndpointsStrategy(Strategy):
     columns: ClassVar[tuple[Column, ...]] = (NAME, Column("Endpoints", description="The first addresses."), AGE)
     allow_create_on_update: ClassVar[bool] = True
 
-    def default(self, obj: Endpoints) -> None:
+    def set_defaults(self, obj: Endpoints) -> None:
         for subset in obj.subsets or ():
             for port in subset.ports or ():
                 if not port.protocol:

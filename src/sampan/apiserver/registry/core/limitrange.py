@@ -17,7 +17,7 @@ _LISTS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
 class LimitRangeStrategy(Strategy):
     allow_create_on_update: ClassVar[bool] = True
 
-    def default(self, obj: LimitRange) -> None:
+    def set_defaults(self, obj: LimitRange) -> None:
         for item in obj.spec.limits or ():
             for wire in _LISTS:
                 resource_names.canonicalize(getattr(item, wire))

@@ -24,7 +24,7 @@ class NamespaceStrategy(Strategy):
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
     returns_deleted: ClassVar[bool] = True
 
-    def default(self, obj: Namespace) -> None:
+    def set_defaults(self, obj: Namespace) -> None:
         name = obj.metadata.name
         if name:
             labels = obj.metadata.labels

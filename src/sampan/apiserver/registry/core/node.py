@@ -37,7 +37,7 @@ class NodeStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: Node) -> None:
+    def set_defaults(self, obj: Node) -> None:
         spec, status = obj.spec, obj.status
         if spec.podCIDR and not spec.podCIDRs:
             spec.podCIDRs = [spec.podCIDR]

@@ -45,7 +45,7 @@ class PersistentVolumeStrategy(Strategy):
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
     returns_deleted: ClassVar[bool] = True
 
-    def default(self, obj: PersistentVolume) -> None:
+    def set_defaults(self, obj: PersistentVolume) -> None:
         spec = obj.spec
         if not obj.status.phase:
             obj.status.phase = "Pending"

@@ -43,7 +43,7 @@ class PersistentVolumeClaimStrategy(Strategy):
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
     returns_deleted: ClassVar[bool] = True
 
-    def default(self, obj: PersistentVolumeClaim) -> None:
+    def set_defaults(self, obj: PersistentVolumeClaim) -> None:
         default_claim_spec(obj.spec)
         if not obj.status.phase:
             obj.status.phase = "Pending"

@@ -52,7 +52,7 @@ class PodStrategy(Strategy):
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def default(self, obj: Pod) -> None:
+    def set_defaults(self, obj: Pod) -> None:
         default_pod(obj.spec)
         status = obj.status
         if status.podIPs and not status.podIP:

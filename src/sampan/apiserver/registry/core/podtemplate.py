@@ -24,7 +24,7 @@ class PodTemplateStrategy(Strategy):
     generation_fields: ClassVar[tuple[str, ...]] = ("template",)
     returns_deleted: ClassVar[bool] = True
 
-    def default(self, obj: PodTemplate) -> None:
+    def set_defaults(self, obj: PodTemplate) -> None:
         default_spec(obj.template.spec)
 
     def validate_spec(self, obj: PodTemplate, errors: Errors) -> None:

@@ -35,7 +35,7 @@ class ReplicationControllerStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
 
-    def default(self, obj: ReplicationController) -> None:
+    def set_defaults(self, obj: ReplicationController) -> None:
         spec = obj.spec
         if spec.replicas is None:
             spec.replicas = 1

@@ -36,7 +36,7 @@ class ResourceQuotaStrategy(Strategy):
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
     returns_deleted: ClassVar[bool] = True
 
-    def default(self, obj: ResourceQuota) -> None:
+    def set_defaults(self, obj: ResourceQuota) -> None:
         resource_names.canonicalize(obj.spec.hard)
         resource_names.canonicalize(obj.status.hard)
         resource_names.canonicalize(obj.status.used)

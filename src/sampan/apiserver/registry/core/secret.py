@@ -28,7 +28,7 @@ class SecretStrategy(Strategy):
     )
     field_labels: ClassVar[frozenset[str]] = frozenset(("type",))
 
-    def default(self, obj: Secret) -> None:
+    def set_defaults(self, obj: Secret) -> None:
         if not obj.type:
             obj.type = "Opaque"
         if obj.stringData:

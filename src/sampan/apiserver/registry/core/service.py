@@ -43,7 +43,7 @@ class ServiceStrategy(Strategy):
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
     returns_deleted: ClassVar[bool] = True
 
-    def default(self, obj: Service) -> None:
+    def set_defaults(self, obj: Service) -> None:
         spec = obj.spec
         if not spec.sessionAffinity:
             spec.sessionAffinity = "None"
