@@ -29,7 +29,7 @@ class UpkeepConfig:
 
     history_seconds: float = 300.0
     history_bytes: int = 128 * 2**20
-    history_rows: int = 100_000
+    history_rows: int = 50_000
 
 
 class Keeper(Protocol):
