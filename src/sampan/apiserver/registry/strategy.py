@@ -113,9 +113,11 @@ class Strategy:
         self.keep_metadata(obj, old)
 
     def count_generation(self, obj: Any, old: Any) -> None:
-        if self.generation_fields:
-            changed = any(getattr(obj, f) != getattr(old, f) for f in self.generation_fields)
-            obj.metadata.generation = (old.metadata.generation or 0) + (1 if changed else 0)
+        """Clients do not write the generation: it stays, or goes one up where the kind counts."""
+        generation = old.metadata.generation
+        if self.generation_fields and any(getattr(obj, f) != getattr(old, f) for f in self.generation_fields):
+            generation = (generation or 0) + 1
+        obj.metadata.generation = generation
 
     def keep_metadata(self, obj: Any, old: Any) -> None:
         """For status writes: metadata stays open unless a kind closes parts of it."""

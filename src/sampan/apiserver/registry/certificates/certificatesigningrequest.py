@@ -50,6 +50,7 @@ class CertificateSigningRequestStrategy(Strategy):
 
     def prepare_for_update(self, obj: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
         obj.spec, obj.status = old.spec, old.status
+        self.count_generation(obj, old)
 
     def prepare_for_status_update(self, obj: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
         """Signers fill the certificate in; approval is not theirs to give."""

@@ -43,6 +43,7 @@ class NamespaceStrategy(Strategy):
     def prepare_for_update(self, obj: Namespace, old: Namespace) -> None:
         obj.spec.finalizers = old.spec.finalizers
         obj.status = old.status
+        self.count_generation(obj, old)
 
     def prepare_for_status_update(self, obj: Namespace, old: Namespace) -> None:
         obj.spec = old.spec

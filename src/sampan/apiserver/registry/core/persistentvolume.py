@@ -65,6 +65,7 @@ class PersistentVolumeStrategy(Strategy):
 
     def prepare_for_update(self, obj: PersistentVolume, old: PersistentVolume) -> None:
         obj.status = old.status
+        self.count_generation(obj, old)
 
     def prepare_for_status_update(self, obj: PersistentVolume, old: PersistentVolume) -> None:
         obj.spec = old.spec

@@ -55,6 +55,7 @@ class PersistentVolumeClaimStrategy(Strategy):
 
     def prepare_for_update(self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim) -> None:
         obj.status = old.status
+        self.count_generation(obj, old)
 
     def prepare_for_status_update(self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim) -> None:
         obj.spec = old.spec

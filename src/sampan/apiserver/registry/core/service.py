@@ -82,6 +82,7 @@ class ServiceStrategy(Strategy):
 
     def prepare_for_update(self, obj: Service, old: Service) -> None:
         obj.status = old.status
+        self.count_generation(obj, old)
         _keep_allocated(obj, old)
         _sync_cluster_ips(obj, old)
         _drop_of_old_type(obj, old)
