@@ -150,7 +150,7 @@ async def test_bad_archives_are_refused_and_leave_nothing(store: LocalImageStore
     with pytest.raises(ImageFault, match=why):
         await load(store, io.BytesIO(make()))
     assert await store.list_images() == []
-    store.sweep()
+    store.collector.sweep()
     assert files(store) == []
 
 
@@ -279,23 +279,47 @@ async def test_a_full_disk_loses_its_longest_unused_images(tmp_path: Path) -> No
         await store.prepare_rootfs(ids[0], "running")
         await store.prepare_rootfs(ids[1], "done")
         await store.remove_rootfs("done")
-        gone, _ = await store.collect(Thresholds(high=75, low=55, min_age=1000))
+        gone, _ = await store.collector.collect(Thresholds(high=75, low=55, min_age=1000))
         assert gone == []  # too young
-        gone, freed = await store.collect(Thresholds(high=75, low=55, min_age=5))
+        gone, freed = await store.collector.collect(Thresholds(high=75, low=55, min_age=5))
         assert gone == [ids[2], ids[3]]  # a runs, b was used later than c and d
         assert freed > 7_000_000
-        assert (await store.collect(Thresholds(high=75, low=55, min_age=5)))[0] == []
+        assert (await store.collector.collect(Thresholds(high=75, low=55, min_age=5)))[0] == []
         await store.close()
     finally:
         subprocess.run(["umount", disk], check=True)
 
 
+async def test_the_disk_is_looked_at_now_and_then(tmp_path: Path) -> None:
+    turns: asyncio.Queue[float] = asyncio.Queue()
+    looked: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        looked.append(seconds)
+        await turns.get()
+
+    store = LocalImageStore(
+        tmp_path / "images", sleep=pause, collect_every=300, thresholds=Thresholds(high=0, low=0, min_age=0)
+    )
+    await store.start()
+    a = await one(store, tmp_path, "t/a")
+    b = await one(store, tmp_path, "t/b", b"2")
+    await store.prepare_rootfs(b, "c")
+    turns.put_nowait(0)
+    while len(looked) < 2:
+        await asyncio.sleep(0.01)
+    assert [image.id for image in await store.list_images()] == [b]
+    assert a != b
+    assert looked == [300, 300]
+    await store.close()
+
+
 async def test_collection_leaves_a_running_pulls_things_alone(store: LocalImageStore) -> None:
     async with store.lease() as lease:
         digest = store.content.add(b"{}", lease.add)
-        store.sweep()
+        store.collector.sweep()
         assert store.content.has(digest)
-    store.sweep()
+    store.collector.sweep()
     assert not store.content.has(digest)
 
 
@@ -441,7 +465,7 @@ async def test_stores_of_several_processes_agree(store: LocalImageStore, tmp_pat
             await asyncio.create_subprocess_exec(sys.executable, "-c", program, *args, stdout=subprocess.DEVNULL)
         )
     for _ in range(30):
-        store.sweep()
+        store.collector.sweep()
         await asyncio.sleep(0.02)
     assert [await process.wait() for process in loads] == [0] * 6
     images = await store.list_images()

@@ -79,7 +79,7 @@ async def load(store: LocalImageStore, source: Path | BinaryIO) -> list[Image]:
             ids = [await adopt(store, image.manifest, image.names, lease) for image in found]
         except OSError as e:
             if is_disk_full(e):
-                await blocking(store.give_back)
+                await blocking(store.collector.give_back)
                 raise ImageFault("failed to load: no space left on device") from e
             raise
     images = [await store.status(image_id) for image_id in ids]

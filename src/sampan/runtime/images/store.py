@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,23 +17,25 @@ import aiohttp
 import msgspec
 
 from sampan.runtime.contract import ImageStore
-from sampan.runtime.errors import ImageInUse, ImagePullError
-from sampan.runtime.images import gc
+from sampan.runtime.errors import ImagePullError
 from sampan.runtime.images.blocking import blocking
+from sampan.runtime.images.collector import Collector
 from sampan.runtime.images.content import ContentStore, is_disk_full
 from sampan.runtime.images.decompress import Limits
-from sampan.runtime.images.disk import clear_leftovers, tree_usage
+from sampan.runtime.images.disk import clear_leftovers
+from sampan.runtime.images.gc import Thresholds
 from sampan.runtime.images.hosts import DEFAULT_HOSTS_DIRS
 from sampan.runtime.images.index import ImageIndex, missing
 from sampan.runtime.images.layers import LayerUnpacker
 from sampan.runtime.images.leases import Lease, Leases
 from sampan.runtime.images.manifest import Platform, host_platform
-from sampan.runtime.images.merge import copy_layers, fits_one_mount, overlay_works
 from sampan.runtime.images.pull import Parts, Pulled, pull
 from sampan.runtime.images.reference import LOCAL_REGISTRY, Reference, parse, short_id
 from sampan.runtime.images.registry import Registry, Sleep, new_session
-from sampan.runtime.images.snapshots import RootfsRecord, SnapshotStore, remove_tree
-from sampan.runtime.records import AuthConfig, FsInfo, Image, ProgressCallback, PullProgress, Rootfs
+from sampan.runtime.images.roots import ContainerRoots
+from sampan.runtime.images.shared_pull import SharedPull
+from sampan.runtime.images.snapshots import SnapshotStore
+from sampan.runtime.records import AuthConfig, FsInfo, Image, ProgressCallback, Rootfs
 
 
 class LocalImageStore(ImageStore):
@@ -49,9 +50,11 @@ class LocalImageStore(ImageStore):
         sleep: Sleep = asyncio.sleep,
         overlay: bool | None = None,
         owner: str = "node",
+        collect_every: float = 0,
+        thresholds: Thresholds | None = None,
     ) -> None:
         """`owner`: whose containers' roots are meant; nodes of one machine may share the images. `overlay`: None tries
-        whether it works here."""
+        whether it works here. `collect_every`: seconds between looks at how full the disk is; 0: never by itself."""
         self.root = root
         self.platform = platform or host_platform()
         self.now = now
@@ -62,27 +65,38 @@ class LocalImageStore(ImageStore):
         self.parts = Parts(
             self.content, self.snapshots, self.index, LayerUnpacker(self.content, self.snapshots, limits or Limits())
         )
+        self.roots = ContainerRoots(root, self.snapshots, self.index, self.leases, overlay, now)
+        self.collector = Collector(
+            self.content, self.snapshots, self.index, self.leases, self.roots, thresholds or Thresholds(), now
+        )
         self._hosts_dirs = hosts_dirs
         self._sleep = sleep
-        self._overlay = overlay
+        self._collect_every = collect_every
+        self._collecting: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._pulls: dict[tuple[str, bytes], _SharedPull] = {}
+        self._pulls: dict[tuple[str, bytes], SharedPull] = {}
         self._tasks: set[asyncio.Future[Pulled]] = set()  # also of pulls that nobody waits for any more
 
     # --- opening and closing ---
 
     async def start(self) -> None:
         await blocking(self._open)
+        if self._collect_every > 0 and self._collecting is None:
+            work = self.collector.keep_collecting(self._collect_every, self._sleep)
+            self._collecting = asyncio.get_running_loop().create_task(work)
 
     def _open(self) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in (self.content, self.snapshots, self.leases):
+        for part in (self.content, self.snapshots, self.leases, self.roots):
             part.open()
-        (self.root / "used").mkdir(mode=0o700, exist_ok=True)
         clear_leftovers(self.root, self.snapshots, self.leases, self.now())
         self.content.clear_stale(self.now())
 
     async def close(self) -> None:
+        if self._collecting is not None:
+            self._collecting.cancel()
+            await asyncio.gather(self._collecting, return_exceptions=True)
+            self._collecting = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -109,7 +123,7 @@ class LocalImageStore(ImageStore):
         key = (str(parsed), hashlib.sha256(msgspec.json.encode(auth)).digest())
         shared = self._pulls.get(key)
         if shared is None:
-            shared = self._pulls[key] = _SharedPull()
+            shared = self._pulls[key] = SharedPull()
             shared.task = asyncio.ensure_future(self._pull(ref, auth, shared))
             self._tasks.add(shared.task)
             shared.task.add_done_callback(self._tasks.discard)
@@ -128,7 +142,7 @@ class LocalImageStore(ImageStore):
             raise ImagePullError(f"{where}: {ref}: not found")
         return image
 
-    async def _pull(self, ref: str, auth: AuthConfig | None, shared: _SharedPull) -> Pulled:
+    async def _pull(self, ref: str, auth: AuthConfig | None, shared: SharedPull) -> Pulled:
         parsed = parse(ref)
         if self._session is None:
             self._session = new_session()
@@ -138,13 +152,8 @@ class LocalImageStore(ImageStore):
                 return await pull(registry, parsed, self.parts, lease, self.platform, self.now(), shared.tell)
         except ImagePullError as e:
             if e.__cause__ is not None and is_disk_full(e.__cause__):
-                await blocking(self.give_back)
+                await blocking(self.collector.give_back)
             raise
-
-    def give_back(self) -> None:
-        """The disk is full: drop what did not become an image, at the price of fetching it again."""
-        self.content.clear_stale(self.now(), older_than=0)
-        self.sweep()
 
     # --- what is here ---
 
@@ -186,188 +195,23 @@ class LocalImageStore(ImageStore):
         await blocking(change)
 
     async def remove(self, ref: str) -> None:
-        await blocking(self._remove, ref)
-        await blocking(self.sweep)
-
-    def _remove(self, ref: str) -> None:
-        with self.leases.gate(), self.index.change() as state:
-            found = state.find(ref)
-            if found is None:
-                raise missing(ref)
-            users = [name for name, record in self.snapshots.rootfs_records().items() if record.image == found]
-            named = state.find_name(ref) if ref not in state.images else None
-            if named is not None:
-                state.untag(named[0])
-            if named is None or not state.named(found):
-                if users:
-                    raise ImageInUse(f'image "{ref}" is in use by container {", ".join(sorted(users)[:3])}')
-                state.drop(found)
-                self._used_mark(found).unlink(missing_ok=True)
-
-    def sweep(self) -> int:
-        """Blocks."""
-        return gc.sweep(self.content, self.snapshots, self.index, self.leases)
+        await self.collector.remove(ref)
 
     async def prune(self, *, everything: bool = False) -> tuple[list[str], int]:
         """Remove unused images, without `everything` only those without a tag; the ids that went, and bytes freed."""
-
-        def wanted(image: Image) -> bool:
-            return everything or not image.repo_tags
-
-        return await self._collect([image.id for image in await self.list_images() if wanted(image)], None)
-
-    async def collect(self, thresholds: gc.Thresholds | None = None) -> tuple[list[str], int]:
-        """When the disk is fuller than it may be: remove unused images, the longest unused first, until it is not."""
-        limits = thresholds or gc.Thresholds()
-        disk = await blocking(os.statvfs, self.root)
-        need = gc.bytes_to_free(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, limits)
-        if need <= 0:
-            return [], 0
-        freed = await blocking(self.sweep)
-        if freed >= need:
-            return [], freed
-        candidates = await blocking(self._candidates)
-        gone, more = await self._collect(gc.removable(candidates, self.now(), limits.min_age), need - freed)
-        return gone, freed + more
-
-    async def _collect(self, ids: Sequence[str], need: int | None) -> tuple[list[str], int]:
-        gone: list[str] = []
-        freed = 0
-        for found in ids:
-            if need is not None and freed >= need:
-                break
-            try:
-                await blocking(self._remove, found)
-            except ImageInUse:
-                continue
-            gone.append(found)
-            freed += await blocking(self.sweep)
-        if need is None:
-            freed += await blocking(self.sweep)
-        return gone, freed
-
-    def _candidates(self) -> list[gc.Candidate]:
-        state = self.index.read()
-        in_use = gc.images_in_use(self.snapshots.rootfs_records())
-        return [
-            gc.Candidate(found, self._last_used(found), record.stored_at, found in in_use, found in state.pinned)
-            for found, record in state.images.items()
-        ]
-
-    def _used_mark(self, found: str) -> Path:
-        return self.root / "used" / found.replace(":", "-")
-
-    def _last_used(self, found: str) -> float:
-        try:
-            return self._used_mark(found).stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
+        images = await self.list_images()
+        return await self.collector.remove_all([i.id for i in images if everything or not i.repo_tags])
 
     # --- roots of containers ---
 
     async def prepare_rootfs(self, image_id: str, container_id: str) -> Rootfs:
-        return await blocking(self._prepare, image_id, container_id)
-
-    def _prepare(self, image_ref: str, container_id: str) -> Rootfs:
-        folder = self.snapshots.container(container_id)
-        record = self.snapshots.rootfs_record(container_id)
-        if record is None:
-            record = self._begin_rootfs(image_ref, folder)
-        lower = [self.snapshots.path(layer) for layer in reversed(record.chain)]
-        if record.copied:
-            return Rootfs(path=str(self._copied(folder, lower)))
-        for name in ("upper", "work"):
-            (folder / name).mkdir(mode=0o755, exist_ok=True)
-        if not (folder / "ready").exists():
-            _copy_owner_and_mode(lower[0], folder / "upper")
-            (folder / "ready").touch()
-        return Rootfs(lower=[str(p) for p in lower], upper=str(folder / "upper"), work=str(folder / "work"))
-
-    def _begin_rootfs(self, image_ref: str, folder: Path) -> RootfsRecord:
-        with self.leases.gate():
-            state = self.index.read()
-            found = state.find(image_ref)
-            if found is None:
-                raise missing(image_ref)
-            chain = state.images[found].chain
-            lower = [self.snapshots.path(layer) for layer in reversed(chain)]
-            copied = not self._overlays() or not lower or not fits_one_mount(lower, folder / "upper", self.root)
-            record = RootfsRecord(image=found, chain=chain, copied=copied)
-            self.snapshots.add_container(folder, record)
-        mark = self._used_mark(found)
-        mark.touch()
-        os.utime(mark, (self.now(), self.now()))
-        return record
-
-    def _overlays(self) -> bool:
-        if self._overlay is None:
-            self._overlay = overlay_works(self.root)
-        return self._overlay
-
-    def _copied(self, folder: Path, lower: Sequence[Path]) -> Path:
-        target = folder / "root"
-        if not target.exists():
-            half_made = folder / "root.new"
-            remove_tree(half_made)
-            copy_layers(lower, half_made)
-            half_made.rename(target)
-        return target
+        return await blocking(self.roots.prepare, image_id, container_id)
 
     async def remove_rootfs(self, container_id: str) -> None:
-        def remove() -> None:
-            folder = self.snapshots.container(container_id)
-            for name in ("upper", "work", "root", "root.new"):
-                remove_tree(folder / name)
-            remove_tree(folder)  # the record last: until here the image is in use
-
-        await blocking(remove)
+        await blocking(self.roots.remove, container_id)
 
     async def list_rootfs(self) -> list[str]:
-        return await blocking(lambda: sorted(path.name for path in self.snapshots.containers.iterdir()))
+        return await blocking(self.roots.names)
 
     async def rootfs_usage(self, container_id: str) -> FsInfo:
-        def measure() -> FsInfo:
-            folder = self.snapshots.container(container_id)
-            own = folder / "upper" if (folder / "upper").is_dir() else folder / "root"
-            used, inodes = tree_usage(own)
-            return FsInfo(path=str(own), at=time.time_ns(), used_bytes=used, used_inodes=inodes)
-
-        return await blocking(measure)
-
-
-class _SharedPull:
-    """One pull that any number of callers wait for. It ends early only when the last of them gave up."""
-
-    task: asyncio.Future[Pulled]
-
-    def __init__(self) -> None:
-        self._listeners: list[ProgressCallback] = []
-        self._waiting = 0
-
-    @property
-    def abandoned(self) -> bool:
-        return not self._waiting
-
-    def tell(self, step: PullProgress) -> None:
-        for listener in self._listeners:
-            listener(step)
-
-    async def join(self, progress: ProgressCallback | None) -> Pulled:
-        if progress is not None:
-            self._listeners.append(progress)
-        self._waiting += 1
-        try:
-            return await asyncio.shield(self.task)
-        finally:
-            self._waiting -= 1
-            if progress is not None:
-                self._listeners.remove(progress)
-            if not self._waiting and not self.task.done():
-                self.task.cancel()
-
-
-def _copy_owner_and_mode(source: Path, target: Path) -> None:
-    """An overlay's root shows its upper directory's own look."""
-    status = source.stat()
-    os.chown(target, status.st_uid, status.st_gid)
-    target.chmod(status.st_mode & 0o7777)
+        return await blocking(self.roots.usage, container_id)
