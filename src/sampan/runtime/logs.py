@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -20,16 +21,17 @@ from sampan.runtime.logline import parse_entry, parse_time
 from sampan.runtime.syscalls import IN_CREATE, IN_MODIFY, IN_MOVED_TO
 
 _BLOCK = 64 * 1024
+_END_CHECK = 1.0  # seconds after which a quiet log's container is asked for
 MAX_LINE = 1 << 20  # a longer line is handed out in pieces
 
 
 class LogOptions(msgspec.Struct, kw_only=True, frozen=True):
-    tail: int | None = None  # lines from the end; None: all
-    since: int = 0  # nanoseconds since the epoch
+    tail_lines: int | None = None  # from the end; None: all
+    since: float = 0  # seconds since the epoch
     timestamps: bool = False
     limit_bytes: int | None = None
     follow: bool = False
-    stream: str = ""  # only stdout or stderr
+    stream: str = "All"  # or Stdout, or Stderr
 
 
 class LogChunk(NamedTuple):
@@ -37,18 +39,32 @@ class LogChunk(NamedTuple):
     data: bytes
 
 
-async def read_log(path: str, options: LogOptions, ended: asyncio.Event | None = None) -> AsyncIterator[LogChunk]:
-    """With `follow` it goes on until `ended` (the container's end) is set and all was read; without it (or with no
-    `ended`) only what is there. FileNotFoundError when there is no log."""
-    if options.tail == 0 and not options.follow:
+StillRunning = Callable[[], Awaitable[bool]]
+
+
+async def read_logs(
+    path: Path | str, options: LogOptions, still_running: StillRunning | None = None
+) -> AsyncIterator[bytes]:
+    """Both streams as one."""
+    async for chunk in read_log(path, options, still_running):
+        yield chunk.data
+
+
+async def read_log(
+    path: Path | str, options: LogOptions, still_running: StillRunning | None = None
+) -> AsyncIterator[LogChunk]:
+    """With `follow` it goes on until the container has ended and all was read; otherwise (or when nobody can say if
+    it runs) only what is there. FileNotFoundError when there is no log."""
+    path = str(path)
+    if options.tail_lines == 0 and not options.follow:
         return
     file = open(path, "rb")  # noqa: SIM115 - replaced when the log is rotated
     changes = _Changes(path) if options.follow else None
     shaper = _Shaper(options)
     try:
-        file.seek(tail_offset(file, options.tail))
+        file.seek(tail_offset(file, options.tail_lines))
         while True:
-            finished = ended is None or ended.is_set()
+            finished = still_running is None or not await still_running()
             count = 0
             while (line := file.readline()).endswith(b"\n"):
                 for chunk in shaper.take(line):
@@ -69,7 +85,7 @@ async def read_log(path: str, options: LogOptions, ended: asyncio.Event | None =
                 continue
             if finished:
                 break
-            await changes.wait(ended)
+            await changes.wait()
     finally:
         file.close()
         if changes is not None:
@@ -130,7 +146,9 @@ class _Shaper:
         self._options = options
         self._left = options.limit_bytes
         self._pieces: dict[str, tuple[bytes, bytes]] = {}  # stream → time of the first piece, text so far
+        self._since = int(options.since * 1_000_000_000)
         self._since_reached = options.since == 0
+        self._stream = options.stream.lower()
 
     @property
     def exhausted(self) -> bool:
@@ -138,11 +156,11 @@ class _Shaper:
 
     def take(self, line: bytes) -> list[LogChunk]:
         entry = parse_entry(line)
-        if entry is None or self._options.stream not in ("", entry.stream):
+        if entry is None or self._stream not in ("all", "", entry.stream):
             return []
         if not self._since_reached:
             try:
-                if parse_time(entry.at) < self._options.since:
+                if parse_time(entry.at) < self._since:
                     return []
             except ValueError:
                 return []
@@ -180,15 +198,13 @@ class _Changes:
         if name == self._name:
             self._changed.set()
 
-    async def wait(self, ended: asyncio.Event | None) -> None:
-        tasks = [asyncio.ensure_future(self._changed.wait())]
-        if ended is not None:
-            tasks.append(asyncio.ensure_future(ended.wait()))
+    async def wait(self) -> None:
+        """For a change, or long enough that the container may have ended without a last word."""
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+            async with asyncio.timeout(_END_CHECK):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
         self._changed.clear()
 
     def close(self) -> None:

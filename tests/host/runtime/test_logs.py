@@ -21,7 +21,7 @@ async def test_long_and_unfinished_lines(world: World) -> None:
     status = await world.ended(container)
     said = b"".join([c.data async for c in read_log(status.log_path, LogOptions())])
     assert said == b"x" * 50000 + b"\nshort\nopen"
-    tail = b"".join([c.data async for c in read_log(status.log_path, LogOptions(tail=3))])
+    tail = b"".join([c.data async for c in read_log(status.log_path, LogOptions(tail_lines=3))])
     assert tail == said
 
 
@@ -32,8 +32,11 @@ async def test_a_follower_sees_every_line_across_rotations(world: World) -> None
     ended = world.runtime.node.container(container).ended
     got: list[bytes] = []
 
+    async def running() -> bool:
+        return not ended.is_set()
+
     async def follow() -> None:
-        async for chunk in read_log(path, LogOptions(follow=True), ended):
+        async for chunk in read_log(path, LogOptions(follow=True), running):
             got.append(chunk.data)
 
     task = asyncio.create_task(follow())

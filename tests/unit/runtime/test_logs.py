@@ -37,19 +37,19 @@ def log(tmp_path: Path) -> Path:
     ("options", "expected"),
     [
         ({}, "one\ntwo\nthree\nfour\n"),
-        ({"tail": 0}, ""),
-        ({"tail": 1}, "four\n"),
-        ({"tail": 2}, "three\nfour\n"),
-        ({"tail": 3}, "two\nthree\nfour\n"),
-        ({"tail": 99}, "one\ntwo\nthree\nfour\n"),
-        ({"since": 2 * SECOND}, "two\nthree\nfour\n"),
-        ({"since": 2 * SECOND + 1}, "three\nfour\n"),
-        ({"since": 9 * SECOND}, ""),
+        ({"tail_lines": 0}, ""),
+        ({"tail_lines": 1}, "four\n"),
+        ({"tail_lines": 2}, "three\nfour\n"),
+        ({"tail_lines": 3}, "two\nthree\nfour\n"),
+        ({"tail_lines": 99}, "one\ntwo\nthree\nfour\n"),
+        ({"since": 2 }, "two\nthree\nfour\n"),
+        ({"since": 2.5}, "three\nfour\n"),
+        ({"since": 9 }, ""),
         ({"limit_bytes": 6}, "one\ntw"),
         ({"limit_bytes": 0}, ""),
-        ({"stream": "stderr"}, "two\n"),
-        ({"tail": 1, "timestamps": True}, "1970-01-01T00:00:05.000000000Z four\n"),
-        ({"tail": 2, "timestamps": True, "limit_bytes": 37}, "1970-01-01T00:00:03.000000000Z three\n"),
+        ({"stream": "Stderr"}, "two\n"),
+        ({"tail_lines": 1, "timestamps": True}, "1970-01-01T00:00:05.000000000Z four\n"),
+        ({"tail_lines": 2, "timestamps": True, "limit_bytes": 37}, "1970-01-01T00:00:03.000000000Z three\n"),
     ],
 )
 async def test_options(log: Path, options: dict[str, Any], expected: str) -> None:
@@ -60,7 +60,7 @@ async def test_options(log: Path, options: dict[str, Any], expected: str) -> Non
 async def test_tail_of_a_long_log(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "0.log"
     path.write_bytes(b"".join(entry(n, "a" * 50, partial=True) + entry(n, f"-{n}") for n in range(5000)))
-    got = (await said(path, tail=lines)).splitlines()
+    got = (await said(path, tail_lines=lines)).splitlines()
     assert len(got) == min(lines, 5000)
     assert got[-1] == "a" * 50 + "-4999"
     assert got[0] == "a" * 50 + f"-{5000 - min(lines, 5000)}"
@@ -70,7 +70,7 @@ async def test_a_line_in_pieces_over_many_blocks(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
     long = b"".join(entry(1, "x" * 8000, partial=True) for _ in range(40)) + entry(1, "end")
     path.write_bytes(entry(0, "first") + long + entry(2, "last"))
-    assert (await said(path, tail=2)).splitlines() == ["x" * 320_000 + "end", "last"]
+    assert (await said(path, tail_lines=2)).splitlines() == ["x" * 320_000 + "end", "last"]
     assert (await said(path)).splitlines()[0] == "first"
 
 
@@ -93,10 +93,14 @@ async def test_no_log_is_an_error(tmp_path: Path) -> None:
 
 async def test_following_across_rotation_until_the_end(log: Path) -> None:
     ended = asyncio.Event()
+
+    async def running() -> bool:
+        return not ended.is_set()
+
     got: list[str] = []
 
     async def follow() -> None:
-        async for chunk in read_log(str(log), LogOptions(follow=True, tail=1), ended):
+        async for chunk in read_log(str(log), LogOptions(follow=True, tail_lines=1), running):
             got.append(chunk.data.decode())
 
     task = asyncio.create_task(follow())
