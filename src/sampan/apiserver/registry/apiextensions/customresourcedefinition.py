@@ -292,8 +292,8 @@ def _stored(obj: CustomResourceDefinition, errors: Errors) -> None:
         if name not in served:
             detail = (
                 f"missing from spec.versions; {name} was previously a storage version, and must remain in "
-                f"spec.versions until a storage migration ensures no data remains persisted in {name} and removes {name} from "
-                "status.storedVersions"
+                "spec.versions until a storage migration ensures no data remains persisted in "
+                f"{name} and removes {name} from status.storedVersions"
             )
             errors.invalid(f"{path}[{index}]", name, detail)
 
