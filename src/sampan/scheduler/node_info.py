@@ -1,0 +1,80 @@
+"""A node as the scheduler sees it: what it has, what runs on it, kept up to date Pod by Pod."""
+
+from __future__ import annotations
+
+from sampan.api.pod_resources import number
+from sampan.api.types import core_v1
+from sampan.scheduler.pod_info import PodInfo
+
+
+class NodeInfo:
+    __slots__ = (
+        "allocatable", "anti_affine", "images", "labels", "name", "node", "nonzero_cpu", "nonzero_memory", "pods",
+        "ports", "requested", "taints", "version", "with_affinity",
+    )  # fmt: skip
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.node: core_v1.Node | None = None
+        self.allocatable: dict[str, int] = {}
+        self.requested: dict[str, int] = {}
+        self.nonzero_cpu = self.nonzero_memory = 0
+        self.pods: dict[str, PodInfo] = {}
+        self.ports: dict[tuple[str, str, int], int] = {}
+        self.labels: dict[str, str] = {}
+        self.taints: list[core_v1.Taint] = []
+        self.images: dict[str, int] = {}
+        self.anti_affine = 0  # Pods here whose required anti-affinity others must heed
+        self.with_affinity = 0
+        self.version = 0  # grows with every change
+
+    def set_node(self, node: core_v1.Node) -> None:
+        self.node = node
+        self.labels = node.metadata.labels or {}
+        self.taints = node.spec.taints or []
+        self.allocatable = {n: number(n, a) for n, a in (node.status.allocatable or {}).items()}
+        self.images = {n: i.sizeBytes or 0 for i in node.status.images or () for n in i.names or ()}
+        self.version += 1
+
+    def add(self, info: PodInfo) -> None:
+        self.pods[info.uid] = info
+        for name, amount in info.requests.items():
+            self.requested[name] = self.requested.get(name, 0) + amount
+        self.nonzero_cpu += info.nonzero_cpu
+        self.nonzero_memory += info.nonzero_memory
+        for port in info.ports:
+            self.ports[port] = self.ports.get(port, 0) + 1
+        self.anti_affine += bool(info.anti_required)
+        self.with_affinity += _affine(info)
+        self.version += 1
+
+    def remove(self, uid: str) -> PodInfo | None:
+        info = self.pods.pop(uid, None)
+        if info is None:
+            return None
+        for name, amount in info.requests.items():
+            self.requested[name] -= amount
+        self.nonzero_cpu -= info.nonzero_cpu
+        self.nonzero_memory -= info.nonzero_memory
+        for port in info.ports:
+            self.ports[port] -= 1
+            if not self.ports[port]:
+                del self.ports[port]
+        self.anti_affine -= bool(info.anti_required)
+        self.with_affinity -= _affine(info)
+        self.version += 1
+        return info
+
+    def without(self, uids: set[str]) -> NodeInfo:
+        """A copy as if those Pods were gone: what preemption tries out."""
+        copy = NodeInfo(self.name)
+        copy.node, copy.labels, copy.taints = self.node, self.labels, self.taints
+        copy.allocatable, copy.images = self.allocatable, self.images
+        for uid, info in self.pods.items():
+            if uid not in uids:
+                copy.add(info)
+        return copy
+
+
+def _affine(info: PodInfo) -> bool:
+    return bool(info.affinity_required or info.affinity_preferred or info.anti_preferred or info.anti_required)
