@@ -31,6 +31,13 @@ CLUSTER: tuple[Row, ...] = (
     Row("serviceaccount-controller", "service_account.controller:ServiceAccounts", "service-account-controller"),
     Row("root-ca-certificate-publisher-controller", "root_ca.controller:RootCa", "root-ca-cert-publisher"),
     Row("namespace-controller", "namespace.controller:Namespaces", "namespace-controller"),
+    Row("endpointslice-controller", "endpoint_slice.controller:EndpointSlices", "endpointslice-controller"),
+    Row("endpoints-controller", "endpoints.controller:Endpoints", "endpoint-controller"),
+    Row(
+        "endpointslice-mirroring-controller",
+        "slice_mirroring.controller:SliceMirroring",
+        "endpointslicemirroring-controller",
+    ),
 )
 
 WORKLOADS: tuple[Row, ...] = ()
