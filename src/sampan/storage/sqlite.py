@@ -82,7 +82,7 @@ async def _load(process: StoreProcess) -> Index:
             for revision, key, size, create_revision, expires_at, deleted in entries
         )
 
-    await process.call("open", part=take)
+    await process.open(take)
     assert index is not None
     index.loaded()
     return index

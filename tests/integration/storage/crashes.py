@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sampan.storage import sqlite
 from sampan.storage.contract import WatchEvent
+from sampan.storage.disk.lockfile import is_alive
 from sampan.storage.engine import EmbeddedStore
 
 from .crash_writer import value_of
@@ -88,7 +89,7 @@ async def _check_history(store: EmbeddedStore) -> None:
 
 
 class Kill(enum.Enum):
-    """Who is killed: the server dies with its store's process (as in a power cut), or before it, or after it."""
+    """Who is killed: the server with its store's process, as in a power cut; the server; the store's process first."""
 
     BOTH = enum.auto()
     SERVER = enum.auto()
@@ -110,16 +111,18 @@ def run_and_kill(
     child = start_child(path, checkpoint_bytes=checkpoint_bytes)
     assert child.stdout is not None
     pipe = child.stdout.fileno()
-    said = b""
-    if after:
-        said += os.read(pipe, 65536)
-        deadline = time.monotonic() + after
+    said = os.read(pipe, 65536) if after else b""
+    said += _listen(pipe, after or random.uniform(0.05, 0.4))
+    store = store_process_of(child.pid)
+    if kill is Kill.STORE and store is not None:
+        os.kill(store, signal.SIGKILL)
+        said += _listen(pipe, random.uniform(0.05, 0.3))  # the server goes on with another one
+    if kill is Kill.SERVER:
+        child.kill()
     else:
-        deadline = time.monotonic() + random.uniform(0.05, 0.4)
-    while (left := deadline - time.monotonic()) > 0:
-        if select.select([pipe], [], [], left)[0]:  # a full pipe would stop the child
-            said += os.read(pipe, 65536)
-    _kill(child, kill, settle=settle)
+        os.killpg(child.pid, signal.SIGKILL)
+    if settle and store is not None:
+        await_end(store)
     while rest := os.read(pipe, 65536):
         said += rest
     child.wait()
@@ -136,21 +139,18 @@ def store_process_of(server: int) -> int | None:
 
 def await_end(process: int) -> None:
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{process}").exists():
+    while is_alive(process):
         assert time.monotonic() < deadline, f"process {process} stays behind"
         time.sleep(0.005)
 
 
-def _kill(child: subprocess.Popen[bytes], kill: Kill, *, settle: bool) -> None:
-    store = store_process_of(child.pid)
-    if kill is Kill.STORE and store is not None:
-        os.kill(store, signal.SIGKILL)
-    elif kill is Kill.SERVER:
-        child.kill()
-        if settle and store is not None:
-            await_end(store)
-    else:
-        os.killpg(child.pid, signal.SIGKILL)
+def _listen(pipe: int, seconds: float) -> bytes:
+    said = b""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([pipe], [], [], left)[0]:  # a full pipe would stop the child
+            said += os.read(pipe, 65536)
+    return said
 
 
 async def check(path: Path, witness: Witness) -> None:

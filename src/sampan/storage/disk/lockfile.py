@@ -23,7 +23,7 @@ class Lock:
         deadline = time.monotonic() + _PATIENCE
         while not _try(handle):
             holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
-            if (holder.isdecimal() and _lives(int(holder))) or time.monotonic() > deadline:
+            if (holder.isdecimal() and is_alive(int(holder))) or time.monotonic() > deadline:
                 os.close(handle)
                 raise Fault(IN_USE, f"{of} is in use by process {holder}", int(holder) if holder.isdecimal() else None)
             time.sleep(0.005)
@@ -48,7 +48,7 @@ def _try(handle: int) -> bool:
     return True
 
 
-def _lives(process: int) -> bool:
+def is_alive(process: int) -> bool:
     """Whether it is there, and not just waiting to be buried."""
     try:
         with open(f"/proc/{process}/stat", "rb") as stat:
