@@ -74,7 +74,8 @@ class Credentials:
                     self._file_token = file.read().strip()
             except OSError as error:
                 if not self._file_token:  # an old token is better than none: the kubelet may be writing a new one
-                    raise CredentialError(f"failed to read token file {self._settings.token_file!r}: {error}") from None
+                    said = (error.strerror or str(error)).lower()
+                    raise CredentialError(f"open {self._settings.token_file}: {said}") from None
             self._file_read_at = self._now()
         return self._file_token
 
@@ -84,9 +85,9 @@ class Credentials:
         self._exec_token = status.get("token") or ""
         cert, key = status.get("clientCertificateData") or "", status.get("clientKeyData") or ""
         if bool(cert) != bool(key):
-            raise CredentialError("exec plugin returned only certificate or key, not both")
+            raise CredentialError("getting credentials: exec plugin returned only certificate or key, not both")
         if not self._exec_token and not cert:
-            raise CredentialError("exec plugin didn't return a token or cert/key pair")
+            raise CredentialError("getting credentials: exec plugin didn't return a token or cert/key pair")
         self.cert, self.key = cert.encode(), key.encode()
         expires = status.get("expirationTimestamp")
         self._exec_expires = parse_time(expires) if expires else float("inf")
@@ -99,11 +100,13 @@ def run_plugin(plugin: dict[str, Any], cluster: dict[str, Any] | None) -> dict[s
 
     command, version = plugin.get("command") or "", plugin.get("apiVersion") or ""
     if version not in EXEC_VERSIONS:
-        raise CredentialError(f'exec plugin: invalid apiVersion "{version}"')
+        raise CredentialError(f'getting credentials: exec plugin: invalid apiVersion "{version}"')
     mode = plugin.get("interactiveMode") or "IfAvailable"
     interactive = mode != "Never" and sys.stdin is not None and sys.stdin.isatty()
     if mode == "Always" and not interactive:
-        raise CredentialError("exec plugin cannot support interactive mode: standard input is not a terminal")
+        raise CredentialError(
+            "getting credentials: exec plugin cannot support interactive mode: standard input is not a terminal"
+        )
     spec: dict[str, Any] = {"interactive": interactive}
     if cluster is not None:
         spec["cluster"] = cluster
@@ -122,19 +125,23 @@ def run_plugin(plugin: dict[str, Any], cluster: dict[str, Any] | None) -> dict[s
     except FileNotFoundError:
         hint = plugin.get("installHint") or ""
         raise CredentialError(
-            f"exec: executable {command} not found{chr(10) + chr(10) + hint if hint else ''}"
+            f"getting credentials: exec: executable {command} not found{chr(10) + chr(10) + hint if hint else ''}"
         ) from None
     except OSError as error:
-        raise CredentialError(f"exec: executable {command} failed: {error.strerror}") from None
+        raise CredentialError(f"getting credentials: exec: executable {command} failed: {error.strerror}") from None
     if done.returncode != 0:
-        raise CredentialError(f"exec: executable {command} failed with exit code {done.returncode}")
+        raise CredentialError(
+            f"getting credentials: exec: executable {command} failed with exit code {done.returncode}"
+        )
     try:
         answer = msgspec.json.decode(done.stdout)
     except msgspec.DecodeError as error:
-        raise CredentialError(f"exec plugin: decoding stdout: {error}") from None
+        raise CredentialError(f"getting credentials: exec plugin: decoding stdout: {error}") from None
     if not isinstance(answer, dict) or answer.get("apiVersion") != version:
-        raise CredentialError(f"exec plugin is configured to use API version {version}, plugin returned another one")
+        raise CredentialError(
+            f"getting credentials: exec plugin is configured to use API version {version}, plugin returned another one"
+        )
     status = answer.get("status")
     if not isinstance(status, dict):
-        raise CredentialError("exec plugin didn't return a status field")
+        raise CredentialError("getting credentials: exec plugin didn't return a status field")
     return status

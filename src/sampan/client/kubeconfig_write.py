@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sampan.client.kubeconfig import SECTIONS, KubeconfigError, read_file
+from sampan.client.kubeconfig_files import SECTIONS, KubeconfigError, read_file
 
 LOCK_SECONDS = 5.0
 STALE_LOCK_SECONDS = 60.0
@@ -41,17 +41,17 @@ def set_entry(data: dict[str, Any], section: str, name: str, body: dict[str, Any
     entries = data[section] = data.get(section) or []
     for entry in entries:
         if entry.get("name") == name:
-            entry[SECTIONS[section]] = body
+            entry[SECTIONS[section].body] = body
             return
-    entries.append({SECTIONS[section]: body, "name": name})
+    entries.append({SECTIONS[section].body: body, "name": name})
 
 
 def entry_of(data: dict[str, Any], section: str, name: str) -> dict[str, Any] | None:
     """The entry's body itself: changing it changes `data`."""
     for entry in data.get(section) or ():
         if entry.get("name") == name:
-            body: dict[str, Any] = entry.setdefault(SECTIONS[section], {}) or {}
-            entry[SECTIONS[section]] = body
+            body: dict[str, Any] = entry.setdefault(SECTIONS[section].body, {}) or {}
+            entry[SECTIONS[section].body] = body
             return body
     return None
 

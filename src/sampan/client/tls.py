@@ -6,36 +6,51 @@ import os
 import ssl
 
 from sampan.client.connection import ConnectionSettings
-from sampan.client.transport import TLSFailure
+from sampan.client.transport import BadCertificates, TLSFailure
 
 
 def tls_context(settings: ConnectionSettings, *, cert: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
-    """`cert` and `key` (PEM) come from an exec plugin and win over the settings' own. Raises `TLSFailure`."""
+    """`cert` and `key` (PEM) come from an exec plugin and win over the settings' own. Raises `BadCertificates`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        if settings.insecure:
-            if settings.ca_data or settings.ca_file:
-                raise TLSFailure("specifying a root certificates file with the insecure flag is not allowed")
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        elif settings.ca_data:
-            context.load_verify_locations(cadata=settings.ca_data.decode())
-        elif settings.ca_file:
-            context.load_verify_locations(cafile=settings.ca_file)
-        else:
-            context.load_default_certs()
-        if cert and key:
-            load_pair(context, cert, key)
-        elif settings.cert_data or settings.cert_file:
-            load_pair(
-                context,
-                settings.cert_data or _read(settings.cert_file),
-                settings.key_data or _read(settings.key_file),
-            )
-    except (OSError, UnicodeDecodeError) as error:  # an SSLError is an OSError
-        raise TLSFailure(f"unable to load the certificates: {error}", server=settings.server) from error
+        _trust(context, settings)
+        if not cert and (settings.cert_data or settings.cert_file):
+            cert = settings.cert_data or _read(settings.cert_file)
+            key = settings.key_data or _read(settings.key_file)
+        if cert:
+            _prove(context, cert, key)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        raise BadCertificates(str(error), server=settings.server) from error
     return context
+
+
+def _trust(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
+    if settings.insecure:
+        if settings.ca_data or settings.ca_file:
+            raise ValueError("specifying a root certificates file with the insecure flag is not allowed")
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif settings.ca_data or settings.ca_file:
+        try:
+            pem = settings.ca_data or _read(settings.ca_file)
+            context.load_verify_locations(cadata=pem.decode("ascii", "ignore"))  # comments may be anything
+        except ssl.SSLError:
+            raise ValueError("unable to load root certificates: unable to parse bytes as PEM block") from None
+    else:
+        context.load_default_certs()
+
+
+def _prove(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
+    for name, pem in (("certificate", cert), ("key", key)):
+        if b"-----BEGIN " not in pem:
+            raise ValueError(f"tls: failed to find any PEM data in {name} input")
+    try:
+        load_pair(context, cert, key)
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        said = "private key does not match public key" if mismatch else "failed to parse certificate or private key"
+        raise ValueError(f"tls: {said}") from error
 
 
 def load_pair(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:

@@ -36,6 +36,10 @@ class TLSFailure(TransportError):
     """The server's certificate is not trusted, or the handshake failed."""
 
 
+class BadCertificates(TLSFailure):
+    """Our own certificates, or those that we are to trust, cannot be used: nothing was sent."""
+
+
 class RequestTimeout(TransportError):
     """The server did not answer in time."""
 

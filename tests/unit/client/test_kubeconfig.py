@@ -1,6 +1,8 @@
 import base64
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,10 @@ import pytest
 
 from sampan.client import kubeconfig
 from sampan.client.connection import ConnectionSettings
+from sampan.client.credentials import CredentialError
 from sampan.client.kubeconfig import KubeconfigError, Overrides
+from sampan.client.sync_http import SyncHttpTransport
+from sampan.client.transport import BadCertificates
 
 CA = base64.b64encode(b"the ca").decode()
 
@@ -75,8 +80,11 @@ def test_flags_win(tmp_path: Path) -> None:
     assert (found.server, found.token, found.namespace, found.timeout) == ("https://other", "mine", "n2", 5)
     assert (found.insecure, found.ca_data) == (True, b"")
     assert found.impersonation_headers() == {"impersonate-user": "jane"}
-    found = settings(path, certificate_authority="/ca", client_certificate="/crt", client_key="/key")
-    assert (found.ca_file, found.ca_data, found.cert_file, found.cert_data) == ("/ca", b"", "/crt", b"")
+    ca, cert, key = (str(tmp_path / name) for name in ("ca", "crt", "key"))
+    for file in (ca, cert, key):
+        Path(file).touch()
+    found = settings(path, certificate_authority=ca, client_certificate=cert, client_key=key)
+    assert (found.ca_file, found.ca_data, found.cert_file, found.cert_data) == (ca, b"", cert, b"")
 
 
 def test_of_several_files_the_first_that_says_a_thing_counts(tmp_path: Path) -> None:
@@ -89,6 +97,7 @@ def test_of_several_files_the_first_that_says_a_thing_counts(tmp_path: Path) -> 
         **{"current-context": "x"},
     )
     third = write(tmp_path / "c" / "config", **{"current-context": "y"})
+    (tmp_path / "a" / "ca.crt").touch()
     env = {"KUBECONFIG": os.pathsep.join([str(tmp_path / "missing"), first, second, first, third])}
     config = kubeconfig.load("", env)
     found = kubeconfig.settings(config, env=env)
@@ -126,78 +135,187 @@ def test_inside_a_pod(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "text"),
     [
-        ({"context": "no"}, 'context "no" does not exist'),
-        ({"cluster": "no"}, 'cluster "no" does not exist'),
-        ({"user": "no"}, 'auth info "no" does not exist'),
+        ({"context": "no"}, "Error in configuration: context was not found for specified context: no"),
+        ({"cluster": "no"}, 'error: no server found for cluster "no"'),
+        ({"user": "no"}, 'error: auth info "no" does not exist'),
     ],
 )
-def test_flags_that_name_nothing(tmp_path: Path, flags: dict[str, str], said: str) -> None:
+def test_flags_that_name_nothing(tmp_path: Path, flags: dict[str, str], text: str) -> None:
     with pytest.raises(KubeconfigError) as error:
         settings(one(tmp_path / "config"), **flags)
-    assert str(error.value) == said
+    assert error.value.text == text
+
+
+def test_a_current_context_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError) as error:
+        settings(write(tmp_path / "config", **{"current-context": "gone", "clusters": [cluster("c")]}))
+    assert error.value.text == "Error in configuration: context was not found for specified context: gone"
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    "data",
     [
-        ({"current-context": "gone", "clusters": [cluster("c")]}, "context was not found for specified context: gone"),
-        ({"current-context": "x", "contexts": [context("x", "c", "u")]}, 'cluster "c" was not found for context "x"'),
-        (
-            {"current-context": "x", "contexts": [context("x", "c", "u")], "clusters": [cluster("c")]},
-            'user "u" was not found for context "x"',
-        ),
-        (
-            {"current-context": "x", "contexts": [context("x", "c", "")], "clusters": [cluster("c", server="")]},
-            'no server found for cluster "c"',
-        ),
+        {"current-context": "x", "contexts": [context("x", "gone", "gone")]},
+        {"current-context": "x", "contexts": [context("x", "c", "")], "clusters": [cluster("c", server="")]},
+        {"contexts": [context("x", "c", "")], "clusters": [cluster("c")]},  # no current context
+        {"current-context": ""},
     ],
 )
-def test_broken_references(tmp_path: Path, data: dict[str, Any], said: str) -> None:
-    with pytest.raises(KubeconfigError, match=said):
-        settings(write(tmp_path / "config", **data))
+def test_without_a_server_the_old_default_is_tried(tmp_path: Path, data: dict[str, Any]) -> None:
+    assert settings(write(tmp_path / "config", **data)).server == "http://localhost:8080"
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (
-            {"token": "t", "username": "a"},
-            r"more than one authentication method found for u; found \[token basicAuth\]",
-        ),
-        ({"client-certificate-data": CA}, "client-key-data or client-key must be specified for u"),
-        ({"client-certificate": "/no/crt", "client-key": "/no/key"}, "unable to read client-cert /no/crt for u due to"),
-        ({"auth-provider": {"name": "gcp"}}, 'no Auth Provider found for name "gcp"'),
-        ({"client-certificate-data": "!", "client-key-data": CA}, "is not base64"),
-    ],
-)
-def test_users_that_cannot_be_used(tmp_path: Path, body: dict[str, Any], said: str) -> None:
-    with pytest.raises(KubeconfigError, match=said):
-        settings(one(tmp_path / "config", body))
+def test_a_user_that_is_gone_is_nobody(tmp_path: Path) -> None:
+    data = {"current-context": "x", "contexts": [context("x", "c", "gone")], "clusters": [cluster("c")]}
+    found = settings(write(tmp_path / "config", **data))
+    assert (found.server, found.token) == ("https://c:6443", "")
+
+
+TWO_METHODS = "more than one authentication method found for u; found [token basicAuth], only one is allowed"
+NO_KEY = "client-key-data or client-key must be specified for u to use the clientCert authentication method."
+EXEC = "must be specified for u to use exec authentication plugin"
+NO_FILE = "no such file or directory"
+
+UNUSABLE: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+    ({"token": "t", "username": "a"}, {}, [TWO_METHODS]),
+    ({"token": "a", "username": "b", "client-certificate-data": CA}, {}, [NO_KEY, TWO_METHODS]),
+    (
+        {"client-certificate": "/no/crt", "client-key": "/no/key"},
+        {"certificate-authority": "/no/ca"},
+        [
+            f"unable to read client-cert /no/crt for u due to open /no/crt: {NO_FILE}",
+            f"unable to read client-key /no/key for u due to open /no/key: {NO_FILE}",
+            f"unable to read certificate-authority /no/ca for c due to open /no/ca: {NO_FILE}",
+        ],
+    ),
+    ({"exec": {"command": ""}}, {}, [f"{field} {EXEC}" for field in ("command", "apiVersion", "interactiveMode")]),
+    (
+        {"client-certificate-data": CA, "client-certificate": "/", "client-key": "/", "client-key-data": CA},
+        {},
+        [
+            "client-cert-data and client-cert are both specified for u. client-cert-data will override.",
+            "client-key-data and client-key are both specified for u; client-key-data will override",
+        ],
+    ),
+    (
+        {"token": "t"},
+        {"proxy-url": "ftp://x"},
+        ['invalid \'proxy-url\' "ftp://x" for cluster "c": unsupported scheme "ftp", must be http, https, or socks5'],
+    ),
+    ({"token": "t"}, {"server": "://x"}, ['host must be a URL or a host:port pair: "://x"']),
+    ({"token": "t", "as-uid": "7"}, {}, ["requesting uid, groups or user-extra for u without impersonating a user"]),
+    (
+        {"token": "t"},
+        {"insecure-skip-tls-verify": True, "certificate-authority-data": CA},
+        ["specifying a root certificates file with the insecure flag is not allowed"],
+    ),
+    (
+        {"token": "t"},
+        {"certificate-authority-data": CA},
+        ["unable to load root certificates: unable to parse bytes as PEM block"],
+    ),
+    (
+        {"client-certificate-data": CA, "client-key-data": CA},
+        {},
+        ["tls: failed to find any PEM data in certificate input"],
+    ),
+    ({"tokenFile": "/no/token"}, {}, [f"open /no/token: {NO_FILE}"]),
+]
+
+
+def problems_of(path: str) -> list[str]:
+    """What stands in the way of a first request, whoever finds it."""
+    try:
+        SyncHttpTransport(settings(path)).request("GET", "/", timeout=1)
+    except KubeconfigError as error:
+        return list(error.problems)
+    except (BadCertificates, CredentialError) as error:
+        return [str(error)]
+    raise AssertionError("there was none")
+
+
+@pytest.mark.parametrize(("user_body", "cluster_body", "problems"), UNUSABLE)
+def test_what_cannot_be_used_is_said(
+    tmp_path: Path, user_body: dict[str, Any], cluster_body: dict[str, Any], problems: list[str]
+) -> None:
+    assert problems_of(one(tmp_path / "config", user_body, **cluster_body)) == problems
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl to compare with")
+@pytest.mark.parametrize(("user_body", "cluster_body", "problems"), UNUSABLE)
+def test_kubectl_says_the_same(
+    tmp_path: Path, user_body: dict[str, Any], cluster_body: dict[str, Any], problems: list[str]
+) -> None:
+    path = one(tmp_path / "config", user_body, **cluster_body)
+    asked = ["kubectl", "--kubeconfig", path, "get", "--raw", "/"]
+    said = subprocess.run(asked, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL).stderr
+    assert said == KubeconfigError(*problems).text + "\n"
+
+
+def test_a_provider_that_is_no_more(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError, match='no Auth Provider found for name "x"'):
+        settings(one(tmp_path / "config", {"auth-provider": {"name": "x"}}))
+
+
+def test_flags_and_file_are_checked_together(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError, match="more than one authentication method"):
+        settings(one(tmp_path / "config", {"username": "a", "password": "b"}), token="t")
+    found = settings(
+        one(tmp_path / "config", {"tokenFile": "f"}, **{"tls-server-name": "old"}), server="https://s", token="t"
+    )
+    assert (found.token, found.token_file, found.tls_server_name) == ("t", "", "")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(KubeconfigError, match=r"stat /no/such: no such file or directory"):
         kubeconfig.load("/no/such", {})
-    bad = tmp_path / "bad"
-    bad.write_text("a: [")
-    with pytest.raises(KubeconfigError, match=f'error loading config file "{bad}": yaml: '):
-        kubeconfig.load(str(bad), {})
-    bad.write_text("clusters: 3")
-    with pytest.raises(KubeconfigError, match="cannot unmarshal clusters"):
-        kubeconfig.load(str(bad), {})
-    bad.write_text("")
-    assert kubeconfig.load(str(bad), {}).empty
+    assert kubeconfig.load("", {"KUBECONFIG": "/no/such"}).empty
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: [", "yaml: "),
+        ("{", "Input data was truncated"),
+        ("clusters: 3", "json: cannot unmarshal number into Go struct field Config.clusters of type []v1.NamedCluster"),
+        (
+            "users:\n- name: u\n  user: {token: 123}",
+            "json: cannot unmarshal number into Go struct field AuthInfo.users.user.token of type string",
+        ),
+        (
+            "clusters:\n- name: c\n  cluster: {certificate-authority-data: 'YQ!='}",
+            "illegal base64 data at input byte 2",
+        ),
+        (
+            "users:\n- name: u\n- name: u",
+            'error converting *[]NamedAuthInfo into *map[string]*api.AuthInfo: duplicate name "u" in list',
+        ),
+        ("kind: Pod\napiVersion: v1", 'no kind "Pod" is registered for version "v1"'),
+        ("- a", "json: cannot unmarshal array into Go value of type v1.Config"),
+    ],
+)
+def test_files_of_another_form(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "bad"
+    path.write_text(content)
+    with pytest.raises(KubeconfigError) as error:
+        kubeconfig.load(str(path), {})
+    assert error.value.text.startswith(f'error: error loading config file "{path}": {said}')
+
+
+def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.write_text("")
+    assert kubeconfig.load(str(path), {}).empty
 
 
 def test_what_a_plugin_is_told_of_the_cluster(tmp_path: Path) -> None:
     extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "x"}}
-    path = one(
-        tmp_path / "config", {"exec": {"command": "p"}}, **{"certificate-authority-data": CA, "extensions": [extension]}
-    )
-    found = settings(path)
-    assert found.exec == {"command": "p"}
+    plugin = {"command": "p", "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}
+    body = {"certificate-authority-data": CA, "extensions": [extension]}
+    found = settings(one(tmp_path / "config", {"exec": plugin}, **body))
+    assert found.exec == plugin
     assert found.exec_cluster == {
         "server": "https://c:6443",
         "certificate-authority-data": CA,
