@@ -78,7 +78,7 @@ def connect(rtnl: NetlinkSocket, config: NetworkConfig, workload_id: str, ip: st
         assert host_end is not None
     _configure_inside(path, ip, gateway(config))
     sysctls.write_link(name, "route_localnet", "1")  # host ports and node ports on 127.0.0.1; see rules.py "guard"
-    sysctls.write_link(name, "rp_filter", "1")  # a workload speaks with its own address only
+    sysctls.write_link(name, "rp_filter", "0")  # the guard looks at sources
     rtnl.call(
         links.quiet_ipv6(host_end.index),
         links.set_up(host_end.index),

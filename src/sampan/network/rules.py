@@ -17,7 +17,7 @@ from .nft.transaction import OUTPUT, POSTROUTING, PREROUTING, Element
 
 HAIRPIN, PEERS, ON_ANY, ON_ADDRESS = "hairpin", "peers", "host-ports", "host-ports-by-address"
 _ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
-_RAW, _DSTNAT, _SRCNAT = -300, -100, 100
+_AFTER_CONNTRACK, _DSTNAT, _SRCNAT = -150, -100, 100
 _LOOPBACK, _MULTICAST = IPv4Network("127.0.0.0/8"), IPv4Network("224.0.0.0/4")
 
 
@@ -45,20 +45,23 @@ def chains(config: NetworkConfig) -> list[tuple[Chain, list[Rule]]]:
         (*nft.local_destination(), nft.load_l4proto(0), nft.load_dport(1), nft.lookup(0, ON_ANY, into=4), nft.dnat(4)),
     ]  # fmt: skip
     return [
-        # Routing of 127.0.0.0/8 is on for our interfaces (host ports on localhost), so nobody may reach in through it.
-        (
-            Chain("guard", "filter", PREROUTING, _RAW),
-            [
-                (
-                    *nft.interface(nft.META_IIFNAME, ours),
-                    nft.load_daddr(0), *nft.within(0, _LOOPBACK), nft.verdict(nft.DROP),
-                )
-            ],
-        ),
+        (Chain("guard", "filter", PREROUTING, _AFTER_CONNTRACK), _guard(ours)),
         (Chain("prerouting", "nat", PREROUTING, _DSTNAT), to_host_port),
         (Chain("output", "nat", OUTPUT, _DSTNAT), to_host_port),
         (Chain("postrouting", "nat", POSTROUTING, _SRCNAT), _source_rules(config, ours)),
     ]  # fmt: skip
+
+
+def _guard(ours: str) -> list[Rule]:
+    """What workloads may not send. First packets only: a connection that may not begin has no further ones."""
+    from_us = nft.interface(nft.META_IIFNAME, ours)
+    return [
+        (*nft.ct_is_known(), nft.verdict(nft.ACCEPT)),
+        # Routing of 127.0.0.0/8 is on for our interfaces (host ports on localhost), so nobody may reach in through it.
+        (*from_us, nft.load_daddr(0), *nft.within(0, _LOOPBACK), nft.verdict(nft.DROP)),
+        # Nobody speaks with another's address. The kernel's own check (rp_filter) would look up every single packet.
+        (*from_us, *nft.foreign_source(), nft.verdict(nft.DROP)),
+    ]
 
 
 def _source_rules(config: NetworkConfig, ours: str) -> list[Rule]:

@@ -180,12 +180,26 @@ def l4proto_is(name: str) -> tuple[bytes, ...]:
     return load_l4proto(0), equal(0, bytes((_PROTOCOLS[name],)))
 
 
-CT_NEW, CT_DNAT = 8, 1 << 5
+def foreign_source() -> tuple[bytes, ...]:
+    """The way back to the sender does not lead through the interface the packet came in by."""
+    way_back = _expression("fib", _reg(1, 0), be32(2, 1), be32(3, 1 | 8))
+    return way_back, equal(0, bytes(4))
+
+
+CT_ESTABLISHED, CT_RELATED, CT_NEW, CT_DNAT = 2, 4, 8, 1 << 5
+
+
+def _ct_state_in(states: int) -> tuple[bytes, ...]:
+    zero = bytes(4)
+    return load_ct_state(0), masked(0, struct.pack("=I", states)), equal(0, zero, negate=True)
 
 
 def ct_is_new() -> tuple[bytes, ...]:
-    zero = bytes(4)
-    return load_ct_state(0), masked(0, struct.pack("=I", CT_NEW)), equal(0, zero, negate=True)
+    return _ct_state_in(CT_NEW)
+
+
+def ct_is_known() -> tuple[bytes, ...]:
+    return _ct_state_in(CT_ESTABLISHED | CT_RELATED)
 
 
 def ct_was_dnated() -> tuple[bytes, ...]:
