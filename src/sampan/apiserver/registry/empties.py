@@ -90,12 +90,13 @@ PLAIN_SCALARS: dict[str, tuple[str, ...]] = {
 def _plan(kind: type[Struct]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Fields that may be dropped as empty, as a plain string, as a zero; and fields to look into."""
     name = kind.__name__
-    drop, strings, nested = [], [], []
-    # Kinds of two groups may share a name (Event) and not their fields.
-    zeros = tuple(z for z in PLAIN_SCALARS.get(name, ()) if z in kind.__struct_fields__)
+    drop, strings, nested, zeros = [], [], [], []
     for wire, hint in get_type_hints(kind).items():
         args = get_args(hint)
         optional = type(None) in args
+        # Kinds of two groups may share a name (Event) and not their fields.
+        if optional and wire in PLAIN_SCALARS.get(name, ()):
+            zeros.append(wire)
         for inner in (a for a in (args if optional else (hint,)) if a is not type(None)):
             origin = get_origin(inner)
             if origin in (list, dict):

@@ -11,7 +11,11 @@ from tests.unit.apiserver.registry.golden import NOW, Target, decode, needs, row
 
 TABLES = [r for r in rows("tables") if "response" in r and (r["response"].get("body") or {}).get("kind") == "Table"]
 STATES = [r for r in rows("tables") if r["name"].startswith("STATUS")]
-CREATED = {r["request"]["body"]["metadata"].get("name", ""): r for r in rows("defaults") if r["response"]["code"] == 201 and "metadata" in r["request"]["body"]}
+CREATED = {
+    r["request"]["body"]["metadata"].get("name", ""): r
+    for r in rows("defaults")
+    if r["response"]["code"] == 201 and "metadata" in r["request"]["body"]
+}
 POD = BUILT_IN_SCHEME.resource("", "v1", "pods")
 
 
@@ -21,7 +25,9 @@ def test_columns(row: dict[str, Any]) -> None:
     info = Target(row["request"]["path"]).info
     assert info is not None
     got = [(c.name, c.type, c.format, c.priority) for c in strategy_for(info).columns]
-    expected = [(c["name"], c["type"], c["format"], c["priority"]) for c in row["response"]["body"]["columnDefinitions"] or ()]
+    expected = [
+        (c["name"], c["type"], c["format"], c["priority"]) for c in row["response"]["body"]["columnDefinitions"] or ()
+    ]
     assert got == expected
 
 
@@ -36,13 +42,24 @@ def _printable() -> list[Any]:
                 continue
             created = Target(CREATED[name]["request"]["path"])
             if (created.group, created.resource) == (target.group, target.resource):
-                found.append(pytest.param(created, CREATED[name]["response"]["body"], printed["cells"], id=f"{target.resource} {name}"))
+                found.append(
+                    pytest.param(
+                        created, CREATED[name]["response"]["body"], printed["cells"], id=f"{target.resource} {name}"
+                    )
+                )
     return found
 
 
 PRINTABLE = _printable()
 # A controller wrote to these between their creation and the printing.
-_MOVED = {"resourcequotas": (1,), "jobs": (3,), "daemonsets": (1, 2, 4), "deployments": (2,), "replicasets": (2,), "persistentvolumes": (4,)}
+_MOVED = {
+    "resourcequotas": (1,),
+    "jobs": (3,),
+    "daemonsets": (1, 2, 4),
+    "deployments": (2,),
+    "replicasets": (2,),
+    "persistentvolumes": (4,),
+}
 
 
 @needs(PRINTABLE)
@@ -84,5 +101,3 @@ def test_every_kind_prints_its_columns() -> None:
         target = Target(info.path(namespace="x"))
         assert target.info is not None
         assert len(strategy.cells(decode(info, {}), NOW)) == len(strategy.columns), info.kind
-
-

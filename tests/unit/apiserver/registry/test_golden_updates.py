@@ -12,7 +12,13 @@ from sampan.apiserver.registry.strategy import strategy_for
 from tests.unit.apiserver.registry.golden import Target, decode, encode, needs, rows
 
 # Decided before strategies are asked: names, uids, revisions, and fields that handlers carry over.
-_ELSEWHERE = {"put: name", "put: uid", "put: old resourceVersion", "put: no resourceVersion", "put: creationTimestamp kept"}
+_ELSEWHERE = {
+    "put: name",
+    "put: uid",
+    "put: old resourceVersion",
+    "put: no resourceVersion",
+    "put: creationTimestamp kept",
+}
 
 
 def _change(obj: dict[str, Any], path: str, value: Any) -> None:
