@@ -119,7 +119,7 @@ class Client:
         return response
 
     def open(self, call: Call) -> AbstractAsyncContextManager[StreamResponse]:
-        """A raw stream (log follow, a watch as bytes); the caller looks at its status (`checked`)."""
+        """A raw stream (log follow, a watch as bytes). Its status may be an error's: look before reading."""
         return self.transport.stream(
             call.method, call.path, query=call.query, headers=self._headers | call.headers, body=call.body
         )

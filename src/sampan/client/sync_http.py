@@ -20,6 +20,7 @@ from sampan.client.connection import Address, ConnectionSettings, address_of, pr
 from sampan.client.credentials import Credentials
 from sampan.client.http1 import Head, Http1, NoAnswer, ProtocolError
 from sampan.client.sync_dial import dial
+from sampan.client.sync_wire import TwoWayWire
 from sampan.client.tls import explain, tls_context
 from sampan.client.transport import (
     Headers,
@@ -133,7 +134,7 @@ class SyncHttpTransport:
             connection.close()
             raise TransportError("the server's answer is no WebSocket handshake", server=self.address.url)
         subprotocol = head.headers.get("sec-websocket-protocol") or ""
-        return SyncWebSocket(connection.wire, subprotocol, received=connection.http.surplus())
+        return SyncWebSocket(TwoWayWire(connection.wire), subprotocol, received=connection.http.surplus())
 
     def close(self) -> None:
         with self._lock:
@@ -275,7 +276,7 @@ class SyncStream:
         """Also from another thread: whoever iterates comes to the end."""
         self._closed = True
         try:
-            self._connection.wire.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._connection.wire, socket.SHUT_RDWR)  # past TLS, for the sake of its reader
         except OSError:
             pass
         self._connection.close()

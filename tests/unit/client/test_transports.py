@@ -452,6 +452,28 @@ def test_a_blocked_reader_is_woken_by_closing(web_server: Server) -> None:
     assert list(stream) == []
 
 
+def test_one_thread_reads_while_another_writes_over_tls(
+    tls_server: Callable[..., Server], certificates: Certificates
+) -> None:
+    server = tls_server(ask_client=False)
+    server.handlers["/exec"] = echo_channels
+    transport = SyncHttpTransport(ConnectionSettings(server=server.url, ca_data=certificates.ca))
+    websocket = transport.upgrade("/exec", subprotocols=EXEC_PROTOCOLS)
+    messages = [pack(0, bytes([i % 256]) * (i * 211 % 50_000)) for i in range(400)]
+
+    def write() -> None:
+        for message in messages:
+            websocket.send(message)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    received = [websocket.receive() for _ in messages]
+    writer.join(10)
+    assert received == [pack(1, m[1:]) for m in messages]
+    threading.Timer(0.05, websocket.close).start()
+    assert websocket.receive() is None  # woken by the close
+
+
 @pytest.mark.parametrize("login", ["", "me:secret@"])
 async def test_through_a_socks_proxy(connect: Connect, web_server: Server, login: str) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
