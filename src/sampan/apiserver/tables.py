@@ -38,8 +38,11 @@ class TableView(View):
         self._first = True
 
     def row(self, obj: CachedObject) -> bytes:
-        cells = encode(self.endpoint.strategy.cells(self.endpoint.decode(obj), self.endpoint.now()))
-        return b'{"cells":%s,"object":%s}' % (cells, self._object(obj))
+        strategy, typed = self.endpoint.strategy, self.endpoint.decode(obj)
+        cells = encode(strategy.cells(typed, self.endpoint.now()))
+        conditions = strategy.row_conditions(typed)
+        said = b'"conditions":%s,' % encode(conditions) if conditions else b""
+        return b'{"cells":%s,%s"object":%s}' % (cells, said, self._object(obj))
 
     def whole(self, obj: CachedObject) -> bytes:
         return self.list([obj], b'{"resourceVersion":"%d"}' % obj.revision)
