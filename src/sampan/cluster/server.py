@@ -8,13 +8,19 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct
 
-from sampan.apiserver.contracts import User
+from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.chain import Chain
+from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.inprocess import InProcessTransport
+from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.server import Server, ServerConfig, serve
+from sampan.apiserver.streams.kubelet import KubeletConfig
 from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.cluster.config import ClusterConfig
@@ -26,12 +32,17 @@ log = logging.getLogger(__name__)
 COMPONENTS = ("apiserver", "scheduler", "controllers")
 
 
+class ClientOf(Protocol):
+    """The client of a user with a user agent, in some groups besides everybody's."""
+
+    def __call__(self, name: str, agent: str, groups: tuple[str, ...] = ()) -> Client: ...
+
+
 class ServerOptions(Struct, kw_only=True):
     config: ClusterConfig
     data_dir: Path
     pki: Pki
     components: tuple[str, ...] = COMPONENTS
-    memory: bool = False
 
 
 async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] = lambda _: None) -> None:
@@ -39,25 +50,57 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
     config = options.config
     store = await open_store(options)
     try:
-        chain = await build(store, address=f"{outward_address() or config.host}:{config.port}")
+        pki = options.pki
+        kubelet_client = pki.pair("apiserver-kubelet")
+        chain = await build(
+            store,
+            address=f"{outward_address() or config.host}:{config.port}",
+            service_cidr=config.service_cidr,
+            security=cluster_security(pki.service_account_key),
+            kubelets=KubeletConfig(
+                ca=pki.ca.certificate, certificate=kubelet_client.certificate, key=kubelet_client.key
+            ),
+        )
+        await prepare(chain, config)
         server = ServerConfig(
             hosts=("0.0.0.0",),  # noqa: S104 - Pods and other machines reach it; everything is authenticated
             port=config.port,
-            certificate=options.pki.pair("apiserver").certificate,
-            key=options.pki.pair("apiserver").key,
-            client_ca=options.pki.ca.certificate,
+            certificate=pki.pair("apiserver").certificate,
+            key=pki.pair("apiserver").key,
+            client_ca=pki.ca.certificate,
         )
 
-        def client_of(name: str, agent: str) -> Client:
-            user = User(name=name, groups=("system:authenticated",))
+        def client_of(name: str, agent: str, groups: tuple[str, ...] = ()) -> Client:
+            user = User(name=name, groups=(*groups, AUTHENTICATED))
             return Client(InProcessTransport(chain, user=user, user_agent=agent), user_agent=agent)
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(serve(server, chain, ready=ready))
-            for start in component_starters(options, client_of):
+            for start in component_starters(options.components, client_of, options):
                 tasks.create_task(start())
     finally:
         await store.close()
+
+
+async def prepare(chain: Chain, config: ClusterConfig) -> None:
+    """What is there before anybody asks."""
+    user = User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED))
+    client = Client(InProcessTransport(chain, user=user, user_agent="sampan-apiserver"), user_agent="sampan-apiserver")
+    await bootstrap(
+        chain.core,
+        client,
+        service_ip=config.api_ip,
+        service_cidr=config.service_cidr,
+        port=config.port,
+        endpoint_ip=reachable_address(config),
+    )
+
+
+def reachable_address(config: ClusterConfig) -> str:
+    """Where Pods find the API server: this machine's address, or without one the first node's end of the bridge."""
+    if config.nodes > 1:
+        return config.agent_host
+    return outward_address() or str(next(IPv4Network(config.pod_cidr).hosts()))
 
 
 async def run_components(kubeconfig: Path, components: tuple[str, ...]) -> None:
@@ -66,14 +109,15 @@ async def run_components(kubeconfig: Path, components: tuple[str, ...]) -> None:
 
     clients: list[Client] = []
 
-    def client_of(name: str, agent: str) -> Client:
-        del name  # the kubeconfig's own user
-        clients.append(load_client(str(kubeconfig), user_agent=agent))
-        return clients[-1]
+    def client_of(name: str, agent: str, groups: tuple[str, ...] = ()) -> Client:
+        del name, groups  # the kubeconfig's own user, on one set of connections
+        if not clients:
+            clients.append(load_client(str(kubeconfig), user_agent=agent))
+        return clients[0].with_user_agent(agent)
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            for start in component_starters(components, client_of, elect=True):
+            for start in component_starters(components, client_of):
                 tasks.create_task(start())
     finally:
         for client in clients:
@@ -81,29 +125,44 @@ async def run_components(kubeconfig: Path, components: tuple[str, ...]) -> None:
 
 
 def component_starters(
-    options: ServerOptions, client_of: Callable[[str, str], Client]
+    components: tuple[str, ...], client_of: ClientOf, options: ServerOptions | None = None
 ) -> list[Callable[[], Coroutine[None, None, None]]]:
+    """Without `options` they stand alone: one process of several leads, and what only a cluster's owner knows (its
+    Pod range, its CA) is left to the cluster."""
     starters: list[Callable[[], Coroutine[None, None, None]]] = []
-    if "scheduler" in options.components:
+    if "scheduler" in components:
         from sampan import scheduler
 
         client = client_of("system:kube-scheduler", "kube-scheduler")
         starters.append(lambda: scheduler.run(client, scheduler.SchedulerConfig()))
-    if "controllers" in options.components:
+    if "controllers" in components:
         from sampan import controllers
 
-        manager = client_of("system:kube-controller-manager", "kube-controller-manager")
-        settings = controllers.ControllersConfig(
-            root_ca=options.pki.ca.certificate.read_text(encoding="ascii"),
-            cluster_cidr=options.config.pod_cidr,
-            volumes_dir=options.data_dir.parent / "volumes",
-        )
-        starters.append(lambda: controllers.run(manager, settings))
+        settings = controllers.ControllersConfig(elect=True, cluster_cidr="")
+        if options is not None:
+            settings = controllers.ControllersConfig(
+                root_ca=options.pki.ca.certificate.read_text(encoding="ascii"),
+                cluster_cidr=options.config.pod_cidr,
+                volumes_dir=options.data_dir.parent / "volumes",
+            )
+        starters.append(lambda: controllers.run(controller_clients(client_of, controllers.MANAGER), settings))
     return starters
 
 
+def controller_clients(client_of: ClientOf, manager: str) -> Callable[[str], Client]:
+    """The manager lists and watches; each controller writes as the ServiceAccount of its name, with its own role."""
+
+    def client(name: str) -> Client:
+        if name == manager:
+            return client_of(f"system:{name}", name)
+        user = f"system:serviceaccount:kube-system:{name}"
+        return client_of(user, name, ("system:serviceaccounts", "system:serviceaccounts:kube-system"))
+
+    return client
+
+
 async def open_store(options: ServerOptions) -> Store:
-    if options.memory:
+    if options.config.datastore == "memory:":
         from sampan.storage.memory import open_store as open_memory
 
         return await open_memory()

@@ -1,0 +1,1 @@
+"""The pytest plugin: a real cluster for a test-suite."""
