@@ -38,6 +38,14 @@ CLUSTER: tuple[Row, ...] = (
         "slice_mirroring.controller:SliceMirroring",
         "endpointslicemirroring-controller",
     ),
+    Row("node-lifecycle-controller", "node_lifecycle.controller:NodeLifecycle", "node-controller"),
+    Row(
+        "taint-eviction-controller",
+        "taint_eviction.controller:TaintEviction",
+        "node-controller",
+        "taint-eviction-controller",
+    ),
+    Row("pod-garbage-collector-controller", "pod_gc.controller:PodGc", "pod-garbage-collector"),
 )
 
 WORKLOADS: tuple[Row, ...] = ()

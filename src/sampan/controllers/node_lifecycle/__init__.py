@@ -1,0 +1,1 @@
+"""Nodes that are not heard of: unknown, tainted, and their Pods no longer ready."""

@@ -1,0 +1,1 @@
+"""Pods leave Nodes with a NoExecute taint, at once or when they tolerate it no longer."""
