@@ -72,8 +72,9 @@ class EmbeddedStore(Store):
         self._at_disk = False
         self._dispatched = index.revision
         self._compacting = asyncio.Lock()
+        self._copying = asyncio.Lock()
         self._refuse: StoreError | None = None
-        self._closed: asyncio.Future[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
         self._upkeep = Upkeep(self, upkeep, clock)
         self._upkeep.start()
@@ -297,24 +298,25 @@ class EmbeddedStore(Store):
 
     async def snapshot(self, *, path: Path) -> int:
         self._check_open()
-        return await self._log.snapshot(path)
+        async with self._copying:
+            return await self._log.snapshot(path)
 
     async def close(self) -> None:
-        if self._closed is not None:
-            await asyncio.shield(self._closed)
-            return
-        self._closed = self._loop.create_future()
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)  # begun, it is finished, even if nobody waits any more
+
+    async def _close(self) -> None:
         await self._upkeep.stop()
         while self._pending or self._at_disk:
             self._drained.clear()
             await self._drained.wait()
         self.hub.lose_all(StoreClosed())
-        async with self._compacting:
+        async with self._compacting, self._copying:
             await self._log.close()
-        self._closed.set_result(None)
 
     def _check_open(self) -> None:
-        if self._closed is not None:
+        if self._closing is not None:
             raise StoreClosed
 
     def _check_readable(self, revision: int) -> None:
