@@ -20,6 +20,7 @@ from sampan.runtime.images import tarstream
 from sampan.runtime.images.blocking import blocking
 from sampan.runtime.images.content import BlobMissing, is_disk_full
 from sampan.runtime.images.decompress import LayerStream, Limits, StreamError
+from sampan.runtime.images.fetch import check_runnable, image_record
 from sampan.runtime.images.leases import Lease
 from sampan.runtime.images.manifest import (
     DOCKER_CONFIG,
@@ -36,7 +37,6 @@ from sampan.runtime.images.manifest import (
     decode,
     media_type,
 )
-from sampan.runtime.images.pull import check_runnable, image_record
 from sampan.runtime.images.reference import BadReference, Reference, check_digest, parse_reference
 from sampan.runtime.images.snapshots import chain_ids
 from sampan.runtime.images.store import LocalImageStore

@@ -23,13 +23,14 @@ from sampan.runtime.images.collector import Collector
 from sampan.runtime.images.content import ContentStore, is_disk_full
 from sampan.runtime.images.decompress import Limits
 from sampan.runtime.images.disk import clear_leftovers
+from sampan.runtime.images.fetch import Parts
 from sampan.runtime.images.gc import Thresholds
 from sampan.runtime.images.hosts import DEFAULT_HOSTS_DIRS
 from sampan.runtime.images.index import ImageIndex, missing
 from sampan.runtime.images.layers import LayerUnpacker
 from sampan.runtime.images.leases import Lease, Leases
 from sampan.runtime.images.manifest import Platform, host_platform
-from sampan.runtime.images.pull import Parts, Pulled, pull
+from sampan.runtime.images.pull import Pulled, pull
 from sampan.runtime.images.reference import LOCAL_REGISTRY, Reference, parse, short_id
 from sampan.runtime.images.registry import Registry, Sleep, new_session
 from sampan.runtime.images.roots import ContainerRoots
