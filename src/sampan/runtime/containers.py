@@ -28,7 +28,7 @@ from sampan.runtime.spec.build import limits
 from sampan.runtime.state import ContainerRecord, Phase
 from sampan.runtime.syscalls import IN_CLOSE_WRITE, IN_MOVED_TO
 
-EXIT_FILE_PATIENCE = 3.0  # seconds conmon gets to write it after the process is gone
+EXIT_FILE_PATIENCE = 10.0  # seconds a living conmon gets to write it after the process is gone
 
 
 class Containers:
@@ -123,6 +123,8 @@ class Containers:
         except StartError as error:
             raise StartError(_start_message(str(error), folder)) from None
         record.pid_started = process.start_time(record.pid)
+        record.monitor_pid = process.parent(record.pid)
+        record.monitor_started = process.start_time(record.monitor_pid)
         await conmon.let_go(oci, node.config.oci_root, record.id)
         record.started_at = node.now()
         record.phase = Phase.RUNNING
@@ -182,8 +184,18 @@ class Containers:
         container.finishing = self._node.background(asyncio.ensure_future(self._finish(container)))
 
     async def _finish_without_news(self, container: Container) -> None:
-        """The process is gone, and conmon has not said how it ended: give it a moment, then stop asking."""
-        await asyncio.sleep(EXIT_FILE_PATIENCE)
+        """The process is gone, and conmon has not said yet how it ended. If conmon is gone as well, nobody will."""
+        monitor = process.open_pidfd(container.record.monitor_pid, container.record.monitor_started)
+        if monitor is not None:
+            gone = asyncio.Event()
+            watch = process.Watch(monitor, gone.set)
+            try:
+                async with asyncio.timeout(EXIT_FILE_PATIENCE):
+                    await gone.wait()
+            except TimeoutError:
+                pass
+            finally:
+                watch.close()
         await asyncio.shield(self._node.background(asyncio.ensure_future(self._finish(container))))
 
     async def _finish(self, container: Container) -> None:

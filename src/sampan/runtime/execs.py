@@ -85,12 +85,11 @@ class _Call:
             raise StartError(f"OCI runtime exec failed: {reason}")
 
     def clean(self) -> None:
-        for path in (self.pid_file, self.log, self.process_file, self.socket_path):
-            if path:
-                try:
-                    os.unlink(path)
-                except FileNotFoundError:
-                    pass
+        for path in (self.pid_file, self.log, self.process_file):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
 
 
 def _write_process(config_path: str, path: str, argv: list[str]) -> None:
@@ -248,6 +247,7 @@ async def _with_terminal(call: _Call, *, stdin: bool) -> ExecStream:
         finally:
             accepting.cancel()
             ending.cancel()
+            os.unlink(call.socket_path)
     return _on_terminal(call, child, master, stdin=stdin)
 
 

@@ -41,6 +41,8 @@ class HostRuntime(cri.Runtime):
         config = self._config
         for path in (config.sandboxes, config.containers, config.exits, config.oci_root, config.run):
             os.makedirs(path, 0o700, exist_ok=True)
+        for name in os.listdir(config.run):  # sockets of an earlier process's terminals
+            os.unlink(os.path.join(config.run, name))
         found = host.find(config)
         self._oci_version = await host.runtime_version(found.runtimes[""])
         node = Node(config, found, self._images)
