@@ -103,6 +103,8 @@ class NodeSpaces:
                 links.set_up(eth0.index),
                 links.add_route(IPv4Network("0.0.0.0/0"), oif=eth0.index, gateway=self._host),
             )
+        with open_rtnl() as rtnl:
+            find_link(rtnl, link)  # it came up first: see the end of plumbing.connect
         return NodeSpace(node, str(path), lease.ip, self._host)
 
     def remove(self, node: str) -> None:

@@ -76,31 +76,36 @@ def connect(rtnl: NetlinkSocket, config: NetworkConfig, workload_id: str, ip: st
             os.close(inside)
         host_end = find_link(rtnl, name)
         assert host_end is not None
-    _configure_inside(path, ip, gateway(config))
     sysctls.write_link(name, "route_localnet", "1")  # host ports and node ports on 127.0.0.1; see rules.py "guard"
     sysctls.write_link(name, "rp_filter", "0")  # the guard looks at sources
-    rtnl.call(
-        links.quiet_ipv6(host_end.index),
-        links.set_up(host_end.index),
-        links.add_route(IPv4Network(ip), oif=host_end.index, source=gateway(config)),
-        links.add_neighbour(host_end.index, ip, _mac(ip)),
-    )
+    with namespaces.entered(path):
+        inside_rtnl = open_rtnl()  # stays in there when we are out again
+    with inside_rtnl:
+        _configure_inside(inside_rtnl, ip, gateway(config))
+        rtnl.call(
+            links.quiet_ipv6(host_end.index),
+            links.set_up(host_end.index),
+            links.add_route(IPv4Network(ip), oif=host_end.index, source=gateway(config)),
+            links.add_neighbour(host_end.index, ip, _mac(ip)),
+        )
+        # The end that came up first notices its cable only later, and drops what is sent until then (a client would
+        # wait a second before it tries again). Asking for its state makes it look now.
+        find_link(inside_rtnl, INSIDE)
     return name
 
 
-def _configure_inside(path: Path, ip: str, via: str) -> None:
-    with namespaces.entered(path), open_rtnl() as rtnl:
-        eth0 = find_link(rtnl, INSIDE)
-        assert eth0 is not None
-        rtnl.call(
-            links.set_up(_LOOPBACK_INDEX),
-            links.quiet_ipv6(eth0.index),
-            links.set_up(eth0.index),
-            links.add_address(eth0.index, ip),
-            links.add_neighbour(eth0.index, via, _HOST_MAC),
-            links.add_route(IPv4Network(via), oif=eth0.index),
-            links.add_route(IPv4Network("0.0.0.0/0"), oif=eth0.index, gateway=via),
-        )
+def _configure_inside(rtnl: NetlinkSocket, ip: str, via: str) -> None:
+    eth0 = find_link(rtnl, INSIDE)
+    assert eth0 is not None
+    rtnl.call(
+        links.set_up(_LOOPBACK_INDEX),
+        links.quiet_ipv6(eth0.index),
+        links.set_up(eth0.index),
+        links.add_address(eth0.index, ip),
+        links.add_neighbour(eth0.index, via, _HOST_MAC),
+        links.add_route(IPv4Network(via), oif=eth0.index),
+        links.add_route(IPv4Network("0.0.0.0/0"), oif=eth0.index, gateway=via),
+    )
 
 
 def disconnect(rtnl: NetlinkSocket, config: NetworkConfig, workload_ids: list[str]) -> None:

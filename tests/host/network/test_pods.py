@@ -41,6 +41,18 @@ async def test_pods_reach_each_other_and_see_real_addresses(network: LocalNetwor
     await network.teardown()
 
 
+async def test_the_first_packet_of_a_new_pod_arrives(network: LocalNetwork) -> None:
+    """An interface that is up but not ready drops packets; a lost first one costs a client a second."""
+    await network.start()
+    pod = await network.attach("server")
+    server = await serve(pod.netns_path, 80, "server")
+    for turn in range(30):
+        client = await network.attach(f"client-{turn}")
+        assert await ask(client.netns_path, pod.ip, 80, timeout=0.5) == ("server", client.ip)
+    server.close()
+    await network.teardown()
+
+
 async def test_attach_twice_is_the_same_and_detach_twice_is_fine(network: LocalNetwork) -> None:
     await network.start()
     first = await network.attach("a")
