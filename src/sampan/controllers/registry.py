@@ -48,7 +48,10 @@ CLUSTER: tuple[Row, ...] = (
     Row("pod-garbage-collector-controller", "pod_gc.controller:PodGc", "pod-garbage-collector"),
 )
 
-WORKLOADS: tuple[Row, ...] = ()
+WORKLOADS: tuple[Row, ...] = (
+    Row("replicaset-controller", "replicas.controller:ReplicaSets", "replicaset-controller"),
+    Row("replicationcontroller-controller", "replicas.controller:ReplicationControllers", "replication-controller"),
+)
 
 # The garbage collector is last: it follows what the others follow through their informers.
 LAST: tuple[Row, ...] = (

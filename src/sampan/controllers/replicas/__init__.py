@@ -1,0 +1,1 @@
+"""ReplicaSets and ReplicationControllers: a number of Pods of one kind, no more and no less."""
