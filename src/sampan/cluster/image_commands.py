@@ -10,8 +10,8 @@ import asyncio
 import json
 import shlex
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -44,33 +44,44 @@ class _Place:
         self.root = root
 
     @asynccontextmanager
-    async def store(self, hosts_dirs: Sequence[Path] = (), *, make: bool = True) -> AsyncIterator[LocalImageStore]:
+    async def store(self, hosts_dirs: Sequence[Path] = ()) -> AsyncIterator[LocalImageStore]:
         from sampan.runtime.images.hosts import DEFAULT_HOSTS_DIRS
         from sampan.runtime.images.store import LocalImageStore
 
         store = LocalImageStore(self.root, hosts_dirs=hosts_dirs or DEFAULT_HOSTS_DIRS)
-        if make or self.root.is_dir():  # asking alone makes nothing
-            await store.start()
+        await store.start()
         try:
             yield store
         finally:
             await store.close()
 
-    def run(
-        self, work: Callable[[LocalImageStore], Awaitable[T]], hosts_dirs: Sequence[Path] = (), *, make: bool = True
-    ) -> T:
+    def images(self) -> list[Image]:
+        """What there is, without opening the store: asking makes nothing, and is quick."""
+        from sampan.runtime.images.index import ImageIndex
+
+        with _errors_told():
+            state = ImageIndex(self.root).read()
+            return [state.image(found) for found in state.images]
+
+    def run(self, work: Callable[[LocalImageStore], Awaitable[T]], hosts_dirs: Sequence[Path] = ()) -> T:
         async def go() -> T:
-            async with self.store(hosts_dirs, make=make) as store:
+            async with self.store(hosts_dirs) as store:
                 return await work(store)
 
-        try:
+        with _errors_told():
             return asyncio.run(go())
-        except RuntimeFault as e:
-            raise click.ClickException(str(e)) from e
-        except PermissionError as e:
-            raise click.ClickException(f"{e.strerror}: {e.filename} (root is needed)") from e
-        except OSError as e:
-            raise click.ClickException(f"{e.strerror or e}" + (f": {e.filename}" if e.filename else "")) from e
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeFault as e:
+        raise click.ClickException(str(e)) from e
+    except PermissionError as e:
+        raise click.ClickException(f"{e.strerror}: {e.filename} (root is needed)") from e
+    except OSError as e:
+        raise click.ClickException(f"{e.strerror or e}" + (f": {e.filename}" if e.filename else "")) from e
 
 
 def _on_store(command: F) -> F:
@@ -97,7 +108,7 @@ def _on_store(command: F) -> F:
 def list_command(
     place: _Place, repository: str | None, quiet: bool, digests: bool, no_trunc: bool, output: str
 ) -> None:
-    images = place.run(lambda store: store.list_images(), make=False)
+    images = place.images()
     rows = sorted(row for image in images for row in _rows(image) if repository in (None, row[0], _familiar(row[0])))
     if output == "json":
         import msgspec
