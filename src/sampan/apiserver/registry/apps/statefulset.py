@@ -14,11 +14,12 @@ from sampan.api.types.apps_v1 import (
     StatefulSetSpec,
 )
 from sampan.api.types.autoscaling_v1 import Scale
-from sampan.apiserver.registry import scaling
+from sampan.apiserver.registry import labels, scaling
 from sampan.apiserver.registry.core.claim_rules import default_claim_spec
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.intorpercent import at_most_all, is_zero, validate_int_or_percent
 from sampan.apiserver.registry.podspec.defaults import default_spec
+from sampan.apiserver.registry.podspec.spec import validate_template_metadata
 from sampan.apiserver.registry.podspec.warnings import template_warnings
 from sampan.apiserver.registry.printing import age_of, containers
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy
@@ -84,7 +85,7 @@ class StatefulSetStrategy(Strategy):
         if spec.ordinals is not None:
             scaling.non_negative(spec.ordinals.start, "spec.ordinals.start", errors)
         scaling.validate_selector(spec.selector, "statefulset", "spec.selector", errors)
-        scaling.validate_workload_template(spec.template, spec.selector, "StatefulSet", "spec.template", errors)
+        _template(spec, errors)
 
     def validate_change(self, obj: StatefulSet, old: StatefulSet, errors: Errors) -> None:
         kept = {wire: getattr(obj.spec, wire) for wire in _MUTABLE}
@@ -120,6 +121,16 @@ class StatefulSetStrategy(Strategy):
 
     def apply_scale(self, obj: StatefulSet, scale: Scale) -> None:
         obj.spec.replicas = (scale.spec.replicas or 0) if scale.spec is not None else 0
+
+
+def _template(spec: StatefulSetSpec, errors: Errors) -> None:
+    """Of the template only its labels and how it ends: the rest is for each Pod, which has the claims' volumes too."""
+    template, path, selector = spec.template, "spec.template", spec.selector
+    said = template.metadata
+    if selector is None or (not labels.is_empty(selector) and not labels.matches(selector, said.labels)):
+        errors.invalid(f"{path}.metadata.labels", said.labels, scaling.UNMATCHED)
+    validate_template_metadata(template, path, errors)
+    scaling.only_always(template, "StatefulSet", path, errors)
 
 
 def _update_strategy(spec: StatefulSetSpec, errors: Errors) -> None:

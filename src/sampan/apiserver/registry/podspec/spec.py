@@ -203,6 +203,13 @@ def _host_aliases(aliases: Sequence[HostAlias], path: str, errors: Errors) -> No
 
 def validate_template(template: PodTemplateSpec, path: str, errors: Errors) -> None:
     """A Pod template: labels, annotations and spec; what only a Pod can have is refused."""
+    validate_template_metadata(template, path, errors)
+    validate_pod_spec(template.spec, f"{path}.spec", errors)
+    if template.spec.ephemeralContainers:
+        errors.forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
+
+
+def validate_template_metadata(template: PodTemplateSpec, path: str, errors: Errors) -> None:
     meta = template.metadata
     if meta.labels:
         validate_labels(meta.labels, f"{path}.labels", errors)
@@ -211,6 +218,3 @@ def validate_template(template: PodTemplateSpec, path: str, errors: Errors) -> N
         from sampan.apiserver.registry.podspec.annotations import validate_pod_annotations
 
         validate_pod_annotations(meta.annotations, template.spec, f"{path}.annotations", errors)
-    validate_pod_spec(template.spec, f"{path}.spec", errors)
-    if template.spec.ephemeralContainers:
-        errors.forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
