@@ -63,6 +63,8 @@ class ResourceCache:
         # Watchers that want one value of the indexed field only (a kubelet its node's Pods).
         self.indexed: dict[str, set[Watcher]] = {}
         self.index: Callable[[CachedObject], str] | None = None
+        # Parts of the server itself that follow this resource.
+        self.listeners: list[Callable[[Event], None]] = []
 
     @property
     def revision(self) -> int:
@@ -155,6 +157,8 @@ class ResourceCache:
             self.oldest = ring[0].revision
         entry = Event(obj.revision, obj, previous, deleted=deleted)
         ring.append(entry)
+        for listener in self.listeners:
+            listener(entry)
         if self.watchers:
             for watcher in self.watchers:
                 watcher.offer(entry)

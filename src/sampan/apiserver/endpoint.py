@@ -10,6 +10,7 @@ from typing import Any
 from sampan.api.errors import ApiError, BadRequest, not_found
 from sampan.api.quantity import QuantityError
 from sampan.api.scheme import ResourceInfo
+from sampan.apiserver.allocation import Allocator
 from sampan.apiserver.cache import ResourceCache
 from sampan.apiserver.codec import Codec, CustomCodec
 from sampan.apiserver.objects import CachedObject, head
@@ -46,6 +47,7 @@ class Endpoint(Kind):
         storage = strategy.storage_info
         self.storage_codec = self.codec if storage is info else Codec(storage)
         self.storage_head = head(storage)
+        self.allocator: Allocator | None = None
         # Whether a delete answers the object it deleted, rather than a Status.
         self.returns_deleted: bool = getattr(strategy, "returns_deleted", False)
         self.convert_tail: Callable[[CachedObject], bytes] | None = None

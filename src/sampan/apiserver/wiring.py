@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sampan.apiserver.allocation import follow
 from sampan.apiserver.authn.anonymous import Anonymous
 from sampan.apiserver.authn.x509 import ClientCertificates
 from sampan.apiserver.authz.masters import Masters
@@ -24,6 +25,7 @@ from sampan.apiserver.health import Health, metrics_route, version
 from sampan.apiserver.limits import InFlight
 from sampan.apiserver.metrics import Metrics
 from sampan.apiserver.openapi.documents import OpenAPI
+from sampan.apiserver.registry.core.service_alloc import DEFAULT_CIDR, ServiceAllocator
 from sampan.apiserver.routing import Handler, Route, Router
 from sampan.apiserver.secure import Security
 from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
@@ -60,6 +62,7 @@ async def build(
     security: Callable[[Core], Security] | None = None,
     subresources: dict[tuple[str, str], Handler] | None = None,
     virtual: dict[tuple[str, str], Handler] | None = None,
+    service_cidr: str = DEFAULT_CIDR,
     now: Callable[[], datetime] = utc_now,
 ) -> Chain:
     """A chain that is ready to answer: the caches are filled."""
@@ -87,6 +90,9 @@ async def build(
     for check in ("livez", "readyz", "healthz"):
         routes[f"/{check}"] = routes[f"/{check}/"] = health.answer
     await core.start()
+    services = core.endpoint("", "v1", "services")
+    assert services is not None
+    follow(services, ServiceAllocator(service_cidr))
     return Chain(
         core,
         Router(

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from sampan.api.errors import BadRequest, FieldError, already_exists, invalid
 from sampan.apiserver import managed
+from sampan.apiserver.allocation import allocated
 from sampan.apiserver.bodies import read_object
 from sampan.apiserver.handlers.answers import answer_object, answer_stored
 from sampan.apiserver.handlers.context import Context
@@ -66,23 +67,25 @@ async def _store(
     attributes = context.attributes("CREATE", obj=obj, name=fields.name or "", dry_run=options.dry_run, options=options)
     await core.admission.mutate(attributes)
     obj = attributes.object
-    if errors := strategy.validate(obj) or _unaddressable(context, obj):
-        raise invalid(endpoint.info.kind, fields.name or "", errors, group=endpoint.info.group)
-    await core.admission.validate(attributes)
-    context.request.warnings += strategy.warnings(obj, None)
-    key = endpoint.key(context.namespace, fields.name)
-    if options.dry_run:
-        if key in endpoint.cache.objects:
-            raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
-        return None
-    try:
-        return await core.store.create(
-            key=endpoint.cache.store_key(key), value=endpoint.encode(obj), ttl_seconds=endpoint.ttl_seconds
-        )
-    except KeyExists:
-        if may_fail:
+    strategy.after_admission(obj)
+    with allocated(endpoint, obj, None, dry_run=options.dry_run):
+        if errors := strategy.validate(obj) or _unaddressable(context, obj):
+            raise invalid(endpoint.info.kind, fields.name or "", errors, group=endpoint.info.group)
+        await core.admission.validate(attributes)
+        context.request.warnings += strategy.warnings(obj, None)
+        key = endpoint.key(context.namespace, fields.name)
+        if options.dry_run:
+            if key in endpoint.cache.objects:
+                raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
             return None
-        raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group) from None
+        try:
+            return await core.store.create(
+                key=endpoint.cache.store_key(key), value=endpoint.encode(obj), ttl_seconds=endpoint.ttl_seconds
+            )
+        except KeyExists:
+            if may_fail:
+                return None
+            raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group) from None
 
 
 def _unaddressable(context: Context, obj: Any) -> list[FieldError]:

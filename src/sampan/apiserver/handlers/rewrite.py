@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from sampan.api.errors import ApiError, FieldError, conflict, invalid
 from sampan.apiserver import managed
+from sampan.apiserver.allocation import allocated
+from sampan.apiserver.contracts import NoAdmission
 from sampan.apiserver.handlers.answers import answer_cached, answer_object, stored_object
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.objects import CachedObject
@@ -21,6 +23,7 @@ from sampan.storage.contract import KeyNotFound, RevisionConflict
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 _TRIES = 16
+_NO_ADMISSION = NoAdmission()
 
 # (a fresh copy of the present object, its cached form) → the object as it shall be
 Change = Callable[[Any, CachedObject], Any]
@@ -78,56 +81,49 @@ async def rewrite_object(
 ) -> Written:
     """`change` is called anew for each try. `owned`: it settles managedFields itself (apply).
     `admit` False: admission was asked about what the change comes from (a Binding)."""
-    endpoint, core = context.endpoint, context.core
+    endpoint = context.endpoint
     for _ in range(_TRIES):
         current = endpoint.find(context.namespace, context.name)
         old = endpoint.decode(current)
         obj = change(endpoint.decode(current), current)
-        unconditional = not obj.metadata.resourceVersion
         _check_preconditions(context, obj, old, current)
         _carry_over(obj, old)
-        await _admit(context, obj, old, rules or rules_for(context), options, owned=owned, admit=admit)
-        if options.dry_run:
-            return Written(obj, None)
-        data = endpoint.encode(obj)
-        if data == stored_bytes(context, current):
-            return Written(obj, current)
-        key = endpoint.cache.store_key(current.key)
+        obeyed = rules or rules_for(context)
+        endpoint.default(obj)
+        obeyed.prepare(obj, old)
+        if not owned:
+            managed.on_update(context, obj, old)
+        attributes = context.attributes("UPDATE", obj=obj, old=old, dry_run=options.dry_run, options=options)
+        admission = context.core.admission if admit else _NO_ADMISSION
+        await admission.mutate(attributes)
         try:
-            if ready_to_go(context, obj):
-                gone = await core.store.delete(key=key, expected_revision=current.revision)
-                obj.metadata.resourceVersion = str(gone.revision)
-                return Written(obj, None)
-            kv = await core.store.update(
-                key=key, value=data, expected_revision=current.revision, ttl_seconds=endpoint.ttl_seconds
-            )
-        except KeyNotFound:
-            raise endpoint.not_found(context.name) from None
+            with allocated(endpoint, obj, old, dry_run=options.dry_run):
+                if errors := obeyed.validate(obj, old):
+                    raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
+                await admission.validate(attributes)
+                context.request.warnings += obeyed.warnings(obj, old)
+                return Written(obj, None) if options.dry_run else await _write(context, obj, current)
         except RevisionConflict:
-            if not unconditional:
-                raise _conflict(context) from None
+            # Somebody else was faster. A change that named the revision it was made for is refused at the next try.
             context.request.warnings.clear()
-            continue
-        return Written(obj, stored_object(context, kv))
     raise _conflict(context)
 
 
-async def _admit(
-    context: Context, obj: Any, old: Any, rules: Rules, options: WriteOptions, *, owned: bool, admit: bool
-) -> None:
-    endpoint, admission = context.endpoint, context.core.admission
-    endpoint.default(obj)
-    rules.prepare(obj, old)
-    if not owned:
-        managed.on_update(context, obj, old)
-    attributes = context.attributes("UPDATE", obj=obj, old=old, dry_run=options.dry_run, options=options)
-    if admit:
-        await admission.mutate(attributes)
-    if errors := rules.validate(obj, old):
-        raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
-    if admit:
-        await admission.validate(attributes)
-    context.request.warnings += rules.warnings(obj, old)
+async def _write(context: Context, obj: Any, current: CachedObject) -> Written:
+    endpoint, store = context.endpoint, context.core.store
+    data = endpoint.encode(obj)
+    if data == stored_bytes(context, current):
+        return Written(obj, current)
+    key, expected = endpoint.cache.store_key(current.key), current.revision
+    try:
+        if ready_to_go(context, obj):
+            gone = await store.delete(key=key, expected_revision=expected)
+            obj.metadata.resourceVersion = str(gone.revision)
+            return Written(obj, None)
+        kv = await store.update(key=key, value=data, expected_revision=expected, ttl_seconds=endpoint.ttl_seconds)
+    except KeyNotFound:
+        raise endpoint.not_found(context.name) from None
+    return Written(obj, stored_object(context, kv))
 
 
 def _check_preconditions(context: Context, obj: Any, old: Any, current: CachedObject) -> None:

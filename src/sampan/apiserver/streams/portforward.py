@@ -68,7 +68,7 @@ class Tunnel:
                     await self._raw.write(frame(PONG, got.payload))
                 elif got.opcode == CLOSE:
                     return b""
-            if parts:
+            if any(parts):  # kubectl sends empty messages, too: they are no end
                 return b"".join(parts)
         return b""
 

@@ -116,4 +116,6 @@ class SpdySession:
                 gone.abort()
 
     def forget(self, stream: SpdyStream) -> None:
+        """Nobody reads it any more: what still comes for it must not hold the others up."""
         self.streams.pop(stream.number, None)
+        stream.abort()
