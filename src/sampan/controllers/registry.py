@@ -46,9 +46,27 @@ CLUSTER: tuple[Row, ...] = (
         "taint-eviction-controller",
     ),
     Row("pod-garbage-collector-controller", "pod_gc.controller:PodGc", "pod-garbage-collector"),
+    Row(
+        "persistentvolume-binder-controller",
+        "volume_binder.controller:VolumeBinder",
+        "persistent-volume-binder",
+        "persistentvolume-controller",
+    ),
+    Row(
+        "persistentvolumeclaim-protection-controller",
+        "claim_protection.controller:ClaimProtection",
+        "pvc-protection-controller",
+    ),
+    Row(
+        "persistentvolume-protection-controller",
+        "volume_protection.controller:VolumeProtection",
+        "pv-protection-controller",
+    ),
+    Row("ephemeral-volume-controller", "ephemeral_claims.controller:EphemeralClaims", "ephemeral-volume-controller"),
 )
 
 WORKLOADS: tuple[Row, ...] = (
+    Row("deployment-controller", "deployment.controller:Deployments", "deployment-controller"),
     Row("replicaset-controller", "replicas.controller:ReplicaSets", "replicaset-controller"),
     Row("replicationcontroller-controller", "replicas.controller:ReplicationControllers", "replication-controller"),
 )

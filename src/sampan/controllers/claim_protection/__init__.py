@@ -1,0 +1,1 @@
+"""A claim that a Pod uses is not removed under it."""

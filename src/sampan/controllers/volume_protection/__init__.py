@@ -1,0 +1,1 @@
+"""A volume that is bound is not removed under its claim."""
