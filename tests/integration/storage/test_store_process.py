@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from sampan.storage import sqlite
 from sampan.storage.contract import KeyValue, StoreFailed, WatchEvent
@@ -90,3 +91,21 @@ async def test_a_closed_store_leaves_no_process(tmp_path: Path) -> None:
     await store.close()
     await store.close()
     await_end(pid)
+
+
+def test_on_the_loop_that_servers_use(tmp_path: Path) -> None:
+    async def live() -> None:
+        store = await sqlite.open_store(path=tmp_path / "store.db", recent_bytes=0)
+        async with store.watch(prefix="/") as watch:
+            made = await asyncio.gather(*(store.create(key=f"/{n:04}", value=bytes(9000)) for n in range(600)))
+            os.kill(process_of(store), signal.SIGKILL)
+            last = await store.create(key="/last", value=b"")
+            seen: list[KeyValue] = []
+            while len(seen) <= len(made):
+                seen += [event.kv for event in await anext(watch)]
+        assert seen == [*made, last]
+        assert (await store.range(prefix="/")).items == seen
+        await store.snapshot(path=tmp_path / "snapshot")
+        await store.close()
+
+    uvloop.run(live())

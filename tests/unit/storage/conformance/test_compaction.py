@@ -73,7 +73,7 @@ async def test_again_and_again_under_changing_keys(store: Store) -> None:
 
 async def test_more_than_fits_one_step(store: Store) -> None:
     kv = await store.create(key="/a", value=b"")
-    for number in range(2500):
+    for number in range(1300):
         kv = await store.update(key="/a", value=b"%d" % number, expected_revision=kv.revision)
     await store.compact(revision=kv.revision)
     assert (await store.range(prefix="/")).items == [kv]
