@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.api.errors import ApiError, Conflict, NotFound
 from sampan.api.selectors import labels as label_selectors
-from sampan.api.types import apps_v1, core_v1
+from sampan.api.types import apps_v1, core_v1, meta_v1
 from sampan.client.clock import rfc3339
 from sampan.client.informer import Informer
 from sampan.controllers.contract import Context, KeyedController
@@ -68,8 +68,9 @@ class Replicas(KeyedController, Generic[T]):
             return None
         if self.written.is_behind(key, self.pods.store):
             return LOOK_AGAIN
-        meta, selector = owner.metadata, self.selector(owner)
-        namespace = meta.namespace or ""
+        meta: meta_v1.ObjectMeta = owner.metadata
+        selector = self.selector(owner)
+        namespace: str = meta.namespace or ""
         near = [
             *self.pods.store.by_index(BY_OWNER, meta.uid or ""),
             *self.pods.store.by_index(BY_OWNER, f"{ORPHANS}/{namespace}"),
