@@ -96,6 +96,10 @@ class FakeKubelet:
             await socket.close()
             return socket
         async for message in socket:
+            if message.type is WSMsgType.BINARY and message.data == b"\xff\x00":
+                await socket.send_bytes(b"\x00goodbye")
+                break
             if message.type is WSMsgType.BINARY and message.data[:1] == b"\x00":
                 await socket.send_bytes(b"\x00" + message.data[1:].upper())
+        await socket.close()
         return socket

@@ -143,6 +143,7 @@ async def test_port_forward_carries_bytes_of_several_connections_and_says_why_on
             ports[int(theirs)] = int(ours)
     try:
         assert await _talk(ports[8080], b"hello") == b"HELLO"
+        assert await _half_closed(ports[8080]) == b"HIgoodbye"
         first, second = await asyncio.gather(_talk(ports[8080], b"a" * 100_000), _talk(ports[8080], b"b" * 100_000))
         assert (first, second) == (b"A" * 100_000, b"B" * 100_000)
         # kubectl itself ends on a connection that the container refused; it must have been told why.
@@ -153,6 +154,17 @@ async def test_port_forward_carries_bytes_of_several_connections_and_says_why_on
         if process.returncode is None:
             process.terminate()
             await process.wait()
+
+
+async def _half_closed(port: int) -> bytes:
+    """A client that says its last word and waits for the answer to end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"hi")
+    writer.write_eof()
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
 
 
 async def _talk(port: int, said: bytes) -> bytes:

@@ -12,6 +12,7 @@ from sampan.api.errors import ApiError
 from sampan.apiserver.request import RawConnection, Request, Upgrade
 from sampan.apiserver.streams.kubelet import KubeletSocket
 from sampan.apiserver.streams.session import SpdySession, SpdyStream
+from sampan.client.channels import CLOSE as CHANNEL_CLOSE
 from sampan.client.channels import pack, unpack
 from sampan.client.websocket import (
     BINARY,
@@ -152,3 +153,4 @@ async def _pump(data: SpdyStream, error: SpdyStream, socket: KubeletSocket) -> N
 async def _inward(data: SpdyStream, socket: KubeletSocket) -> None:
     while content := await data.read():
         await socket.send(pack(0, content))
+    await socket.send(bytes((CHANNEL_CLOSE, 0)))  # the client will say no more: the container sees the end of its input

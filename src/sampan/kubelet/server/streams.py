@@ -85,7 +85,13 @@ async def _accept(request: web.Request, protocols: tuple[str, ...]) -> web.WebSo
 
 
 async def _fail(socket: web.WebSocketResponse, message: str) -> None:
-    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
+    status: dict[str, Any] = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+    }
     status |= {"reason": "InternalError", "code": 500}
     await _send(socket, channels.ERROR, msgspec.json.encode(status))
     await socket.close()
@@ -195,9 +201,9 @@ async def _forward(socket: web.WebSocketResponse, runtime: Runtime, sandbox_id: 
         await socket.close()
         return
     inward = asyncio.create_task(_copy_forward(socket, writers))
-    outward = asyncio.gather(*tasks, return_exceptions=True)
+    outward = asyncio.ensure_future(_all(tasks))
     try:
-        await asyncio.wait({inward, outward}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([inward, outward], return_when=asyncio.FIRST_COMPLETED)
         with contextlib.suppress(ConnectionError, RuntimeError):
             await socket.close()
     finally:
@@ -207,6 +213,10 @@ async def _forward(socket: web.WebSocketResponse, runtime: Runtime, sandbox_id: 
         await asyncio.gather(inward, *tasks, return_exceptions=True)
         for writer in writers.values():
             await writer.close()
+
+
+async def _all(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _dial(port: int, error: Exception) -> str:
@@ -224,7 +234,9 @@ async def _copy_forward(socket: web.WebSocketResponse, writers: dict[int, ByteWr
     async for message in socket:
         if message.type is not WSMsgType.BINARY or not message.data:
             continue
-        writer = writers.get(message.data[0])
-        if writer is not None:
-            with contextlib.suppress(OSError):
-                await writer.write(message.data[1:])
+        channel, data = message.data[0], message.data[1:]
+        with contextlib.suppress(OSError):
+            if channel == channels.CLOSE and data[:1] and (writer := writers.get(data[0])) is not None:
+                await writer.close()  # the client says no more; what the container still says goes on
+            elif (writer := writers.get(channel)) is not None:
+                await writer.write(data)
