@@ -372,7 +372,8 @@ async def test_without_overlayfs_roots_are_copies(tmp_path: Path) -> None:
     await store.close()
 
 
-def test_a_copy_is_what_overlayfs_would_show(tmp_path: Path) -> None:
+@pytest.mark.parametrize("native", [True, False])
+def test_a_copy_is_what_overlayfs_would_show(tmp_path: Path, native: bool) -> None:
     from tests.unit.runtime.images.test_unpack import apply
 
     layers = [
@@ -391,10 +392,13 @@ def test_a_copy_is_what_overlayfs_would_show(tmp_path: Path) -> None:
         ),
     ]
     paths: list[Path] = []
+    copied: list[Path] = []
     for number, raw in enumerate(layers):
         apply(raw, tmp_path / str(number), *paths)
         paths.insert(0, tmp_path / str(number))
-    copy_layers(paths, tmp_path / "copy")
+        apply(raw, tmp_path / f"{number}c", *copied, native=native)
+        copied.insert(0, tmp_path / f"{number}c")
+    copy_layers(copied, tmp_path / "copy")
     for name in ("up", "work", "merged"):
         (tmp_path / name).mkdir()
     options = f"lowerdir={':'.join(map(str, paths))},upperdir={tmp_path}/up,workdir={tmp_path}/work"
@@ -413,6 +417,27 @@ def test_a_copy_is_what_overlayfs_would_show(tmp_path: Path) -> None:
         assert look(tmp_path / "copy") == look(tmp_path / "merged")
     finally:
         subprocess.run(["umount", tmp_path / "merged"], check=True)
+
+
+async def test_a_store_inside_of_a_container(tmp_path: Path) -> None:
+    """Its disk is an overlay: no overlay goes on it, nor do overlayfs' marks."""
+    for name in ("low", "up", "work", "disk"):
+        (tmp_path / name).mkdir()
+    options = f"lowerdir={tmp_path}/low,upperdir={tmp_path}/up,workdir={tmp_path}/work"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, tmp_path / "disk"], check=True)
+    try:
+        store = LocalImageStore(tmp_path / "disk/images")
+        await store.start()
+        three_layers(tmp_path / "layout")
+        (image,) = await load(store, tmp_path / "layout")
+        rootfs = await store.prepare_rootfs(image.id, "c1")
+        assert not rootfs.lower
+        assert sorted(p.name for p in (Path(rootfs.path) / "etc").iterdir()) == ["b"]
+        await store.close()
+        elsewhere = LocalImageStore(tmp_path / "disk/images", overlay=True)  # as if overlays worked one day
+        assert not (await elsewhere.prepare_rootfs(image.id, "c2")).lower
+    finally:
+        subprocess.run(["umount", tmp_path / "disk"], check=True)
 
 
 @pytest.mark.parametrize("count", [60, 120])

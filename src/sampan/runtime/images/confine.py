@@ -13,6 +13,8 @@ import shutil
 import stat
 from collections.abc import Callable
 
+from sampan.runtime.images.marks import is_deleted
+
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40
 _KEEP_OPEN = 128
@@ -99,7 +101,7 @@ class Root:
                     raise
                 target = _link(name, parent)
                 if target is None:
-                    if make is None or not _is_whiteout(name, parent):
+                    if make is None or not _deleted(name, parent):
                         raise NotADirectoryError(errno.ENOTDIR, "not a directory", os.fsdecode(there)) from None
                     make(there, parent, name)
                     self._open[there] = os.open(name, _OPEN, dir_fd=parent)
@@ -146,10 +148,5 @@ def _link(name: bytes, parent: int) -> bytes | None:
         raise
 
 
-def is_whiteout(found: os.stat_result) -> bool:
-    """overlayfs' mark for "deleted here"."""
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
-
-
-def _is_whiteout(name: bytes, parent: int) -> bool:
-    return is_whiteout(os.stat(name, dir_fd=parent, follow_symlinks=False))
+def _deleted(name: bytes, parent: int) -> bool:
+    return is_deleted(parent, name, os.stat(name, dir_fd=parent, follow_symlinks=False))

@@ -13,6 +13,7 @@ from sampan.runtime.images.content import ContentStore
 from sampan.runtime.images.decompress import Limits
 from sampan.runtime.images.locks import waiting_for
 from sampan.runtime.images.manifest import BadDocument
+from sampan.runtime.images.merge import OverlaySupport
 from sampan.runtime.images.snapshots import SnapshotStore, chain_ids
 from sampan.runtime.images.unpack import UnpackError
 from sampan.runtime.images.unpack_process import unpack_in_worker
@@ -24,10 +25,13 @@ Report = Callable[[str, str, int], None]  # blob, phase, bytes so far
 
 
 class LayerUnpacker:
-    def __init__(self, content: ContentStore, snapshots: SnapshotStore, limits: Limits) -> None:
+    def __init__(
+        self, content: ContentStore, snapshots: SnapshotStore, limits: Limits, overlays: OverlaySupport
+    ) -> None:
         self._content = content
         self._snapshots = snapshots
         self._limits = limits
+        self._overlays = overlays
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def unpack(
@@ -62,14 +66,15 @@ class LayerUnpacker:
                 await blocking(self._snapshots.discard, own)  # nothing there after a commit
 
     async def _fill(self, blob: str, diff_id: str, own: str, lowers: Sequence[Path], lock: int, report: Report) -> None:
+        native = await blocking(self._overlays.works)
         async with _opened(await blocking(self._snapshots.begin, own)) as target:
             result = await unpack_in_worker(
-                self._content.path(blob), target, lowers, await blocking(self._bounded), lock=lock,
+                self._content.path(blob), target, lowers, await blocking(self._bounded), lock=lock, native=native,
                 progress=lambda read: report(blob, "unpacking", read),
             )  # fmt: skip
         if result.diff_id != diff_id:
             raise UnpackError(f'wrong diff id calculated on extraction "{result.diff_id}"')
-        await blocking(self._snapshots.commit, own, diff_id, result.size, result.entries)
+        await blocking(self._snapshots.commit, own, diff_id, result.size, result.entries, native=native)
 
     def _bounded(self) -> Limits:
         """No layer may take the whole disk with it."""

@@ -8,8 +8,9 @@ import stat
 from collections.abc import Sequence
 
 from sampan.runtime.images.confine import split
+from sampan.runtime.images.marks import is_deleted, is_opaque
 
-OPAQUE = b"trusted.overlay.opaque"
+_NOT_COPIED = (b"trusted.", b"security.selinux", b"user.sampan.")
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -42,11 +43,11 @@ class Lowers:
             if parent is not None:
                 try:
                     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-                    if not stat.S_ISREG(status.st_mode):
+                    if not stat.S_ISREG(status.st_mode) or is_deleted(parent, name, status):
                         return None
                     return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
                 except FileNotFoundError:
-                    hides = _opaque(parent)
+                    hides = is_opaque(parent)
                 finally:
                     os.close(parent)
             if hides:
@@ -59,7 +60,7 @@ def _descend(root: int, path: bytes) -> tuple[int | None, bool]:
     fd = os.dup(root)
     hides = False
     for name in path.split(b"/") if path else ():
-        hides = hides or _opaque(fd)
+        hides = hides or is_opaque(fd)
         try:
             step = os.open(name, _OPEN, dir_fd=fd)
         except FileNotFoundError:
@@ -73,16 +74,13 @@ def _descend(root: int, path: bytes) -> tuple[int | None, bool]:
     return fd, hides
 
 
-def _opaque(fd: int) -> bool:
-    try:
-        return os.getxattr(fd, OPAQUE) == b"y"
-    except OSError:
-        return False
-
-
 def _xattrs(fd: int) -> dict[bytes, bytes]:
     try:
         names = [os.fsencode(name) for name in os.listxattr(fd)]
     except OSError:
         return {}
-    return {name: os.getxattr(fd, name) for name in names if not name.startswith((b"trusted.", b"security.selinux"))}
+    return {
+        name: os.getxattr(fd, name)
+        for name in names
+        if not name.startswith((b"trusted.", b"security.selinux", b"user.sampan."))
+    }

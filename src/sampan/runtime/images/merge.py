@@ -14,9 +14,23 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from sampan.runtime.images.lower import OPAQUE
+from sampan.runtime.images.marks import is_deleted, is_opaque, mark_deleted, mark_opaque
 
 _OPTIONS_LIMIT = 4000  # of the 4,096 bytes a mount's options may take, minus what others add
+
+
+class OverlaySupport:
+    """Whether this store's containers get overlays; tried when it is first asked for. `forced` decides beforehand."""
+
+    def __init__(self, folder: Path, forced: bool | None = None) -> None:
+        self._folder = folder
+        self._known = forced
+
+    def works(self) -> bool:
+        """Blocks."""
+        if self._known is None:
+            self._known = overlay_works(self._folder)
+        return self._known
 
 
 def overlay_works(folder: Path) -> bool:
@@ -27,6 +41,8 @@ def overlay_works(folder: Path) -> bool:
     try:
         for part in parts.values():
             part.mkdir(parents=True)
+        if not _marks_work(parts["lower"]):
+            return False
         options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
         if libc.mount(b"overlay", os.fsencode(parts["merged"]), b"overlay", 0, options.encode()) != 0:
             return False
@@ -34,6 +50,18 @@ def overlay_works(folder: Path) -> bool:
         return True
     finally:
         shutil.rmtree(probe, ignore_errors=True)
+
+
+def _marks_work(folder: Path) -> bool:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        mark_deleted(fd, b"gone", native=True)
+        mark_opaque(fd, native=True)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def fits_one_mount(lower: Sequence[Path], upper: Path, root: Path) -> bool:
@@ -54,10 +82,18 @@ def copy_layers(lower: Sequence[Path], target: Path) -> None:
 
 
 def _merge(source: Path, target: Path, links: dict[int, Path]) -> None:
+    fd = os.open(source, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _merge_entries(fd, source, target, links)
+    finally:
+        os.close(fd)
+
+
+def _merge_entries(fd: int, source: Path, target: Path, links: dict[int, Path]) -> None:
     for entry in os.scandir(source):
         status = entry.stat(follow_symlinks=False)
         there = target / entry.name
-        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        if is_deleted(fd, os.fsencode(entry.name), status):
             _remove(there)
         elif stat.S_ISDIR(status.st_mode):
             if _is_opaque(entry.path) or there.is_symlink() or not there.is_dir():
@@ -91,16 +127,17 @@ def _copy_look(source: Path, target: Path) -> None:
     if not stat.S_ISLNK(status.st_mode):
         target.chmod(stat.S_IMODE(status.st_mode))
     for name in os.listxattr(source, follow_symlinks=False):
-        if not name.startswith("trusted."):
+        if not name.startswith(("trusted.", "user.sampan.")):
             os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
 def _is_opaque(path: str) -> bool:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        return os.getxattr(path, OPAQUE, follow_symlinks=False) == b"y"
-    except OSError:
-        return False
+        return is_opaque(fd)
+    finally:
+        os.close(fd)
 
 
 def _remove(path: Path) -> None:

@@ -228,7 +228,7 @@ class _Server:
         return response
 
     async def _follow(self, method: str, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        origin = urlsplit(url).netloc
+        origin, path = urlsplit(url).netloc, url
         own = dict(self.endpoint.headers)
         for _ in range(_MAX_REDIRECTS):
             mine = headers | own
@@ -240,9 +240,9 @@ class _Server:
                 return response
             response.release()
             target = urljoin(url, location)
-            if urlsplit(target).scheme not in ("http", "https") or (
-                url.startswith("https:") and target.startswith("http:")
-            ):
+            # what is named by a digest may come from anywhere; a name's meaning only from whom TLS vouches for
+            allowed = ("http", "https") if url.startswith("http:") or "/blobs/" in path else ("https",)
+            if urlsplit(target).scheme not in allowed:
                 raise RegistryError(f"refused redirect from {url} to {target}")
             if urlsplit(target).netloc != origin:
                 own = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from sampan.runtime.images.disk import tree_usage
 from sampan.runtime.images.index import ImageIndex, missing
 from sampan.runtime.images.leases import Leases
-from sampan.runtime.images.merge import copy_layers, fits_one_mount, overlay_works
+from sampan.runtime.images.merge import OverlaySupport, copy_layers, fits_one_mount
 from sampan.runtime.images.snapshots import RootfsRecord, SnapshotStore, remove_tree
 from sampan.runtime.records import FsInfo, Rootfs
 
@@ -26,14 +26,14 @@ class ContainerRoots:
         snapshots: SnapshotStore,
         index: ImageIndex,
         leases: Leases,
-        overlay: bool | None,
+        overlays: OverlaySupport,
         now: Callable[[], float],
     ) -> None:
         self._root = root
         self._snapshots = snapshots
         self._index = index
         self._leases = leases
-        self._overlay = overlay
+        self._overlays = overlays
         self._now = now
         self._marks = root / "used"
 
@@ -63,18 +63,19 @@ class ContainerRoots:
                 raise missing(image_ref)
             chain = state.images[found].chain
             lower = [self._snapshots.path(layer) for layer in reversed(chain)]
-            copied = not self._overlays() or not lower or not fits_one_mount(lower, folder / "upper", self._root)
-            record = RootfsRecord(image=found, chain=chain, copied=copied)
+            overlay = self._can_overlay(chain) and fits_one_mount(lower, folder / "upper", self._root)
+            record = RootfsRecord(image=found, chain=chain, copied=not overlay)
             self._snapshots.add_container(folder, record)
         mark = self._mark(found)
         mark.touch()
         os.utime(mark, (self._now(), self._now()))
         return record
 
-    def _overlays(self) -> bool:
-        if self._overlay is None:
-            self._overlay = overlay_works(self._root)
-        return self._overlay
+    def _can_overlay(self, chain: Sequence[str]) -> bool:
+        if not chain or not self._overlays.works():
+            return False
+        layers = [self._snapshots.record(layer) for layer in chain]
+        return not any(layer is not None and layer.portable for layer in layers)
 
     def _copied(self, folder: Path, lower: Sequence[Path]) -> Path:
         target = folder / "root"

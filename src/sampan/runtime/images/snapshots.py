@@ -36,6 +36,7 @@ class LayerRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     diff: str
     size: int = 0
     inodes: int = 0
+    portable: bool = False  # has marks that only copying understands
     boot: str = ""  # empty: on disk
 
 
@@ -96,9 +97,9 @@ class SnapshotStore:
         temporary.chmod(0o755)
         return temporary
 
-    def commit(self, chain: str, diff: str, size: int, inodes: int) -> None:
+    def commit(self, chain: str, diff: str, size: int, inodes: int, *, native: bool = True) -> None:
         self._new(chain).rename(self.path(chain))
-        record = LayerRecord(chain=chain, diff=diff, size=size, inodes=inodes, boot=self._boot)
+        record = LayerRecord(chain=chain, diff=diff, size=size, inodes=inodes, portable=not native, boot=self._boot)
         temporary = self.layers / f"{key(chain)}.json.{os.urandom(4).hex()}.new"
         temporary.write_bytes(msgspec.json.encode(record))
         temporary.rename(self.layers / f"{key(chain)}.json")

@@ -30,6 +30,7 @@ from sampan.runtime.images.index import ImageIndex, missing
 from sampan.runtime.images.layers import LayerUnpacker
 from sampan.runtime.images.leases import Lease, Leases
 from sampan.runtime.images.manifest import Platform, host_platform
+from sampan.runtime.images.merge import OverlaySupport
 from sampan.runtime.images.pull import Pulled, pull
 from sampan.runtime.images.reference import LOCAL_REGISTRY, Reference, parse, short_id
 from sampan.runtime.images.registry import Registry, Sleep, new_session
@@ -63,10 +64,10 @@ class LocalImageStore(ImageStore):
         self.snapshots = SnapshotStore(root, owner)
         self.index = ImageIndex(root)
         self.leases = Leases(root)
-        self.parts = Parts(
-            self.content, self.snapshots, self.index, LayerUnpacker(self.content, self.snapshots, limits or Limits())
-        )
-        self.roots = ContainerRoots(root, self.snapshots, self.index, self.leases, overlay, now)
+        overlays = OverlaySupport(root, overlay)
+        unpacker = LayerUnpacker(self.content, self.snapshots, limits or Limits(), overlays)
+        self.parts = Parts(self.content, self.snapshots, self.index, unpacker)
+        self.roots = ContainerRoots(root, self.snapshots, self.index, self.leases, overlays, now)
         self.collector = Collector(
             self.content, self.snapshots, self.index, self.leases, self.roots, thresholds or Thresholds(), now
         )

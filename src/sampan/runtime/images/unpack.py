@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 from sampan.runtime.errors import ImagePullError
 from sampan.runtime.images import tarstream
-from sampan.runtime.images.confine import Escape, Root, clean, is_whiteout, split
+from sampan.runtime.images.confine import Escape, Root, clean, split
 from sampan.runtime.images.decompress import LayerStream, Limits, StreamError
-from sampan.runtime.images.lower import OPAQUE, Lowers
+from sampan.runtime.images.lower import Lowers
+from sampan.runtime.images.marks import is_deleted, mark_deleted, mark_opaque
 from sampan.runtime.images.tarstream import Entry, TarError, show
 
 _WHITEOUT = b".wh."
@@ -43,11 +44,19 @@ class Unpacked:
     entries: int
 
 
-def unpack(stream: LayerStream, target: int, lowers: Sequence[int] = (), limits: Limits | None = None) -> Unpacked:
+def unpack(
+    stream: LayerStream,
+    target: int,
+    lowers: Sequence[int] = (),
+    limits: Limits | None = None,
+    *,
+    native: bool = True,
+) -> Unpacked:
     """Unpack into the empty directory `target`; `lowers` are the directories of the layers below, nearest first.
+    `native`: with overlayfs' own marks.
 
     Blocks for as long as it takes. OSErrors (a full disk) come through as they are."""
-    layer = _Layer(target, Lowers(lowers), limits or Limits())
+    layer = _Layer(target, Lowers(lowers), limits or Limits(), native)
     try:
         return layer.run(stream)
     except (TarError, StreamError) as e:
@@ -59,11 +68,12 @@ def unpack(stream: LayerStream, target: int, lowers: Sequence[int] = (), limits:
 
 
 class _Layer:
-    def __init__(self, target: int, lowers: Lowers, limits: Limits) -> None:
+    def __init__(self, target: int, lowers: Lowers, limits: Limits, native: bool) -> None:
         self.root = Root(target)
         self._target = target
         self._lowers = lowers
         self._limits = limits
+        self._native = native
         self._own = (os.geteuid(), os.getegid())
         self._directory_times: dict[bytes, int] = {}
         self._size = 0
@@ -140,7 +150,7 @@ class _Layer:
 
     def _directory(self, parent: int, path: bytes, name: bytes, entry: Entry) -> None:
         found = _status(parent, name)
-        opaque = found is not None and is_whiteout(found)
+        opaque = found is not None and is_deleted(parent, name, found)
         if found is None or not stat.S_ISDIR(found.st_mode):
             if found is not None:
                 os.unlink(name, dir_fd=parent)
@@ -148,7 +158,7 @@ class _Layer:
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
             if opaque:
-                os.setxattr(fd, OPAQUE, b"y")
+                mark_opaque(fd, native=self._native)
             self._dress(fd, entry)
         finally:
             os.close(fd)
@@ -166,7 +176,7 @@ class _Layer:
         source_fd = os.dup(found[0])  # asking for the other parent may close this one
         try:
             status = os.stat(found[1], dir_fd=source_fd, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode) or is_whiteout(status):
+            if stat.S_ISDIR(status.st_mode) or is_deleted(source_fd, found[1], status):
                 raise _Refused(f"hard link to {show(entry.link)}, which is no file")
             parent = self.root.directory(above, self._make_implied)
             existing = _status(parent, name)
@@ -194,7 +204,7 @@ class _Layer:
 
     def _whiteout(self, above: bytes, name: bytes) -> None:
         if name == _OPAQUE_MARK:
-            os.setxattr(self.root.directory(above, self._make_implied), OPAQUE, b"y")
+            mark_opaque(self.root.directory(above, self._make_implied), native=self._native)
             return
         if name.startswith(_WHITEOUT + _WHITEOUT):
             return  # aufs' own bookkeeping
@@ -204,10 +214,10 @@ class _Layer:
         parent = self.root.directory(above, self._make_implied)
         found = _status(parent, gone)
         if found is None:
-            os.mknod(gone, stat.S_IFCHR, 0, dir_fd=parent)
+            mark_deleted(parent, gone, native=self._native)
         elif stat.S_ISDIR(found.st_mode):  # this layer's own directory stays, what was below it does not show
             real = self.root.directory(above + b"/" + gone if above else gone)
-            os.setxattr(real, OPAQUE, b"y")
+            mark_opaque(real, native=self._native)
 
     # --- what they share ---
 
@@ -220,7 +230,7 @@ class _Layer:
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
             if found is not None:
-                os.setxattr(fd, OPAQUE, b"y")
+                mark_opaque(fd, native=self._native)
                 below = None
             else:
                 below = self._lowers.directory_status(path)
@@ -308,8 +318,8 @@ def _status(parent: int, name: bytes) -> os.stat_result | None:
 
 
 def _set_xattr(fd: int, key: bytes, value: bytes) -> None:
-    """Only what a container may own: `trusted.*` steers overlayfs itself, labels of this host are not the image's."""
-    if key.startswith((b"trusted.", b"user.overlay.")):
+    """Only what a container may own: some steer overlayfs or are our marks, labels of a host are not the image's."""
+    if key.startswith((b"trusted.", b"user.overlay.", b"user.sampan.")):
         raise _Refused(f"extended attribute {show(key)}")
     if len(value) > _MAX_XATTR:
         raise _Refused(f"extended attribute {show(key)} of {len(value)} bytes")

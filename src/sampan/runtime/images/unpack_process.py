@@ -23,12 +23,13 @@ async def unpack_in_worker(
     limits: Limits,
     *,
     lock: int,
+    native: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Unpacked:
     """Unpack a blob into the directory open as `target`. Cancelling it kills the worker."""
     with ExitStack() as stack:
         fds = [_opened(stack, path) for path in (blob, *lowers)]
-        job = {"blob": fds[0], "target": target, "lowers": fds[1:], "limits": asdict(limits)}
+        job = {"blob": fds[0], "target": target, "lowers": fds[1:], "limits": asdict(limits), "native": native}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "sampan.runtime.images.unpack_worker", json.dumps(job),
             stdin=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ may).
 on the target, which stays held until both are gone. It ends when its standard input does, that is when its parent dies.
 It is kept light: no asyncio, no msgspec, nothing that takes longer to import than a small layer to unpack.
 
-    argv[1]   {"blob": fd, "target": fd, "lowers": [fd, …], "limits": {…}}
+    argv[1]   {"blob": fd, "target": fd, "lowers": [fd, …], "limits": {…}, "native": true}
     stdout    lines of JSON: {"read": bytes so far}, then {"done": {…}} or {"error": text, "errno": number}
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         with open(job["blob"], "rb", buffering=0) as blob, LayerStream(blob, limits, _reporter()) as stream:
-            answer = {"done": asdict(unpack(stream, job["target"], job["lowers"], limits))}
+            answer = {"done": asdict(unpack(stream, job["target"], job["lowers"], limits, native=job["native"]))}
     except UnpackError as e:
         answer = {"error": str(e), "errno": 0}
     except OSError as e:

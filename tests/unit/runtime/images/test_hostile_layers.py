@@ -137,8 +137,10 @@ def test_device_nodes_are_refused(world: Path, type_: bytes, major: int, minor: 
     assert not (world / "box/x").exists()
 
 
-@pytest.mark.parametrize("key", ["trusted.overlay.redirect", "trusted.overlay.opaque", "user.overlay.redirect"])
-def test_attributes_that_steer_overlayfs_are_refused(world: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    "key", ["trusted.overlay.redirect", "trusted.overlay.opaque", "user.overlay.redirect", "user.sampan.whiteout"]
+)
+def test_attributes_that_steer_merging_are_refused(world: Path, key: str) -> None:
     refused(world, "extended attribute", entry("x", pax_headers={f"SCHILY.xattr.{key}": "/etc"}))
 
 

@@ -22,26 +22,28 @@ from .archives import digest, directory, entry, hard_link, symlink, tar
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners, devices and trusted attributes need root")
 
 
-def apply(raw: bytes, target: Path, *lowers: Path, limits: Limits | None = None) -> Unpacked:
+def apply(raw: bytes, target: Path, *lowers: Path, limits: Limits | None = None, native: bool = True) -> Unpacked:
     target.mkdir(exist_ok=True)
     fds = [os.open(path, os.O_RDONLY) for path in (target, *lowers)]
     try:
         with LayerStream(io.BytesIO(raw), limits or Limits()) as stream:
-            return unpack(stream, fds[0], fds[1:], limits)
+            return unpack(stream, fds[0], fds[1:], limits, native=native)
     finally:
         for fd in fds:
             os.close(fd)
 
 
+both_marks = pytest.mark.parametrize("native", [True, False], ids=["overlayfs marks", "portable marks"])
+
+
 def opaque(path: Path) -> bool:
-    try:
-        return os.getxattr(path, "trusted.overlay.opaque") == b"y"
-    except OSError:
-        return False
+    return any(key in os.listxattr(path) for key in ("trusted.overlay.opaque", "user.sampan.opaque"))
 
 
 def whiteout(path: Path) -> bool:
     status = path.lstat()
+    if stat.S_ISREG(status.st_mode):
+        return "user.sampan.whiteout" in os.listxattr(path)
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
@@ -138,7 +140,8 @@ def test_harmless_devices_and_pipes(tmp_path: Path) -> None:
     assert not (tmp_path / "l/dev/sda").exists()
 
 
-def test_deletions_become_overlay_marks(tmp_path: Path) -> None:
+@both_marks
+def test_deletions_become_marks(tmp_path: Path, native: bool) -> None:
     apply(
         tar(entry("a/.wh.gone"), entry("b/.wh..wh..opq"), entry("b/new", b"1"), entry(".wh..wh.plnk/x")), tmp_path / "l"
     )
@@ -148,11 +151,12 @@ def test_deletions_become_overlay_marks(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "l")) == [".wh..wh.plnk", "a", "b"]
 
 
+@both_marks
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_a_deletion_speaks_of_older_layers_only(tmp_path: Path, order: str) -> None:
+def test_a_deletion_speaks_of_older_layers_only(tmp_path: Path, order: str, native: bool) -> None:
     new = [directory("d"), entry("d/new", b"1"), entry("f", b"2")]
     gone = [entry(".wh.d"), entry(".wh.f")]
-    apply(tar(*(gone + new if order == "before" else new + gone)), tmp_path / "l")
+    apply(tar(*(gone + new if order == "before" else new + gone)), tmp_path / "l", native=native)
     assert opaque(tmp_path / "l/d")
     assert (tmp_path / "l/d/new").read_bytes() == b"1"
     assert (tmp_path / "l/f").read_bytes() == b"2"
@@ -169,9 +173,18 @@ def test_unnamed_directories_look_as_they_did_below(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "3/fresh").stat().st_mode) == 0o755
 
 
-def test_unnamed_directories_below_an_opaque_one_are_new(tmp_path: Path) -> None:
+@both_marks
+def test_a_deleted_file_of_an_older_layer_cannot_be_linked(tmp_path: Path, native: bool) -> None:
+    apply(tar(entry("a")), tmp_path / "1")
+    apply(tar(entry(".wh.a")), tmp_path / "2", tmp_path / "1", native=native)
+    with pytest.raises(UnpackError, match="which is not there"):
+        apply(tar(hard_link("b", "a")), tmp_path / "3", tmp_path / "2", tmp_path / "1", native=native)
+
+
+@both_marks
+def test_unnamed_directories_below_an_opaque_one_are_new(tmp_path: Path, native: bool) -> None:
     apply(tar(directory("a/b", mode=0o700)), tmp_path / "1")
-    apply(tar(entry("a/.wh..wh..opq")), tmp_path / "2", tmp_path / "1")
+    apply(tar(entry("a/.wh..wh..opq")), tmp_path / "2", tmp_path / "1", native=native)
     apply(tar(entry("a/b/c")), tmp_path / "3", tmp_path / "2", tmp_path / "1")
     assert stat.S_IMODE((tmp_path / "3/a/b").stat().st_mode) == 0o755
 
