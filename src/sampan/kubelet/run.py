@@ -25,6 +25,10 @@ from sampan.kubelet.pods import Pods
 from sampan.kubelet.probes.prober import Prober
 from sampan.kubelet.pull_secrets import PullSecrets
 from sampan.kubelet.security import PodSecurity
+from sampan.kubelet.server.access import Access
+from sampan.kubelet.server.app import KubeletServer
+from sampan.kubelet.server.logs import Logs
+from sampan.kubelet.server.stats import Stats
 from sampan.kubelet.starter import Starter
 from sampan.kubelet.static.mirrors import Mirrors
 from sampan.kubelet.static.source import StaticPods
@@ -124,6 +128,14 @@ class Kubelet:
             statuses=self.statuses,
         )
         self.registrar = NodeRegistrar(client, config, self.clock, self._look_at_node)
+        self.server = KubeletServer(
+            config,
+            self.pods,
+            runtime,
+            Access(client, config.node_name),
+            Stats(config, self.pods, runtime, self.machine),
+            Logs(self.pods, runtime),
+        )
         self._runtime_name = ""
 
     def mirror_of(self, uid: str) -> core_v1.Pod | None:
@@ -141,7 +153,7 @@ class Kubelet:
             machine=self.machine,
             runtime=self._runtime_name,
             images=await self.runtime.list_images(),
-            port=self.config.port,
+            port=self.server.port,
         )
 
     @contextlib.asynccontextmanager
@@ -179,13 +191,15 @@ class Kubelet:
             if event.kind in (EventKind.STOPPED, EventKind.OOM, EventKind.SANDBOX_DIED):
                 self.pods.runtime_event(event)
 
-    async def run(self) -> None:
-        """Until cancelled. Containers go on when the kubelet ends."""
+    async def run(self, *, started: asyncio.Event | None = None) -> None:
+        """Until cancelled. Containers go on when the kubelet ends. `started`: network and runtime are up."""
         for directory in (self.config.root_dir, self.config.log_dir):
             directory.mkdir(parents=True, exist_ok=True)
-        await self.network.start()
-        await self.runtime.start()
+        await asyncio.gather(self.network.start(), self.runtime.start())
+        await self.server.start()
         await self.pods.remember(self.runtime)
+        if started is not None:
+            started.set()
         try:
             async with self._sources(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.registrar.run())
@@ -193,6 +207,7 @@ class Kubelet:
                 if self.static is not None:
                     tasks.create_task(self.static.run())
         finally:
+            await self.server.stop()
             await self.pods.stop()
             await self.objects.close()
             await self.recorder.stop()

@@ -23,7 +23,7 @@ from sampan.kubelet.errors import MountFault, PodFault
 from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
 from sampan.kubelet.seams import Events, Probes, Volumes
 from sampan.kubelet.starter import Outcome, Starter
-from sampan.kubelet.status import make_status, rejected_status
+from sampan.kubelet.status import OWNED, make_status, rejected_status
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
@@ -106,7 +106,8 @@ class PodWorker:
                 known = before.metadata.deletionGracePeriodSeconds
                 if known is None or shorter < known:
                     asyncio.ensure_future(self._tools.stopper.hasten(self._state, float(shorter)))  # noqa: RUF006
-        self.wake()
+        if _differs(before, self.pod):
+            self.wake()
 
     def remove(self) -> None:
         self.removed = True
@@ -275,3 +276,14 @@ class PodWorker:
 def _own(pod: core_v1.Pod) -> core_v1.Pod:
     """A shell of our own around shared parts: the worker keeps the status that it last gave in it."""
     return core_v1.Pod(kind="Pod", apiVersion="v1", metadata=pod.metadata, spec=pod.spec, status=pod.status)
+
+
+def _differs(before: core_v1.Pod, after: core_v1.Pod) -> bool:
+    """Whether there is anything new to act on; our own word coming back as the Pod's status is not."""
+    return _wanted(before) != _wanted(after)
+
+
+def _wanted(pod: core_v1.Pod) -> tuple[object, ...]:
+    meta = pod.metadata
+    others = [(c.type, c.status) for c in pod.status.conditions or () if c.type not in OWNED]
+    return pod.spec, meta.labels, meta.annotations, meta.deletionTimestamp, meta.deletionGracePeriodSeconds, others

@@ -1,1 +1,1 @@
-"""The kubelet's own HTTPS API: logs, exec, attach, port-forward, Pods and statistics, for the API server and scrapers."""
+"""The kubelet's own HTTPS API: logs, exec, attach, port-forward, Pods, statistics: for the API server and scrapers."""
