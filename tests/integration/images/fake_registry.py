@@ -21,6 +21,7 @@ class FakeRegistry:
     users: dict[str, str] = field(default_factory=dict)  # who gets one; empty: everybody
     refresh: str = ""  # the identity token that is taken
     redirect_to: str = ""  # where blobs are
+    redirect_manifests_to: str = ""
     ranges: bool = True
     head_digest: bool = True
     too_many: int = 0  # answers of 429 to give first
@@ -64,6 +65,8 @@ class FakeRegistry:
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
         kind, _, name = request.path.rpartition("/")
         if kind.endswith("/manifests"):
+            if self.redirect_manifests_to:
+                raise web.HTTPTemporaryRedirect(f"http://{self.redirect_manifests_to}{request.path}")
             return self._manifest(name)
         if kind.endswith("/blobs") and self.redirect_to:
             raise web.HTTPTemporaryRedirect(f"http://{self.redirect_to}/blobs-elsewhere/{name}")

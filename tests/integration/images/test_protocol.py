@@ -187,3 +187,22 @@ async def test_certificates(
             return
         with pytest.raises(ImagePullError, match=f"tls: failed to verify certificate: {why}"):
             await store.pull("registry.invalid/app:1")
+
+
+async def test_redirects_away_from_tls(store: LocalImageStore, tmp_path: Path) -> None:
+    """A blob's digest vouches for it wherever it lies; a manifest's name is only worth what TLS makes of it."""
+    three_layers(tmp_path / "layout")
+    folder = tmp_path / "certs.d/_default"
+    folder.mkdir(parents=True)
+    async with (
+        FakeRegistry(tmp_path / "layout") as storage,
+        FakeRegistry(tmp_path / "layout", tls=certificate(folder), tokens=True) as fake,
+    ):
+        (folder / "hosts.toml").write_text(f'server = "https://{fake.host}"\nca = "ca.crt"\n')
+        auth = AuthConfig(registry_token="good")
+        fake.redirect_manifests_to = storage.host
+        with pytest.raises(ImagePullError, match="refused redirect from https://"):
+            await store.pull("registry.invalid/app:1", auth)
+        fake.redirect_manifests_to, fake.redirect_to = "", storage.host
+        assert (await store.pull("registry.invalid/app:1", auth)).repo_tags
+        assert not any("Authorization" in headers for _, _, headers in storage.seen)

@@ -228,11 +228,11 @@ class _Server:
         return response
 
     async def _follow(self, method: str, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        origin, path = urlsplit(url).netloc, url
+        origin, path = _origin(url), url
         own = dict(self.endpoint.headers)
         for _ in range(_MAX_REDIRECTS):
             mine = headers | own
-            if (authorization := self._authorizer.header()) and urlsplit(url).netloc == origin:
+            if (authorization := self._authorizer.header()) and _origin(url) == origin:
                 mine["Authorization"] = authorization
             response = await self._send(method, url, mine)
             location = response.headers.get("Location")
@@ -244,7 +244,7 @@ class _Server:
             allowed = ("http", "https") if url.startswith("http:") or "/blobs/" in path else ("https",)
             if urlsplit(target).scheme not in allowed:
                 raise RegistryError(f"refused redirect from {url} to {target}")
-            if urlsplit(target).netloc != origin:
+            if _origin(target) != origin:
                 own = {}
             url = target
         raise RegistryError(f"stopped after {_MAX_REDIRECTS} redirects of {url}")
@@ -285,6 +285,11 @@ async def _said(response: aiohttp.ClientResponse) -> bytes:
         return await _body(response, 64 << 10)
     except RegistryError:
         return b""
+
+
+def _origin(url: str) -> tuple[str, str]:
+    split = urlsplit(url)
+    return split.scheme, split.netloc
 
 
 def _environment_proxy(url: str) -> str | None:
