@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from enum import StrEnum
 
 import msgspec
@@ -108,6 +109,12 @@ class CgroupTree:
         self.layout = cgroups.layout
         self._at = cgroups.hierarchies
         self._v2 = cgroups.layout is Layout.V2
+        self._shape = threading.Lock()
+        tracking = self._tracking("").rstrip("/")
+        self._pod_roots = [
+            root for name, root in self._at.items()
+            if root == tracking or self._v2 or set(name.split(",")) & {"cpu", "cpuacct", "memory", "pids"}
+        ]  # fmt: skip
         # On a hybrid host some OCI runtimes also make a group in v2, where nothing is limited.
         self._everywhere = [*self._at.values(), *([cgroups.v2_beside] if cgroups.v2_beside else [])]
 
@@ -118,23 +125,25 @@ class CgroupTree:
         return f"{root}/{path}" if root else None
 
     def make(self, path: str) -> None:
-        """With its parents, and every controller handed down."""
-        parts = path.strip("/").split("/")
-        for root in self._at.values():
-            where = root
-            if self._v2:
+        """With its parents, and every controller handed down. On v1 only where a Pod is limited or counted: the OCI
+        runtime makes what else it needs for its containers."""
+        with self._shape:
+            for root in self._pod_roots:
+                self._make(root, path.strip("/"), leaf=True)
+
+    def _make(self, root: str, path: str, *, leaf: bool) -> None:
+        where, parent = f"{root}/{path}", os.path.dirname(path)
+        try:
+            os.mkdir(where, 0o755)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            self._make(root, parent, leaf=False)
+            os.mkdir(where, 0o755)
+        if self._v2:
+            self._hand_down(f"{root}/{parent}".rstrip("/"))
+            if not leaf:
                 self._hand_down(where)
-            for number, part in enumerate(parts):
-                parent, where = where, f"{where}/{part}"
-                try:
-                    os.mkdir(where, 0o755)
-                except FileExistsError:
-                    continue
-                if self._v2 and number < len(parts) - 1:
-                    self._hand_down(where)
-                elif root == self._at.get("cpuset") or "cpuset" in os.path.basename(root):
-                    for name in ("cpuset.cpus", "cpuset.mems"):  # v1 starts them empty, and lets no process in
-                        _try_write(f"{where}/{name}", _read(f"{parent}/{name}"))
 
     def prepare_parent(self, path: str) -> None:
         """Its children are going to have limits (v2 asks for it; a v1 group always may)."""
@@ -178,11 +187,11 @@ class CgroupTree:
     def thread_files(self, path: str) -> list[str]:
         """The files a single thread writes its id to, to be born into the group; none on v2, where only whole
         processes move."""
-        return [] if self._v2 else [f"{root}/{path}/tasks" for root in self._at.values()]
+        return [] if self._v2 else [f"{root}/{path}/tasks" for root in self._pod_roots]
 
     def add(self, path: str, pid: int, *, tracking_only: bool = False) -> None:
         """Move a process in. On v1 `tracking_only` uses one hierarchy, enough to find it again."""
-        for where in [self._tracking(path)] if tracking_only else [f"{root}/{path}" for root in self._at.values()]:
+        for where in [self._tracking(path)] if tracking_only else [f"{root}/{path}" for root in self._pod_roots]:
             _try_write(f"{where}/cgroup.procs", str(pid))
 
     def _tracking(self, path: str) -> str:
@@ -228,14 +237,15 @@ class CgroupTree:
         return gone
 
     def remove_empty_parents(self, path: str) -> None:
-        for root in self._everywhere:
-            where = os.path.dirname(path)
-            while where:
-                try:
-                    os.rmdir(f"{root}/{where}")
-                except OSError:
-                    break
-                where = os.path.dirname(where)
+        with self._shape:  # not while another thread makes a group in one of them
+            for root in self._everywhere:
+                where = os.path.dirname(path)
+                while where:
+                    try:
+                        os.rmdir(f"{root}/{where}")
+                    except OSError:
+                        break
+                    where = os.path.dirname(where)
 
     def oom_kills(self, path: str) -> int:
         """How many processes the kernel killed there for memory."""

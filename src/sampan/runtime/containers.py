@@ -19,11 +19,12 @@ import msgspec
 from sampan.runtime import conmon, process, rootfs
 from sampan.runtime.cgroups import Layout
 from sampan.runtime.errors import CreateError, NotFound, NotRunning, RuntimeFault, StartError
+from sampan.runtime.images.blocking import blocking
 from sampan.runtime.inotify import Inotify
 from sampan.runtime.names import new_id
 from sampan.runtime.node import Container, Node, Sandbox
 from sampan.runtime.placing import place_and_spec
-from sampan.runtime.records import ContainerConfig, EventKind, Image, Resources
+from sampan.runtime.records import ContainerConfig, EventKind, Image, Resources, Rootfs
 from sampan.runtime.spec.build import limits
 from sampan.runtime.state import ContainerRecord, Phase
 from sampan.runtime.syscalls import IN_CLOSE_WRITE, IN_MOVED_TO
@@ -57,8 +58,11 @@ class Containers:
         signal_number(record.stop_signal)
         container = Container(record)
         try:
-            node.container_shelf.save(record)
-            await self._prepare(container, sandbox, image)
+            node.container_shelf.reserve(record.id)  # a folder without a record: half-made, if we are killed now
+            given = await node.images.prepare_rootfs(record.image_id, record.id)
+            target = config.security.namespaces.target_id
+            target_pid = node.container(target).record.pid if target else 0
+            await blocking(self._prepare, container, sandbox, image, given, target_pid)
             if sandbox.doomed:
                 raise CreateError(f"sandbox {sandbox_id} was stopped meanwhile")
             record.phase = Phase.CREATED
@@ -72,15 +76,16 @@ class Containers:
         node.emit(EventKind.CREATED, sandbox_id, record.id)
         return record.id
 
-    async def _prepare(self, container: Container, sandbox: Sandbox, image: Image) -> None:
+    def _prepare(
+        self, container: Container, sandbox: Sandbox, image: Image, given: Rootfs, target_pid: int
+    ) -> None:
+        """In a thread: mounts take their time when many are made."""
         node, record = self._node, container.record
         folder = node.folder(container)
         os.mkdir(f"{folder}/exec", 0o700)
         if record.log_path:
             os.makedirs(os.path.dirname(record.log_path), 0o755, exist_ok=True)
-        root = rootfs.mount_rootfs(await node.images.prepare_rootfs(record.image_id, record.id), f"{folder}/rootfs")
-        target = record.config.security.namespaces.target_id
-        target_pid = node.container(target).record.pid if target else 0
+        root = rootfs.mount_rootfs(given, f"{folder}/rootfs")
         spec, identity = place_and_spec(node, container, sandbox, image.config, root, target_pid)
         record.user, record.group, record.groups = identity.uid, identity.gid, identity.groups
         with open(f"{folder}/config.json", "wb") as file:
@@ -111,8 +116,7 @@ class Containers:
     async def _start(self, container: Container, sandbox: Sandbox) -> None:
         node, record = self._node, container.record
         oci, folder = node.oci(record.handler), node.folder(container)
-        record.phase = Phase.STARTING
-        node.container_shelf.save(record)
+        record.phase = Phase.STARTING  # on disk it is its traces that show this: see recovery.py
         node.tree.prepare_parent(sandbox.record.cgroup_path)
         argv = conmon.command(node.host.conmon, oci, node.config.oci_root, node.config.exits, folder, record)
         starter = conmon.Starter(argv, folder)
@@ -234,14 +238,17 @@ class Containers:
             node.tree.kill(record.cgroup_path)  # with a shared PID namespace children may outlive the main process
             await asyncio.sleep(delay)
             delay *= 2
-        folder = node.folder(container)
+        await blocking(self._put_away, node.folder(container), record.id)
+
+    def _put_away(self, folder: str, container_id: str) -> None:
+        """In a thread, as unmounting waits for the kernel's other work."""
         if os.path.isdir(f"{folder}/rootfs"):
             rootfs.unmount(f"{folder}/rootfs")
         if os.path.isdir(f"{folder}/mounts"):
             rootfs.unmount_below(f"{folder}/mounts")
-        shutil.rmtree(f"{node.config.oci_root}/{record.id}", ignore_errors=True)
+        shutil.rmtree(f"{self._node.config.oci_root}/{container_id}", ignore_errors=True)
         try:
-            os.unlink(node.exit_file(record.id))
+            os.unlink(self._node.exit_file(container_id))
         except FileNotFoundError:
             pass
 
@@ -280,9 +287,8 @@ class Containers:
         node, record = self._node, container.record
         known = node.containers.pop(record.id, None) is not None
         await self._release(container)
-        rootfs.unmount_below(node.folder(container))
         await node.images.remove_rootfs(record.id)
-        node.container_shelf.drop(record.id)
+        await blocking(node.container_shelf.drop, record.id)
         if known:
             node.emit(EventKind.DELETED, record.sandbox_id, record.id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 from sampan.runtime import infra, process, rootfs
 from sampan.runtime.containers import Containers
@@ -19,17 +20,20 @@ from sampan.runtime.state import ContainerRecord, Phase, SandboxRecord
 async def recover(node: Node, sandboxes: Sandboxes, containers: Containers) -> None:
     pods, broken_pods = node.sandbox_shelf.load()
     records, broken = node.container_shelf.load()
+    monitors = _monitors()
     for pod in pods:
         if pod.phase is not Phase.CREATING:
             _take_up_sandbox(node, sandboxes, pod)
     for record in records:
-        if record.phase is Phase.CREATING or record.sandbox_id not in node.sandboxes:
+        if record.phase is Phase.CREATED:
+            _find_start(node, record, monitors.get(record.id, []))
+        if record.sandbox_id not in node.sandboxes:
             await containers.clear_half_made(record)
         else:
             await _take_up_container(node, containers, record)
     for pod in pods:
         if pod.phase is Phase.CREATING:
-            sandboxes.clear_half_made(pod)
+            await sandboxes.clear_half_made(pod)
     for container_id in broken:
         rootfs.unmount_below(node.container_shelf.folder(container_id))
         node.container_shelf.drop(container_id)
@@ -58,8 +62,6 @@ async def _take_up_container(node: Node, containers: Containers, record: Contain
     rebooted = record.boot_id != node.boot_id
     if rebooted:
         record.pid = record.pid_started = 0
-    if record.phase is Phase.STARTING:
-        _find_started(node, record)
     if record.phase is Phase.CREATED and rebooted:
         await containers.abandon(container, "the host was restarted before this container was started")
     elif record.phase is Phase.STARTING:
@@ -71,20 +73,47 @@ async def _take_up_container(node: Node, containers: Containers, record: Contain
         await containers.settle(container)
 
 
-def _find_started(node: Node, record: ContainerRecord) -> None:
-    """It may have got further than we wrote down: it runs when the OCI runtime has let it go."""
+def _find_start(node: Node, record: ContainerRecord, monitors: list[int]) -> None:
+    """A container may have got further than we wrote down. It runs when the OCI runtime has let it go; if it was not
+    let go yet, whoever is at it is stopped."""
+    folder = node.container_shelf.folder(record.id)
     try:
-        with open(f"{node.container_shelf.folder(record.id)}/pidfile") as file:
-            pid = int(file.read())
+        with open(f"{folder}/pidfile") as file:
+            record.pid = int(file.read())
+        record.pid_started = process.start_time(record.pid)
+        made = os.stat(f"{folder}/pidfile").st_mtime_ns
     except (OSError, ValueError):
-        return
-    record.pid, record.pid_started = pid, process.start_time(pid)
+        made = 0
     waiting = os.path.exists(f"{node.config.oci_root}/{record.id}/exec.fifo")
     ended = os.path.exists(node.exit_file(record.id))
-    if not waiting and (record.pid_started or ended):
-        record.phase = Phase.RUNNING
-        record.started_at = os.stat(f"{node.container_shelf.folder(record.id)}/pidfile").st_mtime_ns
+    if made and not waiting and (record.pid_started or ended):
+        record.phase, record.started_at = Phase.RUNNING, made
+        record.monitor_pid = next(iter(monitors), 0)
+        record.monitor_started = process.start_time(record.monitor_pid)
         node.container_shelf.save(record)
+    elif made or monitors or os.path.exists(f"{node.config.oci_root}/{record.id}"):
+        record.phase = Phase.STARTING
+        for pid in monitors:
+            process.send_signal(pid, process.start_time(pid), signal.SIGKILL)
+        node.tree.kill(record.cgroup_path)
+
+
+def _monitors() -> dict[str, list[int]]:
+    """conmon's processes, and the OCI runtime's under way, by the container they are for."""
+    found: dict[str, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                argv = file.read().split(b"\0")
+        except OSError:
+            continue
+        for argument in argv:
+            if len(argument) == 64:
+                found.setdefault(argument.decode(errors="replace"), []).append(int(name))
+                break
+    return found
 
 
 async def _clear_strays(node: Node) -> None:

@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 
-from sampan.runtime import cgroups, infra, podfiles, process, rootfs
+from sampan.runtime import cgroups, infra, podfiles, process
 from sampan.runtime.containers import Containers
 from sampan.runtime.errors import InvalidArgument
+from sampan.runtime.images.blocking import blocking
 from sampan.runtime.names import new_id
 from sampan.runtime.node import Node, Sandbox
 from sampan.runtime.records import EventKind, NamespaceMode, Resources, SandboxConfig
@@ -40,7 +41,7 @@ class Sandboxes:
             await self._make(sandbox)
         except BaseException:
             sandbox.doomed = True
-            self._clear(sandbox)
+            await self._clear(sandbox)
             raise
         node.emit(EventKind.SANDBOX_READY, sandbox_id)
         return sandbox_id
@@ -50,12 +51,16 @@ class Sandboxes:
         folder = node.sandbox_shelf.folder(record.id)
         host_network = config.namespaces.network is NamespaceMode.NODE
         host_ipc = config.namespaces.ipc is NamespaceMode.NODE
-        podfiles.make_files(folder, config, record.hostname)
-        if not host_ipc:
-            podfiles.make_shm(folder, config.shm_size)
-        node.tree.make(record.infra_cgroup)
-        if config.resources is not None:
-            node.tree.set_limits(record.cgroup_path, config.resources)
+
+        def lay_out() -> None:
+            podfiles.make_files(folder, config, record.hostname)
+            if not host_ipc:
+                podfiles.make_shm(folder, config.shm_size)
+            node.tree.make(record.infra_cgroup)
+            if config.resources is not None:
+                node.tree.set_limits(record.cgroup_path, config.resources)
+
+        await blocking(lay_out)
         plan = infra.InfraPlan(
             sandbox_id=record.id, root=node.infra_root, netns_path="" if host_network else config.netns_path,
             hostname="" if host_network else record.hostname, new_ipc=not host_ipc,
@@ -105,14 +110,14 @@ class Sandboxes:
             await sandbox.ended.wait()
         # Monitors end by themselves once their container has; whatever else is in there has no business being so.
         await self._empty(record.infra_cgroup)
-        podfiles.drop_shm(node.sandbox_shelf.folder(record.id))
+        await blocking(podfiles.drop_shm, node.sandbox_shelf.folder(record.id))
 
     async def _empty(self, path: str) -> None:
         """Wait for the monitors to end, help those that do not, and remove the cgroup."""
         tree = self._node.tree
         delay = 0.001
         for attempt in range(14):
-            if await asyncio.to_thread(tree.remove, path):
+            if await blocking(tree.remove, path):
                 return
             if attempt >= 7:
                 tree.kill(path)
@@ -130,9 +135,9 @@ class Sandboxes:
             await asyncio.gather(
                 *(self._containers.remove(c.record.id) for c in self._node.containers_of(sandbox_id))
             )
-            self._clear(sandbox)
+            await self._clear(sandbox)
 
-    def _clear(self, sandbox: Sandbox) -> None:
+    async def _clear(self, sandbox: Sandbox) -> None:
         """All traces, of a whole sandbox or of one that was not finished. Also for those of an earlier run."""
         node, record = self._node, sandbox.record
         if sandbox.watch is not None:
@@ -146,12 +151,15 @@ class Sandboxes:
         record.phase = Phase.EXITED
         sandbox.ended.set()
         node.tree.kill(record.infra_cgroup if self._shares_cgroup(record) else record.cgroup_path)
-        rootfs.unmount_below(node.sandbox_shelf.folder(record.id))
-        node.sandbox_shelf.drop(record.id)
+        await blocking(self._put_away, record.id)
         node.emit(EventKind.SANDBOX_DELETED, record.id)
         node.sandboxes.pop(record.id, None)
         if not node.tree.remove(record.infra_cgroup) or not self._shares_cgroup(record):
             node.background(asyncio.ensure_future(self._remove_cgroup(record)))
+
+    def _put_away(self, sandbox_id: str) -> None:
+        podfiles.drop_shm(self._node.sandbox_shelf.folder(sandbox_id))
+        self._node.sandbox_shelf.drop(sandbox_id)
 
     async def _remove_cgroup(self, record: SandboxRecord) -> None:
         """Killed processes leave their cgroup in a moment, not at once."""
@@ -166,8 +174,8 @@ class Sandboxes:
             for other in self._node.sandboxes.values()
         )
 
-    def clear_half_made(self, record: SandboxRecord) -> None:
-        self._clear(Sandbox(record))
+    async def clear_half_made(self, record: SandboxRecord) -> None:
+        await self._clear(Sandbox(record))
 
     def update(self, sandbox_id: str, resources: Resources) -> None:
         record = self._node.sandbox(sandbox_id).record

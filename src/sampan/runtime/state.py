@@ -121,11 +121,18 @@ class Shelf(Generic[R]):
     def folder(self, record_id: str) -> str:
         return os.path.join(self.path, record_id)
 
+    def reserve(self, record_id: str) -> None:
+        os.makedirs(self.folder(record_id), 0o700)
+
     def save(self, record: R) -> None:
         """Atomic: a reader sees the old record or the new. Not flushed: after a power cut nothing runs anyway."""
         folder = self.folder(record.id)
-        os.makedirs(folder, 0o700, exist_ok=True)
-        with open(f"{folder}/.state.json", "wb") as file:
+        try:
+            file = open(f"{folder}/.state.json", "wb")  # noqa: SIM115 - closed below
+        except FileNotFoundError:
+            os.makedirs(folder, 0o700)
+            file = open(f"{folder}/.state.json", "wb")  # noqa: SIM115 - as above
+        with file:
             file.write(self._encoder.encode(record))
         os.rename(f"{folder}/.state.json", f"{folder}/state.json")
 
