@@ -61,9 +61,9 @@ async def _store(
     fields.creationTimestamp = core.timestamp()
     fields.deletionTimestamp = fields.deletionGracePeriodSeconds = fields.selfLink = None
     endpoint.default(obj)
-    strategy.prepare_for_create(obj, context.write_context(dry_run=options.dry_run))
     if not owned:
-        managed.on_create(context, obj)
+        managed.on_create(context, obj)  # what the server itself adds belongs to nobody
+    strategy.prepare_for_create(obj, context.write_context(dry_run=options.dry_run))
     attributes = context.attributes("CREATE", obj=obj, name=fields.name or "", dry_run=options.dry_run, options=options)
     await core.admission.mutate(attributes)
     obj = attributes.object

@@ -90,9 +90,9 @@ async def rewrite_object(
         _carry_over(obj, old)
         obeyed = rules or rules_for(context)
         endpoint.default(obj)
-        obeyed.prepare(obj, old)
         if not owned:
             managed.on_update(context, obj, old)
+        obeyed.prepare(obj, old)
         attributes = context.attributes("UPDATE", obj=obj, old=old, dry_run=options.dry_run, options=options)
         admission = context.core.admission if admit else _NO_ADMISSION
         await admission.mutate(attributes)

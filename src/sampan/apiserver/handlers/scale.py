@@ -21,7 +21,7 @@ _SCALE = ("autoscaling", "v1", "Scale")
 
 async def get_scale(context: Context) -> Answer:
     obj = context.endpoint.decode(context.endpoint.find(context.namespace, context.name))
-    return answer_kind(context, kind_of(*_SCALE), context.endpoint.strategy.scale_of(obj))
+    return _answer(context, obj)
 
 
 async def update_scale(context: Context) -> Answer:
@@ -69,4 +69,10 @@ async def _write(context: Context, scaled: Any) -> Answer:
 
     written = await rewrite_object(context, change, options)
     obj = written.obj if written.stored is None else endpoint.decode(written.stored)
-    return answer_kind(context, kind_of(*_SCALE), endpoint.strategy.scale_of(obj))
+    return _answer(context, obj)
+
+
+def _answer(context: Context, obj: Any) -> Answer:
+    scale = context.endpoint.strategy.scale_of(obj)
+    scale.spec.replicas = scale.spec.replicas or None  # none are not written
+    return answer_kind(context, kind_of(*_SCALE), scale)
