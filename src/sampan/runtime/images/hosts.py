@@ -17,7 +17,7 @@ import ipaddress
 import ssl
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ class Endpoint:
     host: str  # host:port
     capabilities: frozenset[str] = _ALL
     namespace: str = ""  # a mirror is told whose images are meant
-    upstream: bool = True
+    upstream: bool = True  # the registry itself, by its name or as `server`: gets the credentials for it
     headers: tuple[tuple[str, str], ...] = ()
     skip_verify: bool = False
     ca: tuple[Path, ...] = ()
@@ -83,7 +83,8 @@ def endpoints(registry: str, folders: Sequence[Path] = DEFAULT_HOSTS_DIRS) -> li
 def parse(document: dict[str, Any], registry: str, folder: Path) -> list[Endpoint]:
     found = [_endpoint(url, table, registry, folder) for url, table in document.get("host", {}).items()]
     if server := document.get("server"):
-        found.append(_endpoint(server, {k: v for k, v in document.items() if k != "host"}, registry, folder))
+        itself = _endpoint(server, {k: v for k, v in document.items() if k != "host"}, registry, folder)
+        found.append(replace(itself, upstream=True))
     else:
         found.append(_upstream(registry))
     return found
