@@ -10,6 +10,7 @@ from importlib import import_module
 
 from msgspec import Struct
 
+from sampan.controllers.config import MANAGER
 from sampan.controllers.contract import Controller
 
 
@@ -63,6 +64,21 @@ CLUSTER: tuple[Row, ...] = (
         "pv-protection-controller",
     ),
     Row("ephemeral-volume-controller", "ephemeral_claims.controller:EphemeralClaims", "ephemeral-volume-controller"),
+    Row("resourcequota-controller", "quota.controller:ResourceQuotas", "resourcequota-controller"),
+    Row("disruption-controller", "disruption.controller:Disruption", "disruption-controller", "controllermanager"),
+    Row(
+        "clusterrole-aggregation-controller",
+        "cluster_roles.controller:ClusterRoles",
+        "clusterrole-aggregation-controller",
+    ),
+    Row(
+        "ttl-after-finished-controller",
+        "ttl_after_finished.controller:TtlAfterFinished",
+        "ttl-after-finished-controller",
+    ),
+    Row("serviceaccount-token-controller", "tokens.controller:Tokens", MANAGER),
+    Row("token-cleaner-controller", "token_cleaner.controller:TokenCleaner", "token-cleaner"),
+    Row("service-cidr-controller", "service_cidrs.controller:ServiceCidrs", "service-cidrs-controller"),
 )
 
 WORKLOADS: tuple[Row, ...] = (

@@ -1,0 +1,1 @@
+"""ClusterRoles that are gathered from others by label."""

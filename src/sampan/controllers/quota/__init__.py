@@ -1,0 +1,1 @@
+"""What each ResourceQuota limits is counted, and counted again when something goes."""

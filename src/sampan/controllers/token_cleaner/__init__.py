@@ -1,0 +1,1 @@
+"""Bootstrap tokens are removed when they expire."""

@@ -1,0 +1,1 @@
+"""Finished Jobs are removed when their time is over."""
