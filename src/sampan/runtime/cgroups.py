@@ -184,11 +184,6 @@ class CgroupTree:
                 name = f"hugetlb.{limit.page_size}.{'max' if self._v2 else 'limit_in_bytes'}"
                 _try_write(f"{huge}/{name}", str(limit.limit))
 
-    def thread_files(self, path: str) -> list[str]:
-        """The files a single thread writes its id to, to be born into the group; none on v2, where only whole
-        processes move."""
-        return [] if self._v2 else [f"{root}/{path}/tasks" for root in self._pod_roots]
-
     def add(self, path: str, pid: int, *, tracking_only: bool = False) -> None:
         """Move a process in. On v1 `tracking_only` uses one hierarchy, enough to find it again."""
         for where in [self._tracking(path)] if tracking_only else [f"{root}/{path}" for root in self._pod_roots]:

@@ -28,10 +28,11 @@ class _Sync(msgspec.Struct):
 
 
 def command(conmon: str, oci: OciRuntime, oci_root: str, exits: str, folder: str, record: ContainerRecord) -> list[str]:
+    runtime_args = [*oci.create[1:], "--root", oci_root]
     argv = [
-        conmon, "--api-version", "1", "-c", record.id, "-u", record.id, "-n", record.config.name, "-r", oci.create_path,
+        conmon, "--api-version", "1", "-c", record.id, "-u", record.id, "-n", record.config.name, "-r", oci.create[0],
         "-b", folder, "-p", f"{folder}/pidfile", "--exit-dir", exits, "--persist-dir", folder, "--full-attach",
-        "--no-sync-log", "--log-level", "error", "--runtime-arg", "--root", "--runtime-arg", oci_root,
+        "--no-sync-log", "--log-level", "error", *(f"--runtime-arg={argument}" for argument in runtime_args),
         "-l", f"k8s-file:{record.log_path or '/dev/null'}",
     ]  # fmt: skip
     if record.config.tty:
@@ -46,29 +47,19 @@ def command(conmon: str, oci: OciRuntime, oci_root: str, exits: str, folder: str
 
 
 class Starter:
-    """Starts conmon with two pipes: it waits for a byte on one (so that it can be moved to its cgroup before it makes
-    anything), and answers on the other."""
+    """Starts conmon, which answers on a pipe once the OCI runtime has made the container."""
 
     def __init__(self, argv: list[str], folder: str) -> None:
-        sync_read, sync_write = os.pipe()
-        go_read, self._go = os.pipe()
-        self._sync = sync_read
+        self._sync, sync_write = os.pipe()
         try:
             self.child = process.spawn(
-                argv, cwd=folder, pass_fds=(sync_write, go_read),
-                env=process.CLEAN_ENV | {"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(go_read)},
-            )  # fmt: skip
+                argv, cwd=folder, pass_fds=(sync_write,), env=process.CLEAN_ENV | {"_OCI_SYNCPIPE": str(sync_write)}
+            )
         except BaseException:
-            os.close(self._go)
-            os.close(sync_read)
+            os.close(self._sync)
             raise
         finally:
             os.close(sync_write)
-            os.close(go_read)
-
-    def go(self) -> None:
-        os.write(self._go, b"\n")
-        os.close(self._go)
 
     async def pid(self) -> int:
         """The container's process, made and waiting to be let go. Raises StartError."""

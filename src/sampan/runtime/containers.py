@@ -120,8 +120,6 @@ class Containers:
         node.tree.prepare_parent(sandbox.record.cgroup_path)
         argv = conmon.command(node.host.conmon, oci, node.config.oci_root, node.config.exits, folder, record)
         starter = conmon.Starter(argv, folder)
-        node.tree.add(sandbox.record.infra_cgroup, starter.child.pid, tracking_only=True)
-        starter.go()
         try:
             record.pid = await starter.pid()
         except StartError as error:
@@ -134,6 +132,7 @@ class Containers:
         record.phase = Phase.RUNNING
         node.container_shelf.save(record)
         self.watch(container)
+        node.join_cgroup(sandbox.record.infra_cgroup, record.monitor_pid, tracking_only=True)
 
     async def _failed_to_start(self, container: Container, error: BaseException) -> None:
         record = container.record

@@ -8,7 +8,6 @@ wrapper, just while it creates. See docs/decisions/runtime-oci.md.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Callable
 
@@ -25,7 +24,7 @@ Which = Callable[[str], str | None]
 class OciRuntime(msgspec.Struct, kw_only=True):
     name: str  # crun, runc
     path: str
-    create_path: str  # what conmon calls: path, or the wrapper around it
+    create: list[str]  # what conmon calls to create a container: path alone, or with a wrapper before it
     systemd: bool = False
 
 
@@ -87,7 +86,7 @@ def find(config: RuntimeConfig, which: Which = shutil.which) -> Host:
     runtimes = {
         handler: OciRuntime(
             name=choice.name, path=choice.path, systemd=config.cgroup_driver == "systemd",
-            create_path=_write_view(config, choice, which) if choice.needs_view else choice.path,
+            create=_write_view(config, choice, which) if choice.needs_view else [choice.path],
         )
         for handler, choice in choices.items()
     }  # fmt: skip
@@ -106,21 +105,17 @@ def _no_runtime(found: Cgroups, which: Which, asked: str) -> str:
     return "neither crun nor runc is installed (Debian, Fedora: package crun)"
 
 
-def _write_view(config: RuntimeConfig, choice: Choice, which: Which) -> str:
-    """A script that runs crun where an empty file system hides cgroup v2. It lasts as long as that one call."""
-    unshare, mount, sh = which("unshare"), which("mount"), which("sh") or "/bin/sh"
-    hide = f"{mount} -n -t tmpfs none {cgroups.ROOT}/unified"
+def _write_view(config: RuntimeConfig, choice: Choice, which: Which) -> list[str]:
+    """A command that runs crun where an empty file system hides cgroup v2. It lasts as long as that one call."""
+    mount = f"{which('mount')} -n"
+    hide = f"{mount} -t tmpfs none {cgroups.ROOT}/unified"
     if cgroups.shared_with_others():  # else the host would get the empty file system as well
-        hide = f"{mount} -n --make-rprivate {cgroups.ROOT} && {hide}"
-    inner = f'{hide} && exec {choice.path} "$@"'
+        hide = f"{mount} --make-rprivate {cgroups.ROOT} && {hide}"
     path = config.path("crun-view")
-    text = f'#!{sh}\nexec {unshare} --mount --propagation unchanged {sh} -c {shlex.quote(inner)} crun "$@"\n'
-    os.makedirs(config.state_dir, exist_ok=True)
     with open(path + ".new", "w") as file:
-        file.write(text)
-    os.chmod(path + ".new", 0o700)
+        file.write(f'{hide} && exec {choice.path} "$@"\n')
     os.rename(path + ".new", path)
-    return path
+    return [str(which("unshare")), "--mount", "--propagation", "unchanged", which("sh") or "/bin/sh", path]
 
 
 async def runtime_version(runtime: OciRuntime) -> str:

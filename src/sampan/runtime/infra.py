@@ -1,7 +1,7 @@
 """The infra ("pause") process of a sandbox: catatonit, holding the Pod's UTS and IPC (and, if shared, PID) namespaces.
 
 It is made without an OCI runtime and without a monitor, because it has no output, no exit code anybody asks for and no
-image. A throw-away thread turns itself into what the process is to be (namespaces, root, no privileges, cgroup: all
+image. A throw-away thread turns itself into what the process is to be (namespaces, root, no privileges: all
 of these belong to threads in Linux), then spawns it and ends; nothing of this touches our other threads. That takes
 about 2 ms; an OCI runtime with a monitor takes 20 to 60. See docs/decisions/runtime-infra.md.
 """
@@ -33,7 +33,6 @@ class InfraPlan(msgspec.Struct, kw_only=True):
     new_ipc: bool = True
     new_pid: bool = False
     sysctls: dict[str, str] = {}
-    thread_files: list[str] = []  # cgroup v1: where to write the thread's id
 
 
 def install_pause(root: str, catatonit: str) -> None:
@@ -86,9 +85,6 @@ async def start_infra(plan: InfraPlan) -> int:
 
 def _become_and_spawn(plan: InfraPlan) -> int:
     """Runs in a thread that ends right after. The order matters: first what needs privileges and the host's files."""
-    for path in plan.thread_files:
-        with open(path, "w") as file:
-            file.write(str(threading.get_native_id()))
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     netns = os.open(plan.netns_path, os.O_RDONLY | os.O_CLOEXEC) if plan.netns_path else -1
     try:

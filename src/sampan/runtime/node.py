@@ -14,6 +14,7 @@ from sampan.runtime.contract import ImageStore
 from sampan.runtime.errors import InvalidArgument, NotFound
 from sampan.runtime.eventbus import EventBus
 from sampan.runtime.host import Host, OciRuntime
+from sampan.runtime.images.blocking import blocking
 from sampan.runtime.records import Event, EventKind
 from sampan.runtime.spec.capabilities import own_capabilities
 from sampan.runtime.state import ContainerRecord, SandboxRecord, Shelf
@@ -99,6 +100,14 @@ class Node:
                 container_id=container_id, at=self.now(), exit_code=exit_code,
             )
         )
+
+    def join_cgroup(self, path: str, pid: int, *, tracking_only: bool = False) -> None:
+        """In the background: the kernel takes its time for the first move after a pause, and nobody has to wait."""
+
+        async def join() -> None:
+            await blocking(self.tree.add, path, pid, tracking_only=tracking_only)
+
+        self.background(asyncio.ensure_future(join()))
 
     def background(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """Keep a reference until it is done."""

@@ -65,16 +65,14 @@ class Sandboxes:
             sandbox_id=record.id, root=node.infra_root, netns_path="" if host_network else config.netns_path,
             hostname="" if host_network else record.hostname, new_ipc=not host_ipc,
             new_pid=config.namespaces.pid is NamespaceMode.POD, sysctls=config.sysctls,
-            thread_files=node.tree.thread_files(record.infra_cgroup),
         )  # fmt: skip
         record.pid = await infra.start_infra(plan)
-        if not plan.thread_files:
-            node.tree.add(record.infra_cgroup, record.pid)
         record.pid_started = process.start_time(record.pid)
         _lower_oom_score(record.pid, node.lowest_oom_score_adj)
         record.phase = Phase.RUNNING
         node.sandbox_shelf.save(record)
         self.watch(sandbox)
+        node.join_cgroup(record.infra_cgroup, record.pid)
 
     def watch(self, sandbox: Sandbox) -> None:
         """Learn of the infra process's end; also when it has ended already."""

@@ -56,8 +56,7 @@ async def test_two_hundred_pods_leave_nothing(world: World) -> None:
     open_before = set(os.listdir("/proc/self/fd"))
     for _ in range(20):
         await asyncio.gather(*(one_life(world, netns, chance) for netns in shared))
-    while tasks := list(world.runtime.node.tasks):
-        await asyncio.wait(tasks)
+    await world.settled()
     traces = world.traces()
     assert not any(traces.values()), traces
     assert world.runtime.node.sandboxes == {}

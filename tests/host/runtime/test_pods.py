@@ -85,6 +85,7 @@ async def test_a_container_can_look_into_another(world: World) -> None:
 
 async def test_the_infra_process_is_on_the_host_and_outlives_containers(world: World) -> None:
     sandbox = await world.sandbox()
+    await world.settled()
     status = await world.runtime.sandbox_status(sandbox)
     assert Path(f"/proc/{status.pid}/cmdline").read_bytes() == b"/pause\0-P\0"
     assert f"pod{status.uid}" in Path(f"/proc/{status.pid}/cgroup").read_text()

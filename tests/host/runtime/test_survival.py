@@ -137,8 +137,7 @@ async def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_left(world: W
         for sandbox in sandboxes.values():
             assert sandbox.state is cri.SandboxState.READY
             await world.runtime.remove_sandbox(sandbox.id)
-        while tasks := list(world.runtime.node.tasks):
-            await asyncio.wait(tasks)
+        await world.settled()
         await world.runtime.close()
         traces = world.traces()
         assert not any(traces.values()), (delay, traces)

@@ -114,13 +114,17 @@ class World:
         try:
             for sandbox in await self.runtime.list_sandboxes():
                 await self.runtime.remove_sandbox(sandbox.id)
-            while tasks := list(self.runtime.node.tasks):
-                await asyncio.wait(tasks)
+            await self.settled()
         finally:
             await self.runtime.close()
             for name in self.netns:
                 subprocess.run(["ip", "netns", "del", name], check=True)
             shutil.rmtree(self.config.run_dir, ignore_errors=True)
+
+    async def settled(self) -> None:
+        """Everything that goes on in the background is done."""
+        while tasks := list(self.runtime.node.tasks):
+            await asyncio.wait(tasks)
 
     def traces(self) -> dict[str, list[str]]:
         """Everything on the host that this world has made and not removed again."""
