@@ -94,6 +94,19 @@ async def prepare(chain: Chain, config: ClusterConfig) -> None:
         port=config.port,
         endpoint_ip=reachable_address(config),
     )
+    await ensure_storage_class(client)
+
+
+async def ensure_storage_class(client: Client) -> None:
+    """Claims that name no class get a directory on their Pod's node."""
+    from sampan.api.errors import AlreadyExists
+    from sampan.api.types.storage_v1 import StorageClass
+    from sampan.controllers.volume_binder.local_path import storage_class
+
+    try:
+        await client.resource(StorageClass).create(storage_class())
+    except AlreadyExists:
+        pass
 
 
 def reachable_address(config: ClusterConfig) -> str:
