@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/registry/"
 RING = 8192
+_LISTS_KEPT = 4
+_LARGEST_KEPT = 2 * 1024 * 1024
 _AFTER = "\U0010ffff"
 
 
@@ -63,6 +65,8 @@ class ResourceCache:
         # Watchers that want one value of the indexed field only (a kubelet its node's Pods).
         self.indexed: dict[str, set[Watcher]] = {}
         self.index: Callable[[CachedObject], str] | None = None
+        # Lists as they were last joined, until the next write: many ask for the same.
+        self.joined: dict[object, bytes] = {}
         # Parts of the server itself that follow this resource.
         self.listeners: list[Callable[[Event], None]] = []
 
@@ -83,13 +87,21 @@ class ResourceCache:
         start, end = self._bounds(namespace)
         return end - start
 
+    def keep(self, key: object, body: bytes) -> None:
+        """A list that was joined of the present state. `key` says all that it depends on beside this resource."""
+        if len(body) <= _LARGEST_KEPT:
+            if len(self.joined) >= _LISTS_KEPT:
+                self.joined.clear()
+            self.joined[key] = body
+
     def page(self, namespace: str, after: str, limit: int) -> tuple[list[CachedObject], int]:
-        """The present state from a key on, and how many objects come behind the page."""
+        """The present state from a key on (`limit` 0: to the end), and how many objects come behind the page."""
         start, end = self._bounds(namespace)
         if after:
             start = max(start, bisect_right(self.keys, after))
-        objects = self.objects
-        return [objects[k] for k in self.keys[start : min(end, start + limit)]], max(0, end - start - limit)
+        if not limit or start + limit >= end:
+            return self._objects(start, end), 0
+        return self._objects(start, start + limit), end - start - limit
 
     def unchanged_since(self, revision: int) -> bool:
         """Whether the present state is also that of an earlier revision."""
@@ -100,6 +112,9 @@ class ResourceCache:
         start, end = self._bounds(namespace)
         if after:
             start = max(start, bisect_right(self.keys, after))
+        return self._objects(start, end)
+
+    def _objects(self, start: int, end: int) -> list[CachedObject]:
         objects = self.objects
         keys = self.keys if start == 0 and end == len(self.keys) else self.keys[start:end]
         return [objects[k] for k in keys]
@@ -152,6 +167,8 @@ class ResourceCache:
             self.objects[key] = obj
             if previous is None:
                 insort(self.keys, key)
+        if self.joined:
+            self.joined.clear()
         ring = self.ring
         if len(ring) == ring.maxlen:
             self.oldest = ring[0].revision

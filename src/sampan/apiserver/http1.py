@@ -32,6 +32,8 @@ GZIP_FROM = 128 * 1024
 _STATUS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _HIGH_WATER = 1024 * 1024
 _LINGER_SECONDS = 1.0
+# Up to here one write of a copy is cheaper than two writes.
+_COPIED = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -239,9 +241,8 @@ class Connection(asyncio.Protocol):
         if head is None or not head.keep_alive:
             self._closing = True
         lines = b"".join([b"%s: %s\r\n" % (k.encode(), v.encode()) for k, v in reply.headers]) if reply.headers else b""
-        body = b"" if head is not None and head.method == "HEAD" else reply.body
-        self.transport.write(
-            b"%sContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-cache, private\r\nDate: %s\r\n%s%s%s\r\n%s"
+        answer = (
+            b"%sContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-cache, private\r\nDate: %s\r\n%s%s%s\r\n"
             % (
                 _status(reply.status),
                 reply.content_type.encode(),
@@ -250,9 +251,15 @@ class Connection(asyncio.Protocol):
                 encoding,
                 lines,
                 b"Connection: close\r\n" if self._closing else b"",
-                body,
             )
         )
+        if head is not None and head.method == "HEAD":
+            self.transport.write(answer)
+        elif len(reply.body) < _COPIED:
+            self.transport.write(answer + reply.body)
+        else:
+            self.transport.write(answer)
+            self.transport.write(reply.body)
 
     async def _zipped(self, head: Head, reply: Reply) -> None:
         reply.body = await self._loop.run_in_executor(None, _gzip, reply.body)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class TableView(View):
     """`include`: what stands beside the cells: None, Metadata or the whole Object."""
 
+    lasting = False  # rows say how old things are
+
     def __init__(self, endpoint: Endpoint, version: str = "v1", *, include: str = "Metadata") -> None:
         super().__init__(endpoint)
         self.include = include
@@ -47,12 +49,13 @@ class TableView(View):
     def whole(self, obj: CachedObject) -> bytes:
         return self.list([obj], b'{"resourceVersion":"%d"}' % obj.revision)
 
-    def list(self, objects: Sequence[CachedObject], metadata: bytes) -> bytes:
-        return b'%s"metadata":%s,"columnDefinitions":%s,"rows":[%s]}' % (
+    def list(self, objects: Sequence[CachedObject], metadata: bytes, end: bytes = b"") -> bytes:
+        return b'%s"metadata":%s,"columnDefinitions":%s,"rows":[%s]}%s' % (
             self.list_head,
             metadata,
             self._definitions,
             b",".join([self.row(o) for o in objects]),
+            end,
         )
 
     def added(self, obj: CachedObject) -> bytes:

@@ -9,7 +9,7 @@ from sampan.apiserver.cache import TooOld
 from sampan.apiserver.handlers.answers import view_of
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.paging import Page, next_token, page_of
-from sampan.apiserver.handlers.selection import selection
+from sampan.apiserver.handlers.selection import EVERYTHING, selection
 from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.request import Answer, Reply
@@ -24,14 +24,11 @@ async def list_(context: Context) -> Answer:
     choice = _PLAIN if accept in ("", JSON, "*/*") else accepted(accept)
     view = endpoint.view if not choice.kind else view_of(request, endpoint, choice)
     namespace = context.namespace
-    if not request.query_string and not request.query:
-        body = view.list(cache.all(namespace), list_metadata(cache.revision))
-        return Reply(200, render(body + b"\n", choice.media), choice.media)
-    chosen = selection(request, endpoint)
-    page = page_of(request, cache.revision)
-    if chosen.matches is None and page.limit and cache.unchanged_since(page.revision):
-        objects, left = cache.page(namespace, page.start, page.limit)
-        return _answer(view, choice, objects, page, left)
+    chosen, page = EVERYTHING, Page(cache.revision)
+    if request.query_string or request.query:
+        chosen, page = selection(request, endpoint), page_of(request, cache.revision)
+    if chosen.matches is None and cache.unchanged_since(page.revision):
+        return _present(view, choice, namespace, page)
     try:
         objects = cache.list_at(page.revision, namespace, page.start)
     except TooOld as error:
@@ -42,16 +39,27 @@ async def list_(context: Context) -> Answer:
     left = max(0, len(objects) - page.limit) if page.limit else 0
     if left:
         objects = objects[: page.limit]
-    return _answer(view, choice, objects, page, left, counted=chosen.matches is None)
+    body = _body(view, objects, page, left, counted=chosen.matches is None)
+    return Reply(200, render(body, choice.media), choice.media)
 
 
-def _answer(
-    view: View, choice: Accepted, objects: list[CachedObject], page: Page, left: int, *, counted: bool = True
-) -> Answer:
+def _present(view: View, choice: Accepted, namespace: str, page: Page) -> Answer:
+    """Everything as it is now, or a page of it: what many ask for, joined once until the next write."""
+    cache = view.endpoint.cache
+    key = (view.key, page.revision, namespace, page.start, page.limit)
+    body = cache.joined.get(key) if view.lasting else None
+    if body is None:
+        objects, left = cache.page(namespace, page.start, page.limit)
+        body = _body(view, objects, page, left)
+        if view.lasting:
+            cache.keep(key, body)
+    return Reply(200, render(body, choice.media), choice.media)
+
+
+def _body(view: View, objects: list[CachedObject], page: Page, left: int, *, counted: bool = True) -> bytes:
     """How many are left is said only where counting them needed no selector."""
     token = next_token(page.revision, objects[-1].key) if left else ""
-    body = view.list(objects, list_metadata(page.revision, token, left if counted else None))
-    return Reply(200, render(body + b"\n", choice.media), choice.media)
+    return view.list(objects, list_metadata(page.revision, token, left if counted else None), b"\n")
 
 
 def _expired(page: Page, error: TooOld) -> Expired:
