@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -146,11 +145,8 @@ async def serve(folder: Path) -> None:
     from sampan.storage import sqlite
 
     devcerts.make(folder)
-    key = folder / "sa.key"
-    if not key.exists():
-        shutil.copy(folder / "admin.key", key)
     store = await sqlite.open_store(path=folder / "state.db")
-    chain = await build(store, security=cluster_security(key))
+    chain = await build(store, security=cluster_security(folder / "serviceaccounts.key"))
     transport = InProcessTransport(chain, user=User(name="bench", groups=(MASTERS, AUTHENTICATED)))
     await bootstrap(
         chain.core, Client(transport), service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443,

@@ -15,9 +15,18 @@ from pathlib import Path
 import uvloop
 
 from sampan.apiserver import devcerts
+from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
+from sampan.apiserver.inprocess import InProcessTransport
+from sampan.apiserver.registry.core.service_alloc import DEFAULT_CIDR
+from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.server import Server, ServerConfig, serve
 from sampan.apiserver.wiring import build
+from sampan.client.api import Client
 from sampan.storage.contract import Store
+
+# The `kubernetes` Service needs an endpoint, and none of a Pod's own addresses will do (an address for documentation).
+_OUTWARD = "192.0.2.1"
 
 
 def main() -> None:
@@ -35,7 +44,18 @@ async def _run(arguments: argparse.Namespace) -> None:
     folder: Path = arguments.data_dir
     devcerts.make(folder)
     store = await _open(arguments)
-    chain = await build(store, address=f"{arguments.host}:{arguments.port}")
+    chain = await build(
+        store, address=f"{arguments.host}:{arguments.port}", security=cluster_security(folder / "serviceaccounts.key")
+    )
+    system = InProcessTransport(chain, user=User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED)))
+    await bootstrap(
+        chain.core,
+        Client(system, user_agent="sampan-apiserver"),
+        service_ip="10.96.0.1",
+        service_cidr=DEFAULT_CIDR,
+        port=arguments.port,
+        endpoint_ip=_OUTWARD,
+    )
     config = ServerConfig(
         hosts=(arguments.host,),
         port=arguments.port,

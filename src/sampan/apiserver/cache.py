@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.apiserver.objects import CachedObject, cached
-from sampan.storage.contract import EventType, KeyValue, Store, StoreError, WatchEvent
+from sampan.storage.contract import Compacted, EventType, KeyValue, Store, StoreError, WatchEvent
 
 if TYPE_CHECKING:
     from sampan.apiserver.watcher import Watcher
 
 PREFIX = "/registry/"
 RING = 8192
+# Events that are read back when the server starts.
+RECALLED = 1000
 _LISTS_KEPT = 4
 _LARGEST_KEPT = 2 * 1024 * 1024
 _AFTER = "\U0010ffff"
@@ -155,6 +157,12 @@ class ResourceCache:
         self.objects[obj.key] = obj
         self.keys.append(obj.key)
 
+    def recall(self, event: WatchEvent) -> None:
+        """At start: an event from before, for watches that resume and lists that go on."""
+        previous = self._cached(event.previous) if event.previous is not None else None
+        deleted = event.type is EventType.DELETED
+        self.ring.append(Event(event.revision, self._cached(event.kv), previous, deleted=deleted))
+
     def apply(self, event: WatchEvent) -> None:
         obj = self._cached(event.kv)
         key = obj.key
@@ -228,10 +236,35 @@ class Caches:
             if cache is not None:
                 cache.load(kv)
         self.revision = everything.revision
+        oldest = await self._recall(everything.revision)
         for cache in self._caches.values():
-            cache.oldest = everything.revision
+            cache.oldest = oldest
         pending, self._pending = self._pending or [], None
         self._apply([e for e in pending if e.revision > everything.revision])
+
+    async def _recall(self, revision: int) -> int:
+        """Fill the rings with what the store still knows of the last writes. Returns from where watches can resume."""
+        first = max(2, revision - RECALLED + 1)
+        for _ in range(2):
+            try:
+                await self._replay(first, revision)
+            except Compacted as error:
+                first = error.compact_revision + 1
+                for cache in self._caches.values():
+                    cache.ring.clear()
+            else:
+                return first - 1
+        return revision
+
+    async def _replay(self, first: int, last: int) -> None:
+        if first > last:
+            return
+        async with self.store.watch(prefix=PREFIX, from_revision=first) as watch:
+            while await watch.progress() < last:
+                for event in await anext(watch):
+                    cache = self._caches.get(event.key.split("/", 3)[2])
+                    if cache is not None and event.revision <= last:
+                        cache.recall(event)
 
     def cache(self, qualified: str, *, namespaced: bool) -> ResourceCache:
         """The cache of a resource; before `start`."""

@@ -30,6 +30,8 @@ def make(folder: Path) -> None:
     ):
         key = ec.generate_private_key(ec.SECP256R1())
         _write(folder, name, _sign(subject, key.public_key(), ca_name, ca_key, usage=usage), key)
+    accounts = ec.generate_private_key(ec.SECP256R1())
+    _write_key(folder / "serviceaccounts.key", accounts)
 
 
 def kubeconfig(folder: Path, server: str) -> str:
@@ -98,8 +100,11 @@ def _sign(
 
 def _write(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
     (folder / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = folder / f"{name}.key"
-    private.touch(mode=0o600)
-    private.write_bytes(
+    _write_key(folder / f"{name}.key", key)
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
