@@ -76,16 +76,41 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(serve(server, chain, ready=ready))
+            tasks.create_task(keep_prepared(chain, config))
             for start in component_starters(options.components, client_of, options):
                 tasks.create_task(start())
     finally:
         await store.close()
 
 
+async def keep_prepared(chain: Chain, config: ClusterConfig) -> None:
+    """The Service that leads Pods to the API server is made again when it goes (`kubectl delete all --all`)."""
+    from sampan.api.types.core_v1 import Service
+    from sampan.client.informer import Informer
+
+    gone = asyncio.Event()
+    informer = Informer(
+        own_client(chain).resource(Service), namespace="default", field_selector="metadata.name=kubernetes"
+    )
+    informer.add_handler(on_delete=lambda _: gone.set())
+    informer.start()
+    try:
+        while True:
+            await gone.wait()
+            gone.clear()
+            await prepare(chain, config)
+    finally:
+        await informer.stop()
+
+
+def own_client(chain: Chain) -> Client:
+    user = User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED))
+    return Client(InProcessTransport(chain, user=user, user_agent="sampan-apiserver"), user_agent="sampan-apiserver")
+
+
 async def prepare(chain: Chain, config: ClusterConfig) -> None:
     """What is there before anybody asks."""
-    user = User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED))
-    client = Client(InProcessTransport(chain, user=user, user_agent="sampan-apiserver"), user_agent="sampan-apiserver")
+    client = own_client(chain)
     await bootstrap(
         chain.core,
         client,

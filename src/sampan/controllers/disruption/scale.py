@@ -38,7 +38,7 @@ class Scales:
             ref = controller_of(pod)
             if ref is None:
                 continue  # nobody says how many of it there are to be
-            elif ref.uid not in found:
+            if ref.uid not in found:
                 uid, replicas = await self._replicas(ref, pod.metadata.namespace or "")
                 found[ref.uid] = 0
                 found[uid] = replicas
