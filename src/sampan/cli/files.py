@@ -1,0 +1,195 @@
+"""Manifests: `-f` files, folders, `-` and URLs; several documents in YAML or JSON; lists taken apart.
+
+Reads as kubectl reads (YAML 1.1 words and numbers of its Go library, its errors), gives plain dicts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sampan.cli.errors import CliError
+from sampan.cli.flags import Values
+
+EXTENSIONS = (".json", ".yaml", ".yml")
+STDIN = "STDIN"
+_SEPARATOR = re.compile(r"^---(?:[ \t]*(?:#.*)?$|(?=[ \t]))", re.MULTILINE)
+
+
+class Document(NamedTuple):
+    data: dict[str, Any]
+    source: str
+
+
+def from_flags(flags: Values, *, required: str = "must specify one of -f and -k") -> list[str]:
+    """The names behind `-f`; raises when there is neither `-f` nor `-k`."""
+    refuse_kustomize(flags)
+    names: list[str] = flags["filename"]
+    if not names and required:
+        raise CliError(required)
+    return names
+
+
+def refuse_kustomize(flags: Values) -> None:
+    if flags.get("kustomize"):
+        raise CliError("kustomize (-k) is not supported yet: render the folder first and use -f -")
+
+
+def read(names: Iterable[str], *, recursive: bool = False) -> Iterator[Document]:
+    """Every object of the files in order; a file that is no good raises when its turn comes."""
+    for name in names:
+        if name == "-":
+            yield from documents(sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read(), STDIN)
+        elif name.startswith(("http://", "https://")):
+            yield from documents(_fetch(name), name)
+        else:
+            for path in _paths(name, recursive):
+                try:
+                    with open(path, "rb") as file:
+                        content = file.read()
+                except OSError as error:
+                    raise CliError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+                yield from documents(content, path)
+
+
+def documents(content: bytes | str, source: str) -> Iterator[Document]:
+    text = content if isinstance(content, str) else content.decode("utf-8", errors="surrogateescape")
+    text = text.removeprefix("\ufeff")
+    try:
+        parsed = _json_stream(text) if text.lstrip().startswith("{") else _yaml_stream(text)
+        for data in parsed:
+            if data is None:
+                continue
+            if not isinstance(data, dict):
+                found = "array" if isinstance(data, list) else "string" if isinstance(data, str) else "number"
+                raise CliError(
+                    f'error validating "{source}": error validating data: json: cannot unmarshal {found} into Go value '
+                    "of type map[string]interface {}"
+                )
+            yield Document(data, source)
+    except YamlError as error:
+        raise CliError(f"error parsing {source}: {error}") from None
+
+
+def flattened(document: Document) -> Iterator[Document]:
+    """The items of a List, else itself."""
+    data = document.data
+    if str(data.get("kind") or "").endswith("List") and isinstance(data.get("items"), list):
+        api_version, kind = data.get("apiVersion"), data["kind"][: -len("List")]
+        for item in data["items"]:
+            if kind and "kind" not in item:  # a PodList's items need not repeat what they are
+                item = {"apiVersion": api_version, "kind": kind} | item
+            yield from flattened(Document(item, document.source))
+        return
+    yield document
+
+
+class YamlError(ValueError):
+    """What cannot be read, in the words of kubectl's libraries."""
+
+
+def load_yaml(text: str) -> Any:
+    """One document. Raises `YamlError`."""
+    import yaml
+
+    from sampan.cli.goyaml import LOADER
+
+    try:
+        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader of our own
+    except yaml.YAMLError as error:
+        raise YamlError(f"error converting YAML to JSON: yaml: {_place(error)}{_problem(error)}") from None
+
+
+def _yaml_stream(text: str) -> Iterator[Any]:
+    for part in _SEPARATOR.split(text):
+        if part.strip():
+            yield _json_in(part) if part.lstrip().startswith("{") else load_yaml(part)
+
+
+def _json_in(text: str) -> Any:
+    """A document that begins with a brace may be JSON or YAML in flow style."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return load_yaml(text)
+
+
+def _json_stream(text: str) -> Iterator[Any]:
+    try:
+        yield msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        import json
+
+        decoder, at = json.JSONDecoder(), 0
+        while at < len(text):
+            if text[at] in " \t\r\n":
+                at += 1
+                continue
+            try:
+                data, at = decoder.raw_decode(text, at)
+            except json.JSONDecodeError:
+                # Not JSON after all: several YAML documents whose first is in flow style, or a mistake.
+                yield from (load_yaml(part) for part in _SEPARATOR.split(text[at:]) if part.strip())
+                return
+            yield data
+
+
+def _place(error: Any) -> str:
+    """libyaml's line, as its Go port counts: from 1 in the scanner, from 0 in the parser."""
+    import yaml
+
+    mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    line = 0
+    if mark is not None and mark.line:
+        line = mark.line + (1 if isinstance(error, yaml.scanner.ScannerError) else 0)
+    elif context is not None:
+        line = context.line
+    return f"line {line}: " if line else ""
+
+
+def _problem(error: Any) -> str:
+    return getattr(error, "problem", None) or "unknown problem parsing YAML content"
+
+
+def _paths(name: str, recursive: bool) -> list[str]:
+    if not os.path.exists(name):
+        matches: list[str] = []
+        if any(letter in name for letter in "*?["):
+            from glob import glob
+
+            matches = sorted(glob(name))
+        if not matches:
+            raise CliError(f'the path "{name}" does not exist')
+        return [path for match in matches for path in _paths(match, recursive)]
+    if not os.path.isdir(name):
+        return [name]
+    found: list[str] = []
+    for folder, folders, files in os.walk(name):
+        folders.sort()
+        found += [os.path.join(folder, file) for file in files if file.endswith(EXTENSIONS)]
+        if not recursive:
+            break
+    if not found:
+        raise CliError(f"error reading [{name}]: recognized file extensions are [{' '.join(EXTENSIONS)}]")
+    return sorted(found)
+
+
+def _fetch(url: str) -> bytes:
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=60) as answer:  # noqa: S310 - http or https, asked for by name
+            body: bytes = answer.read()
+            return body
+    except HTTPError as error:
+        raise CliError(
+            f"unable to read URL {url!r}, server reported {error.code} {error.reason}, status code={error.code}"
+        ) from None
+    except URLError as error:
+        raise CliError(f"unable to read URL {url!r}: {error.reason}") from None

@@ -1,0 +1,190 @@
+"""`sampan VERB`: finds the verb, reads its flags, runs it, and says what went wrong.
+
+The table names modules and imports none: a command pays for what it uses.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from sampan.cli.command import Command, Invocation, load
+from sampan.cli.errors import Exit, FlagError, code_of, words
+from sampan.cli.flags import command_word, parse
+from sampan.cli.say import complain
+from sampan.cli.session import GLOBAL_FLAGS, Session
+
+PROGRAM = "kubectl"
+"""What messages call the program: scripts look for these very texts."""
+
+VERBS: dict[str, str] = {
+    "annotate": "annotate",
+    "api-resources": "api_resources",
+    "api-versions": "api_versions",
+    "apply": "apply",
+    "attach": "attach",
+    "auth": "auth",
+    "autoscale": "autoscale",
+    "cluster-info": "cluster_info",
+    "completion": "completion",
+    "config": "config",
+    "cordon": "cordon:CORDON",
+    "cp": "cp",
+    "create": "create",
+    "delete": "delete",
+    "describe": "describe",
+    "diff": "diff",
+    "drain": "drain",
+    "edit": "edit",
+    "events": "events",
+    "exec": "exec",
+    "explain": "explain",
+    "expose": "expose",
+    "get": "get",
+    "label": "label",
+    "logs": "logs",
+    "options": "options",
+    "patch": "patch",
+    "port-forward": "port_forward",
+    "proxy": "proxy",
+    "replace": "replace",
+    "rollout": "rollout",
+    "run": "run",
+    "scale": "scale",
+    "set": "set",
+    "taint": "taint",
+    "top": "top",
+    "uncordon": "cordon:UNCORDON",
+    "version": "version",
+    "wait": "wait",
+    "why": "why",
+    "__complete": "complete",
+}
+REFUSED = ("alpha", "certificate", "debug", "kustomize", "plugin", "kuberc")
+
+
+def run(argv: Sequence[str]) -> int:
+    try:
+        code = _run(list(argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read us (head, less) has gone: nothing is left to be said, also not by the interpreter at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(argv: list[str]) -> int:
+    at = command_word(argv, GLOBAL_FLAGS)
+    if at < 0:
+        return _no_verb(argv)
+    verb, rest = argv[at], argv[:at] + argv[at + 1 :]
+    where = VERBS.get(verb)
+    if where is None:
+        return _unknown(verb)
+    try:
+        command = load(where)
+    except ModuleNotFoundError as error:
+        if error.name != f"sampan.cli.{where.partition(':')[0]}":
+            raise
+        return _unknown(verb)
+    while command.subcommands:
+        at = command_word(rest, (*GLOBAL_FLAGS, *command.flags))
+        name = rest[at] if at >= 0 else ""
+        name = command.aliases.get(name, name)
+        if name not in command.subcommands:
+            break
+        rest = rest[:at] + rest[at + 1 :]
+        command = load(command.subcommands[name])
+    return execute(command, rest)
+
+
+def execute(command: Command, argv: Sequence[str]) -> int:
+    full = f"{PROGRAM} {command.path}"
+    try:
+        # A verb may have a flag of a global one's name or letter (`logs -f`, `run --env`): its own counts.
+        own = {flag.name for flag in command.flags}
+        letters = {flag.short for flag in command.flags if flag.short}
+        shared = [
+            flag._replace(short="") if flag.short in letters else flag for flag in GLOBAL_FLAGS if flag.name not in own
+        ]
+        flags, args, dash = parse(argv, (*command.flags, *shared))
+    except FlagError as error:
+        complain(words(error, full))
+        return 1
+    if flags["help"] or command.run is None:
+        from sampan.cli.help import command_help
+
+        sys.stdout.write(command_help(command))
+        return 0 if flags["help"] or not args else _unknown_subcommand(command, args[0])
+    session = Session(flags)
+    try:
+        code = command.run(Invocation(command, flags, args, dash, session)) or 0
+    except Exit as exit_:
+        return exit_.code
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if not _expected(error):
+            raise
+        sys.stdout.flush()
+        text = words(error, full)
+        if text:
+            sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
+        return code_of(error)
+    finally:
+        session.close()
+    if session.warned and flags["warnings-as-errors"] and not code:
+        complain(f"error: {session.warned} warning{'s' if session.warned > 1 else ''} received")
+        return 1
+    return code
+
+
+def _expected(error: Exception) -> bool:
+    """Whether it is an error to be told, and not a mistake of ours that needs its traceback."""
+    from sampan.api.errors import ApiError
+    from sampan.cli.errors import Aggregate, CliError
+    from sampan.client.kubeconfig_files import KubeconfigError
+    from sampan.client.resources import NoSuchKind, NoSuchResource
+    from sampan.client.transport import TransportError
+
+    known = (ApiError, Aggregate, CliError, KubeconfigError, NoSuchKind, NoSuchResource, TransportError)
+    return isinstance(error, known)
+
+
+def _no_verb(argv: list[str]) -> int:
+    from sampan.cli.help import program_help
+
+    try:
+        parse(argv, GLOBAL_FLAGS)
+    except FlagError as error:
+        complain(words(error, PROGRAM))
+        return 1
+    sys.stdout.write(program_help())
+    return 0
+
+
+def _unknown(verb: str) -> int:
+    if verb == "help":
+        from sampan.cli.help import program_help
+
+        sys.stdout.write(program_help())
+        return 0
+    if verb in REFUSED:
+        complain(f"error: {verb} is not supported yet")
+        return 1
+    complain(f'error: unknown command "{verb}" for "{PROGRAM}"')
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, cutoff=0.7)
+    if near:
+        complain("\n\t".join(("\nDid you mean this?", *near)))
+    return 1
+
+
+def _unknown_subcommand(command: Command, word: str) -> int:
+    complain(f'error: unknown command "{word}" for "{PROGRAM} {command.path}"')
+    return 1
