@@ -53,7 +53,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         Client(system, user_agent="sampan-apiserver"),
         service_ip="10.96.0.1",
         service_cidr=DEFAULT_CIDR,
-        port=arguments.port,
+        port=arguments.port or 6443,
         endpoint_ip=_OUTWARD,
     )
     config = ServerConfig(
