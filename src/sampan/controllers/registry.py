@@ -84,6 +84,10 @@ CLUSTER: tuple[Row, ...] = (
 WORKLOADS: tuple[Row, ...] = (
     Row("deployment-controller", "deployment.controller:Deployments", "deployment-controller"),
     Row("replicaset-controller", "replicas.controller:ReplicaSets", "replicaset-controller"),
+    Row("daemonset-controller", "daemon_set.controller:DaemonSets", "daemon-set-controller", "daemonset-controller"),
+    Row("statefulset-controller", "stateful_set.controller:StatefulSets", "statefulset-controller"),
+    Row("job-controller", "job.controller:Jobs", "job-controller"),
+    Row("cronjob-controller", "cron_job.controller:CronJobs", "cronjob-controller"),
     Row("replicationcontroller-controller", "replicas.controller:ReplicationControllers", "replication-controller"),
 )
 

@@ -1,0 +1,95 @@
+"""ControllerRevisions: the templates that a DaemonSet or StatefulSet has had, and which of them is the present one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sampan.api.errors import AlreadyExists, NotFound
+from sampan.api.types import apps_v1, core_v1, meta_v1
+from sampan.client.api import Client
+from sampan.controllers.deployment.template_hash import template_hash
+from sampan.controllers.owned_pods import controller_of, owner_reference
+
+HASH_LABEL = "controller-revision-hash"
+API = "apps/v1"
+
+
+def data_of(template: core_v1.PodTemplateSpec) -> dict[str, Any]:
+    """A strategic merge patch that brings this template back."""
+    plain = msgspec.to_builtins(template)
+    plain["$patch"] = "replace"
+    return {"spec": {"template": plain}}
+
+
+def hash_of(template: core_v1.PodTemplateSpec, collisions: int | None) -> str:
+    return template_hash(template, collisions)
+
+
+class History:
+    def __init__(self, client: Client, kind: str, *, label: str = HASH_LABEL) -> None:
+        """`label` is where the revision itself carries its hash."""
+        self._revisions = client.resource(apps_v1.ControllerRevision)
+        self._kind = kind
+        self.label = label
+
+    async def sync(
+        self,
+        owner: meta_v1.ObjectMeta,
+        template: core_v1.PodTemplateSpec,
+        collisions: int | None,
+        known: list[apps_v1.ControllerRevision],
+        *,
+        annotations: dict[str, str] | None = None,
+    ) -> apps_v1.ControllerRevision:
+        """The revision of the present template: an equal older one becomes the newest again, else one is made."""
+        mine = sorted((r for r in known if _is_of(r, owner)), key=lambda r: r.revision)
+        newest = mine[-1].revision if mine else 0
+        wanted = msgspec.json.encode(data_of(template), order="sorted")
+        same = next((r for r in reversed(mine) if msgspec.json.encode(r.data, order="sorted") == wanted), None)
+        if same is not None:
+            if same.revision == newest:
+                return same
+            changed = apps_v1.ControllerRevision(
+                kind="ControllerRevision", apiVersion=API, metadata=same.metadata, data=same.data, revision=newest + 1
+            )
+            return await self._revisions.update(changed)
+        digest = hash_of(template, collisions)
+        labels = {**(template.metadata.labels or {}), self.label: digest}
+        revision = apps_v1.ControllerRevision(
+            kind="ControllerRevision",
+            apiVersion=API,
+            metadata=meta_v1.ObjectMeta(
+                name=f"{owner.name}-{digest}",
+                namespace=owner.namespace,
+                labels=labels,
+                annotations=annotations,
+                ownerReferences=[owner_reference(API, self._kind, owner)],
+            ),
+            data=data_of(template),
+            revision=newest + 1,
+        )
+        try:
+            return await self._revisions.create(revision)
+        except AlreadyExists:
+            return await self._revisions.get(revision.metadata.name or "", namespace=owner.namespace or "")
+
+    async def trim(
+        self, known: list[apps_v1.ControllerRevision], owner: meta_v1.ObjectMeta, in_use: set[str], limit: int
+    ) -> None:
+        """Old revisions that no Pod has, beyond the limit."""
+        idle = sorted(
+            (r for r in known if _is_of(r, owner) and (r.metadata.labels or {}).get(self.label) not in in_use),
+            key=lambda r: r.revision,
+        )
+        for revision in idle[: max(0, len(idle) - limit)]:
+            try:
+                await self._revisions.delete(revision.metadata.name or "", namespace=owner.namespace or "")
+            except NotFound:
+                continue
+
+
+def _is_of(revision: apps_v1.ControllerRevision, owner: meta_v1.ObjectMeta) -> bool:
+    reference = controller_of(revision.metadata)
+    return reference is not None and reference.uid == owner.uid

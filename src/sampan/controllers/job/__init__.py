@@ -1,0 +1,1 @@
+"""Jobs: Pods that run until enough of them have succeeded."""

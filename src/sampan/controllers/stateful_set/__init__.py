@@ -1,0 +1,1 @@
+"""StatefulSets: Pods with names, numbers and volumes of their own, one after the other."""
