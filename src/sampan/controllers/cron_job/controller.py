@@ -24,6 +24,7 @@ class CronJobs(KeyedController):
         self.crons = context.informer(batch_v1.CronJob)
         self.jobs = context.informer(batch_v1.Job)
         self.written = Written(context.clock)
+        self.said = Written(context.clock)  # statuses
         self.crons.add_key_handler(self.queue.add)
         self.jobs.add_handler(on_add=self._job, on_update=lambda _, new: self._job(new), on_delete=self._job)
 
@@ -36,8 +37,9 @@ class CronJobs(KeyedController):
         cron = self.crons.store.by_key(key)
         if cron is None or cron.metadata.deletionTimestamp:
             self.written.forget(key)
+            self.said.forget(key)
             return None
-        if self.written.is_behind(key, self.jobs.store) or self.written.is_behind(key, self.crons.store):
+        if self.written.is_behind(key, self.jobs.store) or self.said.is_behind(key, self.crons.store):
             return LOOK_AGAIN
         uid = cron.metadata.uid
         mine = [
@@ -158,7 +160,7 @@ class CronJobs(KeyedController):
             return
         changed = batch_v1.CronJob(kind=KIND, apiVersion=API, metadata=cron.metadata, spec=cron.spec, status=status)
         try:
-            self.written.note(key, await self.client.resource(batch_v1.CronJob).update_status(changed))
+            self.said.note(key, await self.client.resource(batch_v1.CronJob).update_status(changed))
         except Conflict:
             self.queue.add(key)
         except NotFound:

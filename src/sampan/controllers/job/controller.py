@@ -35,6 +35,7 @@ class Jobs(KeyedController):
         self.jobs = context.informer(batch_v1.Job)
         self.pods = context.informer(core_v1.Pod, indexes={BY_OWNER: owner_index})
         self.written = Written(context.clock)
+        self.said = Written(context.clock)  # statuses
         self.control = PodControl(context.client, context.recorder, self.written)
         self.jobs.add_key_handler(self.queue.add)
         self.pods.add_handler(on_add=self._pod, on_update=lambda _, new: self._pod(new), on_delete=self._pod)
@@ -48,9 +49,10 @@ class Jobs(KeyedController):
         job = self.jobs.store.by_key(key)
         if job is None:
             self.written.forget(key)
+            self.said.forget(key)
             await self._release_orphans(key)
             return None
-        if self.written.is_behind(key, self.pods.store) or self.written.is_behind(key, self.jobs.store):
+        if self.written.is_behind(key, self.pods.store) or self.said.is_behind(key, self.jobs.store):
             return LOOK_AGAIN
         meta = job.metadata
         if job.spec.managedBy and job.spec.managedBy != "kubernetes.io/job-controller":
@@ -131,7 +133,7 @@ class Jobs(KeyedController):
             return
         changed = batch_v1.Job(kind=KIND, apiVersion=API, metadata=job.metadata, spec=job.spec, status=status)
         try:
-            self.written.note(key, await self.client.resource(batch_v1.Job).update_status(changed))
+            self.said.note(key, await self.client.resource(batch_v1.Job).update_status(changed))
         except Conflict:
             self.queue.add(key)
             raise
