@@ -50,7 +50,9 @@ async def test_the_stores_process_ends_with_its_server(tmp_path: Path) -> None:
     assert store_process is not None
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # meant for the server: the store outlives them
         os.kill(store_process, number)
-    assert child.stdout.readline()
+    for _ in range(500):
+        assert child.stdout.readline()
+    assert store_process_of(child.pid) == store_process
     child.kill()
     child.communicate()
     await_end(store_process)

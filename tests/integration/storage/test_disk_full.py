@@ -62,6 +62,18 @@ async def test_full_then_free_again(small_disk: Path) -> None:
     await store.close()
 
 
+async def test_a_log_that_fills_the_disk_starts_over(small_disk: Path) -> None:
+    """There is room for what is kept, not for all that is written: the write-ahead log has to be used again in time."""
+    (small_disk / "ballast").write_bytes(bytes(5 * 2**20))
+    store = await sqlite.open_store(path=small_disk / "store.db")
+    kv = await store.create(key="/a", value=b"")
+    for number in range(3000):
+        kv = await store.update(key="/a", value=random.randbytes(3000), expected_revision=kv.revision)
+        if number % 50 == 0:
+            await store.compact(revision=kv.revision)
+    await store.close()
+
+
 async def test_a_full_disk_can_still_be_read_after_a_restart(small_disk: Path) -> None:
     path = small_disk / "store.db"
     store = await sqlite.open_store(path=path)

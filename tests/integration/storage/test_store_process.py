@@ -69,6 +69,31 @@ async def test_reads_go_on_too(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_one_that_dies_while_it_takes_over(tmp_path: Path) -> None:
+    store = await sqlite.open_store(path=tmp_path / "store.db")
+    await asyncio.gather(*(store.create(key=f"/{number}", value=bytes(3000)) for number in range(2000)))
+    for delay in (0.0, 0.01, 0.03):
+        first = process_of(store)
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while process_of(store) == first:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(delay)
+        os.kill(process_of(store), signal.SIGKILL)
+        async with asyncio.timeout(10):
+            await store.create(key=f"/after/{delay}", value=b"")
+        _forgive(store)
+    assert await store.current_revision() == 2004
+    await store.close()
+
+
+def _forgive(store: EmbeddedStore) -> None:
+    """So many deaths would otherwise be too many."""
+    log = store._log
+    assert isinstance(log, StoreProcess)
+    log._deaths.clear()
+
+
 async def test_one_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
     store = await sqlite.open_store(path=tmp_path / "store.db")
 

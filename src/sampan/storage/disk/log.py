@@ -16,7 +16,7 @@ from contextlib import closing
 
 from sampan.storage.disk import backup
 from sampan.storage.disk.acknowledged import Acknowledged
-from sampan.storage.disk.faults import CORRUPT, FAILED, FULL, Fault, damaged, fault_of
+from sampan.storage.disk.faults import CORRUPT, FAILED, Fault, damaged, fault_of
 from sampan.storage.disk.files import new_file, remove
 from sampan.storage.disk.lockfile import Lock
 from sampan.storage.disk.schema import (
@@ -39,6 +39,7 @@ WAL_BYTES = 16 * 2**20  # laid out in advance: appending to a file that grows co
 _FRAME_OVERHEAD = (
     2500  # what a row costs in the write-ahead log beside itself: the rest of its page, the frame's header
 )
+_LITTLE = 256 * 1024  # bytes of log that are not worth a look at how much space is left
 _ONE_STATEMENT = 64
 _ENTRIES_AT_A_TIME = 1000
 
@@ -132,15 +133,16 @@ class SqliteLog:
         if not self._laid_out:
             self._laid_out = True
             _lay_out_wal(self._path)
-        if self._written < self._checkpoint_bytes:
+        if self._checkpoint is None and self._is_short_of_space():
+            self._start_log_over()
+        elif self._written < self._checkpoint_bytes:
             return
-        if self._checkpoint is None:
+        elif self._checkpoint is None:
             self._checkpoint = threading.Thread(target=self._checkpoint_beside, daemon=True)
             self._checkpoint.start()
         elif not self._checkpoint.is_alive():
             self._checkpoint = None
-            self._written = 0
-            self._run_checkpoint(self._db)
+            self._start_log_over()
 
     def close(self) -> None:
         """Let go of everything. Safe after a failed `open`."""
@@ -171,16 +173,6 @@ class SqliteLog:
 
     def _transact(self, work: Callable[[sqlite3.Connection], object], *, explicit: bool = True) -> None:
         try:
-            self._attempt(work, explicit)
-        except Fault as fault:
-            if fault.kind != FULL:
-                raise
-            # The write-ahead log starts over in the room it has as soon as all of it is in the database.
-            self._run_checkpoint(self._db)
-            self._attempt(work, explicit)
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], object], explicit: bool) -> None:
-        try:
             if explicit:
                 self._db.execute("BEGIN IMMEDIATE")
             work(self._db)
@@ -196,6 +188,14 @@ class SqliteLog:
                 self._db.execute("ROLLBACK")
             except sqlite3.Error:
                 pass  # SQLite has rolled back by itself
+
+    def _is_short_of_space(self) -> bool:
+        """Whether the write-ahead log had better move while there is still room for it in the database."""
+        return self._written > _LITTLE and self._written > _free_bytes(self._path) // 2
+
+    def _start_log_over(self) -> None:
+        self._written = 0
+        self._run_checkpoint(self._db)
 
     def _checkpoint_beside(self) -> None:
         connection = connect(self._path)
@@ -226,10 +226,14 @@ def _make(path: str, acknowledged: int) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
+def _free_bytes(path: str) -> int:
+    room = os.statvfs(os.path.dirname(path) or ".")
+    return room.f_bavail * room.f_frsize
+
+
 def _lay_out_wal(path: str) -> None:
     """Extend the write-ahead log, which nobody writes to now, with zeros: they end a log as well as its end does."""
-    room = os.statvfs(os.path.dirname(path) or ".")
-    if room.f_bavail * room.f_frsize < 20 * WAL_BYTES:
+    if _free_bytes(path) < 20 * WAL_BYTES:
         return
     handle = os.open(path + "-wal", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
