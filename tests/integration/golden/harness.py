@@ -21,7 +21,7 @@ from sampan.apiserver.request import Reply, Request, Stream
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 FILES = ("discovery", "defaults", "invalid", "updates", "tables", "bootstrap", "watch")
-ADMIN = User(name="golden-admin", groups=("system:masters", "system:authenticated"))
+ADMIN = User(name="admin", uid="1", groups=("system:masters", "system:authenticated"))
 
 _PLACEHOLDERS = {
     "<uid>": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",

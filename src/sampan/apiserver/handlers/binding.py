@@ -87,8 +87,6 @@ def _set_scheduled(pod: Any, now: str) -> None:
         condition.lastTransitionTime = now
     condition.status = "True"
     condition.reason = condition.message = None
-    if getattr(condition, "observedGeneration", None) is not None or pod.metadata.generation:
-        condition.observedGeneration = pod.metadata.generation
 
 
 def _conflict(context: Context, why: str) -> ApiError:

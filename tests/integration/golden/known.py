@@ -1,0 +1,50 @@
+"""Differences from Kubernetes that are meant, each with its reason. What is not here must be equal."""
+
+from __future__ import annotations
+
+ANOTHER_PROGRAM = "it is another program, and says so"
+NO_CONTROLLERS = "no controllers run beside the API server here"
+INTERNAL_STRUCT = "Kubernetes prints a diff of its internal Go structs; we name the field and the rule"
+ORDER_OF_FIELDS = "the object in the message has its fields in our order"
+AUTHORIZER_ORDER = "Kubernetes' list begins with its own authoriser of paths for system:masters"
+EMPTY_REQUIRED_LIST = "an empty list that is required is not tracked: nothing of it was set"
+DEPRECATED_ANNOTATION = "Kubernetes writes a deprecated annotation in its defaults, before it tracks who wrote what"
+OTHER_PORT = "the recorded server listened on another port"
+RANDOM_NAMES = "the Pods that controllers made in the recording are not here"
+
+KNOWN: dict[str, dict[str, str]] = {
+    "discovery": {
+        "/version": ANOTHER_PROGRAM,
+        "root": "Kubernetes lists every post-start hook's health check by its own name, and beta versions",
+        "/readyz?verbose": "our checks have other names than Kubernetes' post-start hooks",
+        "yaml answer": "Kubernetes makes its first namespaces past admission: spec.finalizers has no manager there",
+    },
+    "defaults": {
+        "daemonsets ds": DEPRECATED_ANNOTATION,
+        "clusterroles golden-cr": EMPTY_REQUIRED_LIST,
+        "rules review": AUTHORIZER_ORDER,
+    },
+    "invalid": {
+        "annotations too big": "the recording cut the long annotation off: what is sent here is short",
+        "configmap big": "the recording cut the long value off: what is sent here is short",
+        "list: future rv": "the present revision in the message is the recording's",
+    },
+    "updates": {
+        **dict.fromkeys(
+            (
+                "put: command", "put: restartPolicy", "put: nodeName", "put: grace", "put: resources",
+                "patch: merge list",
+            ),
+            INTERNAL_STRUCT,
+        ),
+        "patch: unknown field strict": ORDER_OF_FIELDS,
+        "patch: strategic replace list": "a replace directive in a list is an instruction to us, not an unknown field",
+    },
+    "tables": {"partial list": RANDOM_NAMES},
+    "bootstrap": {
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles": f"{NO_CONTROLLERS}: aggregated roles are not yet filled",
+        "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": "priority levels are kept, not acted on: no conditions",
+        "/api/v1/namespaces/default/services": OTHER_PORT,
+        "/apis/networking.k8s.io/v1/servicecidrs": f"{NO_CONTROLLERS}: its finalizer is theirs",
+    },
+}  # fmt: skip
