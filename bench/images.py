@@ -22,7 +22,7 @@ from sampan.runtime.images.archive import load
 from sampan.runtime.images.decompress import Limits
 from sampan.runtime.images.examples import build_example_images
 from sampan.runtime.images.store import LocalImageStore
-from sampan.runtime.images.unpack_process import unpack_in_worker
+from sampan.runtime.images.unpack_process import UnpackWorker
 from tests.integration.images.registry import start_registry
 from tests.unit.runtime.images.archives import layout
 
@@ -81,7 +81,8 @@ def tar_extract(packed: Path, target: Path) -> None:
 async def worker(packed: Path, target: Path) -> None:
     fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        await unpack_in_worker(packed, fd, [], Limits(), lock=fd)
+        async with UnpackWorker() as process:
+            await process.unpack(packed, fd, [], Limits(), lock=fd)
     finally:
         os.close(fd)
 

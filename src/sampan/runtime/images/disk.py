@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
@@ -14,10 +13,7 @@ _STALE_RECORD = 3600.0  # a record is written in milliseconds
 
 
 def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases, now: float) -> None:
-    """Remove what nobody is at any more: layers half unpacked or half removed, containers without a record, probes."""
-    for probe in root.glob("probe-*"):
-        ctypes.CDLL(None).umount2(os.fsencode(probe / "merged"), 2)
-        remove_tree(probe)
+    """Remove what nobody is at any more: layers half unpacked or half removed, containers without a record."""
     for path in snapshots.layers.glob("*.gone"):
         remove_tree(path)
     for path in (*snapshots.layers.glob("*.new"), *root.glob("*.new")):

@@ -4,7 +4,7 @@ and unpacked as they arrive."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,13 +110,16 @@ class Fetch:
         downloads = {blob.digest: asyncio.ensure_future(self._blob(blob)) for blob in manifest.layers}
         layers = [blob.digest for blob in manifest.layers]
         arrivals = [asyncio.shield(downloads[digest]) for digest in layers]
+        unpacking_all = asyncio.ensure_future(
+            self._parts.unpacker.unpack(layers, config.rootfs.diff_ids, arrivals, unpacking)
+        )
         try:
-            unpacked = self._parts.unpacker.unpack(layers, config.rootfs.diff_ids, arrivals, unpacking)
-            return await _first_error(unpacked, list(downloads.values()))
+            return await _first_error(unpacking_all, list(downloads.values()))
         finally:
-            for task in downloads.values():
+            work = (unpacking_all, *downloads.values())
+            for task in work:
                 task.cancel()
-            await asyncio.gather(*downloads.values(), *arrivals, return_exceptions=True)
+            await asyncio.gather(*work, *arrivals, return_exceptions=True)
 
     async def _blob(self, blob: Descriptor) -> None:
         def report(phase: str, current: int) -> None:
@@ -130,19 +133,14 @@ class Fetch:
                 raise reworded(e, "failed to copy: httpReadSeeker: failed open") from e
 
 
-async def _first_error(work: Coroutine[Any, Any, list[str]], downloads: Sequence[asyncio.Future[None]]) -> list[str]:
+async def _first_error(main: asyncio.Future[list[str]], downloads: Sequence[asyncio.Future[None]]) -> list[str]:
     """The unpacking's result; or the first download's error at once, not only when its layer's turn comes."""
-    main = asyncio.ensure_future(work)
     waiting: set[asyncio.Future[Any]] = {main, *downloads}
-    try:
-        while not main.done():
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        return main.result()
-    finally:
-        main.cancel()
-        await asyncio.gather(main, return_exceptions=True)
+    while not main.done():
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    return main.result()
 
 
 def check_runnable(config: ConfigFile, manifest: Manifest, platform: Platform) -> None:

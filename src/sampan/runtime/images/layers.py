@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.runtime.images.blocking import blocking
@@ -16,12 +17,23 @@ from sampan.runtime.images.manifest import BadDocument
 from sampan.runtime.images.merge import OverlaySupport
 from sampan.runtime.images.snapshots import SnapshotStore, chain_ids
 from sampan.runtime.images.unpack import UnpackError
-from sampan.runtime.images.unpack_process import unpack_in_worker
+from sampan.runtime.images.unpack_process import UnpackWorker
 
 _AT_ONCE = 2  # each keeps two cores busy as it is
 _SHARE_OF_FREE_SPACE = 0.95
 
 Report = Callable[[str, str, int], None]  # blob, phase, bytes so far
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    blob: str
+    diff_id: str
+    chain: Sequence[str]  # down to itself, which comes last
+
+    @property
+    def id(self) -> str:
+        return self.chain[-1]
 
 
 class LayerUnpacker:
@@ -41,40 +53,45 @@ class LayerUnpacker:
         if len(blobs) != len(diff_ids):
             raise BadDocument(f"mismatched image rootfs and manifest layers: {len(diff_ids)} and {len(blobs)}")
         chain = chain_ids(diff_ids)
-        for position, (blob, ready) in enumerate(zip(blobs, arrived, strict=True)):
-            await ready
-            if await blocking(self._snapshots.record, chain[position]) is None:
-                await self._make(blob, diff_ids[position], chain[: position + 1], report)
-            report(blob, "done", 0)
+        async with UnpackWorker() as worker:
+            if any([await blocking(self._snapshots.record, layer) is None for layer in chain]):
+                await worker.start()  # while the first layer is on its way
+            for position, (blob, ready) in enumerate(zip(blobs, arrived, strict=True)):
+                await ready
+                layer = _Layer(blob, diff_ids[position], chain[: position + 1])
+                if await blocking(self._snapshots.record, layer.id) is None:
+                    await self._make(worker, layer, report)
+                report(blob, "done", 0)
         await blocking(self._snapshots.settle, chain)
         return chain
 
-    async def _make(self, blob: str, diff_id: str, chain: Sequence[str], report: Report) -> None:
-        own = chain[-1]
-        async with waiting_for(self._snapshots.lock_path(own)) as lock, self._turns:
-            if await blocking(self._snapshots.record, own) is not None:
+    async def _make(self, worker: UnpackWorker, layer: _Layer, report: Report) -> None:
+        async with waiting_for(self._snapshots.lock_path(layer.id)) as lock, self._turns:
+            if await blocking(self._snapshots.record, layer.id) is not None:
                 return  # made while we waited
-            report(blob, "unpacking", 0)
-            lowers = [self._snapshots.path(below) for below in reversed(chain[:-1])]
+            report(layer.blob, "unpacking", 0)
             try:
-                await self._fill(blob, diff_id, own, lowers, lock.fd, report)
+                await self._fill(worker, layer, lock.fd, report)
             except UnpackError as e:
-                raise UnpackError(f"failed to extract layer {diff_id}: {e}") from e
+                raise UnpackError(f"failed to extract layer {layer.diff_id}: {e}") from e
             except OSError as e:
-                raise OSError(e.errno, f"failed to extract layer {diff_id}: {e.strerror}", e.filename) from e
+                raise OSError(e.errno, f"failed to extract layer {layer.diff_id}: {e.strerror}", e.filename) from e
             finally:
-                await blocking(self._snapshots.discard, own)  # nothing there after a commit
+                await worker.rest()  # before its directory goes
+                await blocking(self._snapshots.discard, layer.id)  # nothing there after a commit
 
-    async def _fill(self, blob: str, diff_id: str, own: str, lowers: Sequence[Path], lock: int, report: Report) -> None:
+    async def _fill(self, worker: UnpackWorker, layer: _Layer, lock: int, report: Report) -> None:
+        lowers = [self._snapshots.path(below) for below in reversed(layer.chain[:-1])]
         native = await blocking(self._overlays.works)
-        async with _opened(await blocking(self._snapshots.begin, own)) as target:
-            result = await unpack_in_worker(
-                self._content.path(blob), target, lowers, await blocking(self._bounded), lock=lock, native=native,
-                progress=lambda read: report(blob, "unpacking", read),
+        limits = await blocking(self._bounded)
+        async with _opened(await blocking(self._snapshots.begin, layer.id)) as target:
+            result = await worker.unpack(
+                self._content.path(layer.blob), target, lowers, limits, lock=lock, native=native,
+                progress=lambda read: report(layer.blob, "unpacking", read),
             )  # fmt: skip
-        if result.diff_id != diff_id:
+        if result.diff_id != layer.diff_id:
             raise UnpackError(f'wrong diff id calculated on extraction "{result.diff_id}"')
-        await blocking(self._snapshots.commit, own, diff_id, result.size, result.entries, native=native)
+        await blocking(self._snapshots.commit, layer.id, layer.diff_id, result.size, result.entries, native=native)
 
     def _bounded(self) -> Limits:
         """No layer may take the whole disk with it."""

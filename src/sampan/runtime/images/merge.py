@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from sampan.runtime.images.locks import locked
 from sampan.runtime.images.marks import is_deleted, is_opaque, mark_deleted, mark_opaque
 
+_DETACH = 2  # of umount2
 _OPTIONS_LIMIT = 4000  # of the 4,096 bytes a mount's options may take, minus what others add
 
 
@@ -35,21 +36,24 @@ class OverlaySupport:
 
 def overlay_works(folder: Path) -> bool:
     """Try one: the only answer that counts for this kernel, this filesystem and these rights."""
-    probe = folder / f"probe-{secrets.token_hex(4)}"
-    parts = {name: probe / name for name in ("lower", "upper", "work", "merged")}
-    libc = ctypes.CDLL(None, use_errno=True)
-    try:
-        for part in parts.values():
-            part.mkdir(parents=True)
-        if not _marks_work(parts["lower"]):
-            return False
-        options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
-        if libc.mount(b"overlay", os.fsencode(parts["merged"]), b"overlay", 0, options.encode()) != 0:
-            return False
-        libc.umount2(os.fsencode(parts["merged"]), 2)
-        return True
-    finally:
+    with locked(folder / "probe.lock"):  # one at a time, so whatever lies there is of a killed one
+        probe = folder / "probe"
+        libc = ctypes.CDLL(None, use_errno=True)
+        merged = os.fsencode(probe / "merged")
+        libc.umount2(merged, _DETACH)
         shutil.rmtree(probe, ignore_errors=True)
+        try:
+            for name in ("lower", "upper", "work", "merged"):
+                (probe / name).mkdir(parents=True)
+            if not _marks_work(probe / "lower"):
+                return False
+            options = f"lowerdir={probe}/lower,upperdir={probe}/upper,workdir={probe}/work"
+            if libc.mount(b"overlay", merged, b"overlay", 0, os.fsencode(options)) != 0:
+                return False
+            libc.umount2(merged, _DETACH)
+            return True
+        finally:
+            shutil.rmtree(probe, ignore_errors=True)
 
 
 def _marks_work(folder: Path) -> bool:
