@@ -41,6 +41,10 @@ class Errors(list[FieldError]):
         text = f"Invalid value: {shown(value)}"
         self.append(FieldError("FieldValueInvalid", path, f"{text}: {detail}" if detail else text))
 
+    def wrong(self, path: str, detail: str) -> None:
+        """An invalid value too large, or too unclear, to be shown."""
+        self.append(FieldError("FieldValueInvalid", path, f"Invalid value: {detail}"))
+
     def each(self, path: str, value: Any, messages: Iterable[str]) -> None:
         """One violation per message: what the checks of names, labels and addresses return."""
         for message in messages:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sampan.api.types.batch_v1 import CronJob
 from sampan.apiserver.registry import scaling
@@ -12,7 +13,7 @@ from sampan.apiserver.registry.batch.job_rules import default_template, validate
 from sampan.apiserver.registry.batch.schedule import ScheduleError, parse_schedule
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.labels import format_selector
-from sampan.apiserver.registry.meta import validate_annotations, validate_labels
+from sampan.apiserver.registry.meta import validate_object_meta_update
 from sampan.apiserver.registry.podspec.warnings import template_warnings
 from sampan.apiserver.registry.printing import age, age_of, containers
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy
@@ -20,6 +21,7 @@ from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy
 _CONCURRENCY = ("Allow", "Forbid", "Replace")
 # A Job is named after its CronJob and the time, and has 63 characters for it.
 _MAX_NAME = 52
+_zone_part = re.compile(r"[A-Za-z._0-9+-]{1,14}").fullmatch
 
 
 class CronJobStrategy(Strategy):
@@ -58,30 +60,12 @@ class CronJobStrategy(Strategy):
         return errors
 
     def validate_spec(self, obj: CronJob, errors: Errors) -> None:
-        spec = obj.spec
-        if not spec.schedule:
-            errors.required("spec.schedule")
-        else:
-            _schedule(spec.schedule, spec.timeZone, errors)
-        if spec.timeZone is not None:
-            _zone(spec.timeZone, errors)
-        scaling.non_negative(spec.startingDeadlineSeconds, "spec.startingDeadlineSeconds", errors)
-        if spec.concurrencyPolicy not in _CONCURRENCY:
-            errors.unsupported("spec.concurrencyPolicy", spec.concurrencyPolicy or "", _CONCURRENCY)
-        template = spec.jobTemplate
-        if template.metadata is not None:
-            if template.metadata.labels:
-                validate_labels(template.metadata.labels, "spec.jobTemplate.metadata.labels", errors)
-            if template.metadata.annotations:
-                validate_annotations(template.metadata.annotations, "spec.jobTemplate.metadata.annotations", errors)
-        path = "spec.jobTemplate.spec"
-        validate_job_spec(template.spec, path, errors)
-        if template.spec.selector is not None:
-            errors.invalid(f"{path}.selector", template.spec.selector, "`selector` will be auto-generated")
-        if template.spec.manualSelector:
-            errors.unsupported(f"{path}.manualSelector", True, ("nil", "false"))
-        scaling.non_negative(spec.successfulJobsHistoryLimit, "spec.successfulJobsHistoryLimit", errors)
-        scaling.non_negative(spec.failedJobsHistoryLimit, "spec.failedJobsHistoryLimit", errors)
+        _spec(obj, None, errors)
+
+    def validate_update(self, obj: CronJob, old: CronJob) -> Errors:
+        errors = validate_object_meta_update(obj.metadata, old.metadata)
+        _spec(obj, old, errors)
+        return errors
 
     def warnings(self, obj: CronJob, old: CronJob | None) -> list[str]:
         before = old.spec.jobTemplate.spec.template if old is not None else None
@@ -111,18 +95,42 @@ class CronJobStrategy(Strategy):
         ]
 
 
-def _schedule(schedule: str, zone: str | None, errors: Errors) -> None:
+def _spec(obj: CronJob, old: CronJob | None, errors: Errors) -> None:
+    """What an older version let in may stay as it is."""
+    spec = obj.spec
+    if not spec.schedule:
+        errors.required("spec.schedule")
+    else:
+        _schedule(spec.schedule, spec.timeZone, errors, zone_allowed=old is not None and "TZ" in old.spec.schedule)
+    scaling.non_negative(spec.startingDeadlineSeconds, "spec.startingDeadlineSeconds", errors)
+    if spec.timeZone is not None and (old is None or old.spec.timeZone != spec.timeZone):
+        _zone(spec.timeZone, errors)
+    if not spec.concurrencyPolicy:
+        errors.required("spec.concurrencyPolicy")
+    elif spec.concurrencyPolicy not in _CONCURRENCY:
+        errors.unsupported("spec.concurrencyPolicy", spec.concurrencyPolicy, _CONCURRENCY)
+    job, path = spec.jobTemplate.spec, "spec.jobTemplate.spec"
+    validate_job_spec(job, path, errors)
+    if job.selector is not None:
+        errors.invalid(f"{path}.selector", job.selector, "`selector` will be auto-generated")
+    if job.manualSelector:
+        errors.unsupported(f"{path}.manualSelector", True, ("nil", "false"))
+    scaling.non_negative(spec.successfulJobsHistoryLimit, "spec.successfulJobsHistoryLimit", errors)
+    scaling.non_negative(spec.failedJobsHistoryLimit, "spec.failedJobsHistoryLimit", errors)
+
+
+def _schedule(schedule: str, zone: str | None, errors: Errors, *, zone_allowed: bool) -> None:
+    path = "spec.schedule"
     try:
         parse_schedule(schedule)
     except ScheduleError as error:
-        errors.invalid("spec.schedule", schedule, str(error))
+        errors.invalid(path, schedule, str(error))
+    if "TZ" not in schedule:
         return
-    if "TZ" in schedule:
-        if zone is not None:
-            detail = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
-        else:
-            detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-        errors.invalid("spec.schedule", schedule, detail)
+    if not zone_allowed:
+        errors.invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+    elif zone is not None:
+        errors.invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
 
 
 def _zone(zone: str, errors: Errors) -> None:
@@ -130,14 +138,16 @@ def _zone(zone: str, errors: Errors) -> None:
     if not zone:
         errors.invalid(path, zone, "timeZone must be nil or non-empty string")
         return
-    if zone.lower() == "local":
-        errors.invalid(
-            path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
-        )
+    unknown = f"unknown time zone {zone}"
+    if any(part in (".", "..") or part.startswith("-") or not _zone_part(part) for part in zone.split("/")):
+        errors.invalid(path, zone, unknown)
         return
+    if zone.lower() == "local":
+        page = "https://www.iana.org/time-zones"
+        errors.invalid(path, zone, f"timeZone must be an explicit time zone as defined in {page}")
+        if zone == "Local":
+            return
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError, caught below
-        errors.invalid(path, zone, f"unknown time zone {zone}")
-    except KeyError:
-        errors.invalid(path, zone, f"unknown time zone {zone}")
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        errors.invalid(path, zone, unknown)

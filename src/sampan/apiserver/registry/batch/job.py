@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from sampan.api import names
 from sampan.api.types.batch_v1 import Job
 from sampan.api.types.meta_v1 import LabelSelector
 from sampan.apiserver.registry import labels, meta, scaling
@@ -12,8 +13,8 @@ from sampan.apiserver.registry.batch.job_rules import (
     default_job_spec,
     validate_job_change,
     validate_job_spec,
-    validate_job_status,
 )
+from sampan.apiserver.registry.batch.job_status import has_condition, validate_job_status
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.podspec.warnings import template_warnings
 from sampan.apiserver.registry.printing import age_of, containers, duration, format_selector, parse_time
@@ -25,6 +26,9 @@ _OLD_UID_LABEL, _OLD_NAME_LABEL = "controller-uid", "job-name"
 _ORPHANS = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
     "propagationPolicy=Orphan to suppress this warning"
+)
+_UNLIKE_A_LABEL = (
+    "this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended"
 )
 _TOO_MANY_INDEXES = (
     "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes "
@@ -65,9 +69,16 @@ class JobStrategy(Strategy):
             _generated(obj, errors)
         validate_job_spec(obj.spec, "spec", errors)
         _selector(obj, errors)
+        if obj.spec.completionMode == "Indexed" and (obj.spec.completions or 0) > 0:
+            hostname = f"{obj.metadata.name or ''}-{(obj.spec.completions or 0) - 1}"
+            if names.dns1123_label(hostname):
+                detail = f"will not able to create pod with invalid DNS label: {hostname}"
+                errors.invalid("metadata.name", obj.metadata.name or "", detail)
 
     def validate_update(self, obj: Job, old: Job) -> Errors:
-        errors = meta.validate_object_meta_update(obj.metadata, old.metadata)
+        # Kubernetes, too, judges the spec twice on the way.
+        errors = self.validate(obj)
+        errors += meta.validate_object_meta_update(obj.metadata, old.metadata)
         validate_job_spec(obj.spec, "spec", errors)
         _selector(obj, errors)
         validate_job_change(obj.spec, old, errors)
@@ -77,7 +88,9 @@ class JobStrategy(Strategy):
         validate_job_status(obj, old, errors)
 
     def warnings(self, obj: Job, old: Job | None) -> list[str]:
-        found = template_warnings(obj.spec.template, "spec.template", old.spec.template if old is not None else None)
+        said = names.dns1123_label(obj.metadata.name or "") if old is None else []
+        found = [f"metadata.name: {_UNLIKE_A_LABEL}: [{' '.join(said)}]"] if said else []
+        found += template_warnings(obj.spec.template, "spec.template", old.spec.template if old is not None else None)
         big = (obj.spec.completions or 0) > 100_000 and (obj.spec.parallelism or 0) > 10_000
         if obj.spec.completionMode == "Indexed" and big:
             found.append(_TOO_MANY_INDEXES)
@@ -100,10 +113,10 @@ class JobStrategy(Strategy):
         ]
 
     def row_conditions(self, obj: Job) -> list[dict[str, str]]:
-        if _has(obj, "Complete"):
+        if has_condition(obj.status, "Complete"):
             message = "The job has completed successfully."
             return [{"type": "Completed", "status": "True", "reason": "Succeeded", "message": message}]
-        if _has(obj, "Failed"):
+        if has_condition(obj.status, "Failed"):
             return [{"type": "Completed", "status": "True", "reason": "Failed", "message": "The job failed."}]
         return []
 
@@ -151,22 +164,18 @@ def _selector(obj: Job, errors: Errors) -> None:
         errors.invalid("spec.template.metadata.labels", found, scaling.UNMATCHED)
 
 
-def _has(obj: Job, kind: str) -> bool:
-    return any(c.type == kind and c.status == "True" for c in obj.status.conditions or ())
-
-
 def status_word(obj: Job) -> str:
     """The last thing that was decided of it."""
     for kind, word in (("Complete", "Complete"), ("Failed", "Failed")):
-        if _has(obj, kind):
+        if has_condition(obj.status, kind):
             return word
     if obj.metadata.deletionTimestamp is not None:
         return "Terminating"
-    if _has(obj, "Suspended"):
+    if has_condition(obj.status, "Suspended"):
         return "Suspended"
-    if _has(obj, "FailureTarget"):
+    if has_condition(obj.status, "FailureTarget"):
         return "FailureTarget"
-    if _has(obj, "SuccessCriteriaMet"):
+    if has_condition(obj.status, "SuccessCriteriaMet"):
         return "SuccessCriteriaMet"
     return "Running"
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from msgspec import structs
 
 from sampan.api import names
-from sampan.api.types.batch_v1 import Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule, SuccessPolicy
+from sampan.api.types.batch_v1 import (
+    Job,
+    JobSpec,
+    PodFailurePolicy,
+    PodFailurePolicyOnExitCodesRequirement,
+    PodFailurePolicyRule,
+    SuccessPolicy,
+)
 from sampan.apiserver.registry import meta, scaling
+from sampan.apiserver.registry.batch.indexes import IndexesError, how_many, parse_indexes
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec import goform
 from sampan.apiserver.registry.podspec.defaults import default_spec
 from sampan.apiserver.registry.podspec.spec import validate_template
 
@@ -16,7 +25,10 @@ _MODES = ("NonIndexed", "Indexed")
 _REPLACEMENT = ("Failed", "TerminatingOrFailed")
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 _RESTART = ("OnFailure", "Never")
+# An Indexed Job with more completions than _MANY may fail, and run at once, no more than _FEW of them.
+_MANY, _FEW = 100_000, 10_000
 _MAX_RULES, _MAX_VALUES, _MAX_PATTERNS = 20, 255, 20
+_MAX_INDEXES_TEXT = 64 * 1024
 
 
 def default_job_spec(spec: JobSpec) -> None:
@@ -57,6 +69,7 @@ def validate_job_spec(spec: JobSpec, path: str, errors: Errors) -> None:
     scaling.non_negative(spec.maxFailedIndexes, f"{path}.maxFailedIndexes", errors)
     if spec.maxFailedIndexes is not None and spec.backoffLimitPerIndex is None:
         errors.required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
+    _managed_by(spec, path, errors)
     if spec.completionMode is not None:
         if spec.completionMode not in _MODES:
             errors.unsupported(f"{path}.completionMode", spec.completionMode, _MODES)
@@ -66,7 +79,6 @@ def validate_job_spec(spec: JobSpec, path: str, errors: Errors) -> None:
         for wire in ("backoffLimitPerIndex", "maxFailedIndexes"):
             if getattr(spec, wire) is not None:
                 errors.invalid(f"{path}.{wire}", getattr(spec, wire), "requires indexed completion mode")
-    _managed_by(spec, path, errors)
     if spec.podFailurePolicy is not None:
         _failure_policy(spec.podFailurePolicy, spec, f"{path}.podFailurePolicy", errors)
     if spec.successPolicy is not None:
@@ -97,11 +109,20 @@ def _restart_policy(spec: JobSpec, path: str, errors: Errors) -> None:
 def _indexed(spec: JobSpec, path: str, errors: Errors) -> None:
     if spec.completions is None:
         errors.required(f"{path}.completions", "when completion mode is Indexed")
-    if (spec.parallelism or 0) > 100_000:
-        detail = "must be less than or equal to 100000 when completion mode is Indexed"
+    if (spec.parallelism or 0) > _MANY:
+        detail = f"must be less than or equal to {_MANY} when completion mode is Indexed"
         errors.invalid(f"{path}.parallelism", spec.parallelism, detail)
     if spec.completions is not None and spec.maxFailedIndexes is not None and spec.maxFailedIndexes > spec.completions:
         errors.invalid(f"{path}.maxFailedIndexes", spec.maxFailedIndexes, "must be less than or equal to completions")
+    if (spec.maxFailedIndexes or 0) > _MANY:
+        errors.invalid(f"{path}.maxFailedIndexes", spec.maxFailedIndexes, f"must be less than or equal to {_MANY}")
+    if (spec.completions or 0) > _MANY and spec.backoffLimitPerIndex is not None:
+        if spec.maxFailedIndexes is None:
+            errors.required(f"{path}.maxFailedIndexes", f"must be specified when completions is above {_MANY}")
+        detail = f"must be less than or equal to {_FEW} when completions are above {_MANY} and used with "
+        for wire in ("parallelism", "maxFailedIndexes"):
+            if (getattr(spec, wire) or 0) > _FEW:
+                errors.invalid(f"{path}.{wire}", getattr(spec, wire), detail + "backoff limit per index")
 
 
 def _managed_by(spec: JobSpec, path: str, errors: Errors) -> None:
@@ -122,51 +143,52 @@ def _failure_policy(policy: PodFailurePolicy, spec: JobSpec, path: str, errors: 
 
 def _failure_rule(rule: PodFailurePolicyRule, spec: JobSpec, containers: set[str], path: str, errors: Errors) -> None:
     if not rule.action:
-        errors.required(f"{path}.action", 'valid values: "Count", "FailIndex", "FailJob", "Ignore"')
+        errors.required(f"{path}.action", 'valid values: ["Count" "FailIndex" "FailJob" "Ignore"]')
+    elif rule.action == "FailIndex":
+        if spec.backoffLimitPerIndex is None:
+            errors.invalid(f"{path}.action", rule.action, "requires the backoffLimitPerIndex to be set")
     elif rule.action not in _ACTIONS:
         errors.unsupported(f"{path}.action", rule.action, _ACTIONS)
-    elif rule.action == "FailIndex" and spec.backoffLimitPerIndex is None:
-        errors.invalid(f"{path}.action", rule.action, "requires the backoffLimitPerIndex to be set")
-    codes = rule.onExitCodes
-    if codes is not None and rule.onPodConditions:
-        errors.invalid(path, "", "specifying both OnExitCodes and OnPodConditions is not supported")
-    if codes is None and not rule.onPodConditions:
-        errors.invalid(path, "", "specifying one of OnExitCodes and OnPodConditions is required")
-    if codes is not None:
-        here = f"{path}.onExitCodes"
-        if not codes.operator:
-            errors.required(f"{here}.operator", 'valid values: "In", "NotIn"')
-        elif codes.operator not in ("In", "NotIn"):
-            errors.unsupported(f"{here}.operator", codes.operator, ("In", "NotIn"))
-        if codes.containerName is not None and codes.containerName not in containers:
-            errors.invalid(
-                f"{here}.containerName",
-                codes.containerName,
-                "must be one of the container or initContainer names in the pod template",
-            )
-        values = codes.values or []
-        if not values:
-            errors.invalid(f"{here}.values", values, "at least one value is required")
-        elif len(values) > _MAX_VALUES:
-            errors.too_many(f"{here}.values", len(values), _MAX_VALUES)
-        ordered = True
-        for at, value in enumerate(values):
-            if codes.operator == "In" and value == 0:
-                errors.invalid(f"{here}.values[{at}]", value, "must not be 0 for the In operator")
-            if value in values[:at]:
-                errors.duplicate(f"{here}.values[{at}]", value)
-            ordered = ordered and (at == 0 or values[at - 1] <= value)
-        if not ordered:
-            errors.invalid(f"{here}.values", values, "must be ordered")
-    if len(rule.onPodConditions or ()) > _MAX_PATTERNS:
-        errors.too_many(f"{path}.onPodConditions", len(rule.onPodConditions or ()), _MAX_PATTERNS)
-    for at, pattern in enumerate(rule.onPodConditions or ()):
-        here = f"{path}.onPodConditions[{at}]"
+    if rule.onExitCodes is not None:
+        _exit_codes(rule.onExitCodes, containers, f"{path}.onExitCodes", errors)
+    patterns = rule.onPodConditions or []
+    if len(patterns) > _MAX_PATTERNS:
+        errors.too_many(f"{path}.onPodConditions", len(patterns), _MAX_PATTERNS)
+    for index, pattern in enumerate(patterns):
+        here = f"{path}.onPodConditions[{index}]"
         errors.each(f"{here}.type", pattern.type, names.qualified_name(pattern.type))
         if not pattern.status:
-            errors.required(f"{here}.status", 'valid values: "False", "True", "Unknown"')
+            errors.required(f"{here}.status", 'valid values: ["False" "True" "Unknown"]')
         elif pattern.status not in ("True", "False", "Unknown"):
             errors.unsupported(f"{here}.status", pattern.status, ("False", "True", "Unknown"))
+    if rule.onExitCodes is not None and patterns:
+        errors.wrong(path, "specifying both OnExitCodes and OnPodConditions is not supported")
+    if rule.onExitCodes is None and not patterns:
+        errors.wrong(path, "specifying one of OnExitCodes and OnPodConditions is required")
+
+
+def _exit_codes(codes: PodFailurePolicyOnExitCodesRequirement, containers: set[str], path: str, errors: Errors) -> None:
+    if not codes.operator:
+        errors.required(f"{path}.operator", 'valid values: ["In" "NotIn"]')
+    elif codes.operator not in ("In", "NotIn"):
+        errors.unsupported(f"{path}.operator", codes.operator, ("In", "NotIn"))
+    if codes.containerName is not None and codes.containerName not in containers:
+        detail = "must be one of the container or initContainer names in the pod template"
+        errors.invalid(f"{path}.containerName", codes.containerName, detail)
+    values = codes.values or []
+    if not values:
+        errors.invalid(f"{path}.values", values, "at least one value is required")
+    elif len(values) > _MAX_VALUES:
+        errors.too_many(f"{path}.values", len(values), _MAX_VALUES)
+    seen: set[int] = set()
+    for at, value in enumerate(values):
+        if codes.operator == "In" and value == 0:
+            errors.invalid(f"{path}.values[{at}]", value, "must not be 0 for the In operator")
+        if value in seen:
+            errors.duplicate(f"{path}.values[{at}]", value)
+        seen.add(value)
+    if values != sorted(values):
+        errors.invalid(f"{path}.values", values, "must be ordered")
 
 
 def _success_policy(policy: SuccessPolicy, completions: int | None, path: str, errors: Errors) -> None:
@@ -180,62 +202,47 @@ def _success_policy(policy: SuccessPolicy, completions: int | None, path: str, e
         if rule.succeededCount is None and rule.succeededIndexes is None:
             detail = "at least one of succeededCount or succeededIndexes must be specified"
             errors.required(here, detail)
-        total = parse_indexes(rule.succeededIndexes, completions) if rule.succeededIndexes is not None else None
-        if rule.succeededIndexes is not None and total is None:
-            detail = "error parsing succeededIndexes: invalid format"
-            errors.invalid(f"{here}.succeededIndexes", rule.succeededIndexes, detail)
+        total = 0
+        if rule.succeededIndexes is not None:
+            where = f"{here}.succeededIndexes"
+            if len(rule.succeededIndexes) > _MAX_INDEXES_TEXT:
+                errors.too_long(where, _MAX_INDEXES_TEXT)
+            try:
+                total = how_many(parse_indexes(rule.succeededIndexes, completions or 0))
+            except IndexesError as error:
+                errors.invalid(where, rule.succeededIndexes, f"error parsing succeededIndexes: {error}")
         if rule.succeededCount is not None:
             where = f"{here}.succeededCount"
             scaling.non_negative(rule.succeededCount, where, errors)
             if completions is not None and rule.succeededCount > completions:
                 detail = f"must be less than or equal to {completions} (the number of specified completions)"
                 errors.invalid(where, rule.succeededCount, detail)
-            if total is not None and rule.succeededCount > total:
+            if rule.succeededIndexes is not None and rule.succeededCount > total:
                 said = "the number of indexes in the specified succeededIndexes field"
                 detail = f"must be less than or equal to {total} ({said})"
                 errors.invalid(where, rule.succeededCount, detail)
 
 
-def parse_indexes(text: str, completions: int | None) -> int | None:
-    """How many indexes `0,2-4` names; None when it is no such list."""
-    if not text:
-        return 0
-    total, last = 0, -1
-    for part in text.split(","):
-        first, dash, end = part.partition("-")
-        if not first.isdecimal() or (dash and not end.isdecimal()):
-            return None
-        low, high = int(first), int(end) if dash else int(first)
-        if low <= last or high < low or (completions is not None and high >= completions):
-            return None
-        total, last = total + high - low + 1, high
-    return total
-
-
-# --- changes and status ---------------------------------------------------------------------------------------------
+# --- changes --------------------------------------------------------------------------------------------------------
 
 
 def validate_job_change(spec: JobSpec, old_job: Job, errors: Errors) -> None:
     old = old_job.spec
-    if spec.completions != old.completions:
-        elastic = spec.completionMode == "Indexed" and spec.completions == spec.parallelism
-        if not elastic:
-            detail = meta.IMMUTABLE
-            if old.completionMode == "Indexed":
-                detail = "can only be modified in tandem with spec.parallelism"
-            errors.invalid("spec.completions", spec.completions, detail)
-    for wire in (
-        "selector",
-        "completionMode",
-        "podFailurePolicy",
-        "backoffLimitPerIndex",
-        "managedBy",
-        "successPolicy",
-    ):
-        if getattr(spec, wire) != getattr(old, wire):
-            errors.invalid(f"spec.{wire}", getattr(spec, wire), meta.IMMUTABLE)
+    if spec.completionMode != "Indexed":
+        _immutable(spec, old, "completions", errors)
+    elif spec.completions not in (None, old.completions) and spec.completions != spec.parallelism:
+        detail = "can only be modified in tandem with spec.parallelism"
+        errors.invalid("spec.completions", spec.completions, detail)
+    _immutable(spec, old, "selector", errors)
     if spec.template != old.template and not _only_placement(spec, old_job):
-        errors.invalid("spec.template", spec.template, meta.IMMUTABLE)
+        errors.invalid("spec.template", goform.template(spec.template), meta.IMMUTABLE)
+    for wire in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
+        _immutable(spec, old, wire, errors)
+
+
+def _immutable(spec: JobSpec, old: JobSpec, wire: str, errors: Errors) -> None:
+    if getattr(spec, wire) != getattr(old, wire):
+        errors.invalid(f"spec.{wire}", getattr(spec, wire), meta.IMMUTABLE)
 
 
 def _only_placement(spec: JobSpec, old_job: Job) -> bool:
@@ -259,19 +266,3 @@ def _only_placement(spec: JobSpec, old_job: Job) -> bool:
     pod.containers = [structs.replace(c, resources=resources.get(c.name, c.resources)) for c in pod.containers]
     found = structs.replace(new.metadata, labels=old.metadata.labels, annotations=old.metadata.annotations)
     return structs.replace(new, spec=pod, metadata=found) == old
-
-
-def validate_job_status(obj: Job, old: Job, errors: Errors) -> None:
-    status = obj.status
-    for wire in ("active", "succeeded", "failed", "ready", "terminating"):
-        scaling.non_negative(getattr(status, wire), f"status.{wire}", errors)
-    finished = [c.type for c in status.conditions or () if c.status == "True" and c.type in ("Complete", "Failed")]
-    if len(finished) > 1:
-        errors.invalid("status.conditions", status.conditions, "cannot set Complete=True and Failed=true conditions")
-    if status.completionTime is not None and "Complete" not in finished:
-        detail = "cannot set completionTime when there is no Complete=True condition"
-        errors.invalid("status.completionTime", status.completionTime, detail)
-    done = [c.type for c in old.status.conditions or () if c.status == "True" and c.type in ("Complete", "Failed")]
-    for kind in done:
-        if kind not in finished:
-            errors.invalid("status.conditions", status.conditions, f"cannot disable the terminal {kind}=True condition")

@@ -13,10 +13,11 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from sampan.api.types.core_v1 import PodSpec, SecurityContext
+    from sampan.api.types.core_v1 import PodSpec, PodTemplateSpec, SecurityContext
 
 
 class Ordered(dict[str, Any]):
@@ -196,6 +197,11 @@ def _pod_security(spec: PodSpec) -> Ordered | None:
 
 def security_context(context: SecurityContext) -> Ordered:
     return form(context, "SecurityContext")
+
+
+def template(value: PodTemplateSpec) -> Ordered:
+    """A Pod template, of which Go embeds the metadata."""
+    return Ordered({**msgspec.to_builtins(value.metadata), "Spec": form(value.spec, "PodSpec")})
 
 
 def _lines(value: Ordered) -> list[str]:
