@@ -30,6 +30,7 @@ from sampan.runtime.state import ContainerRecord, Phase
 from sampan.runtime.syscalls import IN_CLOSE_WRITE, IN_MOVED_TO
 
 EXIT_FILE_PATIENCE = 10.0  # seconds a living conmon gets to write it after the process is gone
+MONITOR_PATIENCE = 2.0  # seconds conmon gets to write its last words into the folder that is about to be removed
 
 
 class Containers:
@@ -102,9 +103,12 @@ class Containers:
             sandbox = self._node.sandbox(record.sandbox_id)
             if not sandbox.record.ready or sandbox.doomed:
                 raise StartError(f"sandbox {record.sandbox_id} is not running")
+            starting = asyncio.ensure_future(self._start(container, sandbox))
             try:
-                await self._start(container, sandbox)
+                await asyncio.shield(starting)
             except BaseException as error:
+                await asyncio.wait((starting,))  # conmon cannot be called off half-way; what it makes is removed then
+                starting.exception()
                 await self._failed_to_start(container, error)
                 if isinstance(error, OSError):
                     raise StartError(str(error)) from error
@@ -188,17 +192,8 @@ class Containers:
 
     async def _finish_without_news(self, container: Container) -> None:
         """The process is gone, and conmon has not said yet how it ended. If conmon is gone as well, nobody will."""
-        monitor = process.open_pidfd(container.record.monitor_pid, container.record.monitor_started)
-        if monitor is not None:
-            gone = asyncio.Event()
-            watch = process.Watch(monitor, gone.set)
-            try:
-                async with asyncio.timeout(EXIT_FILE_PATIENCE):
-                    await gone.wait()
-            except TimeoutError:
-                pass
-            finally:
-                watch.close()
+        record = container.record
+        await process.ended(record.monitor_pid, record.monitor_started, EXIT_FILE_PATIENCE)
         await asyncio.shield(self._node.background(asyncio.ensure_future(self._finish(container))))
 
     async def _finish(self, container: Container) -> None:
@@ -287,6 +282,8 @@ class Containers:
         known = node.containers.pop(record.id, None) is not None
         await self._release(container)
         await node.images.remove_rootfs(record.id)
+        if not await process.ended(record.monitor_pid, record.monitor_started, MONITOR_PATIENCE):
+            process.send_signal(record.monitor_pid, record.monitor_started, signal.SIGKILL)
         await blocking(node.container_shelf.drop, record.id)
         if known:
             node.emit(EventKind.DELETED, record.sandbox_id, record.id)

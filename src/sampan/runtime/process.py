@@ -93,6 +93,23 @@ class Watch:
             self._fd = -1
 
 
+async def ended(pid: int, started: int, patience: float) -> bool:
+    """Wait for a process that is not ours; False when it is still there after so many seconds."""
+    pidfd = open_pidfd(pid, started)
+    if pidfd is None:
+        return True
+    gone = asyncio.Event()
+    watch = Watch(pidfd, gone.set)
+    try:
+        async with asyncio.timeout(patience):
+            await gone.wait()
+    except TimeoutError:
+        return False
+    finally:
+        watch.close()
+    return True
+
+
 class Child:
     """A child process; `wait` gives its exit code, 128 + N when signal N ended it."""
 

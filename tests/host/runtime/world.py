@@ -144,7 +144,7 @@ class World:
                     processes.append(f"{name} {text}")
         files = [
             str(path) for name in ("sandboxes", "containers", "exits", "oci")
-            for path in (self.path / "state" / name).glob("*")
+            for path in (self.path / "state" / name).rglob("*")
         ]  # fmt: skip
         files += [str(path) for path in (self.path / "layers").glob("*")] + [
             str(path) for path in Path(self.config.run_dir).glob("*")
