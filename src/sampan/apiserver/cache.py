@@ -196,6 +196,11 @@ class ResourceCache:
     def add_watcher(self, watcher: Watcher) -> None:
         (self.watchers if watcher.index is None else self.indexed.setdefault(watcher.index, set())).add(watcher)
 
+    def end_watches(self) -> None:
+        """What was queued is still read."""
+        for watcher in [*self.watchers, *(w for bucket in self.indexed.values() for w in bucket)]:
+            watcher.end()
+
     def remove_watcher(self, watcher: Watcher) -> None:
         if watcher.index is None:
             self.watchers.discard(watcher)
@@ -294,8 +299,7 @@ class Caches:
         """A custom resource is gone: its watches end."""
         cache = self._caches.pop(qualified, None)
         if cache is not None:
-            for watcher in [*cache.watchers, *(w for bucket in cache.indexed.values() for w in bucket)]:
-                watcher.end()
+            cache.end_watches()
 
     def __iter__(self) -> Iterator[ResourceCache]:
         return iter(self._caches.values())

@@ -66,6 +66,12 @@ class Connection(asyncio.Protocol):
     def idle(self) -> bool:
         return self._task is None
 
+    def finish(self) -> None:
+        """Answer what is being answered, then close."""
+        self._closing = True
+        if self._task is None and self.transport is not None:
+            self.transport.close()
+
     # --- who it is ---------------------------------------------------------------------------------------------
 
     @property

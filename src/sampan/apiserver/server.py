@@ -23,6 +23,7 @@ _SWEEP_SECONDS = 15.0
 # A connection that asks nothing for this long is closed; one that does not take what is sent is cut.
 _IDLE_SECONDS = 90.0
 _STUCK_SECONDS = 60.0
+_FINISH_SECONDS = 1.0
 
 
 class ServerConfig(Struct, kw_only=True):
@@ -66,10 +67,19 @@ class Server:
         self._sweeper = loop.create_task(self._sweep())
 
     async def stop(self) -> None:
+        """No new connections; watches end as if their time were up; what is being answered has a moment to finish."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         for server in self._servers:
             server.close()
+        for cache in self.chain.core.caches:
+            cache.end_watches()
+        for connection in list(self.connections):
+            connection.finish()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _FINISH_SECONDS
+        while self.connections and loop.time() < deadline:
+            await asyncio.sleep(0.01)
         for connection in list(self.connections):
             if connection.transport is not None:
                 connection.transport.abort()

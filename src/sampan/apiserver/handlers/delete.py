@@ -61,7 +61,12 @@ async def delete_object(context: Context, options: DeleteOptions) -> Outcome:
                 return Outcome(obj, True)
             if not changed:
                 return Outcome(obj, False)
-            kv = await core.store.update(key=key, value=endpoint.encode(obj), expected_revision=current.revision)
+            kv = await core.store.update(
+                key=key,
+                value=endpoint.encode(obj),
+                expected_revision=current.revision,
+                ttl_seconds=endpoint.ttl_seconds,
+            )
             return Outcome(obj, False, kv)
         except KeyNotFound:
             raise endpoint.not_found(context.name) from None
