@@ -86,7 +86,7 @@ class Registry:
         def read() -> list[_Server]:
             servers = []
             for endpoint in endpoints(self._ref.registry, self._hosts_dirs):
-                mine = self._auth if self._auth and _may_see(endpoint, self._auth) else None
+                mine = self._auth if self._auth and may_see(endpoint, self._auth, self._ref.registry) else None
                 servers.append(_Server(self._session, endpoint, mine, scope))
             return servers
 
@@ -161,9 +161,11 @@ class Registry:
         return [server for server in self._servers if capability in server.endpoint.capabilities]
 
 
-def _may_see(endpoint: Endpoint, auth: AuthConfig) -> bool:
+def may_see(endpoint: Endpoint, auth: AuthConfig, registry: str) -> bool:
     """Credentials go to the registry they were given for, and to a mirror only if they name it."""
-    return serves(auth, endpoint.host) if auth.server_address else endpoint.upstream
+    if endpoint.upstream and serves(auth, registry):
+        return True
+    return bool(auth.server_address) and serves(auth, endpoint.host)
 
 
 class _Server:

@@ -13,6 +13,7 @@ from sampan.runtime.errors import ImagePullError
 from sampan.runtime.images.auth import Authorizer, Challenge, challenges, credentials, docker_config_auth, serves
 from sampan.runtime.images.faults import Denied, RegistryError
 from sampan.runtime.images.hosts import endpoints, is_local, parse
+from sampan.runtime.images.registry import may_see
 from sampan.runtime.records import AuthConfig
 
 
@@ -160,3 +161,21 @@ def test_dockers_configuration(key: str, registry: str, tmp_path: Path) -> None:
     assert found.auth == "dTpw"
     assert docker_config_auth("nobody.example", path) is None
     assert docker_config_auth(registry, tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("server_address", "upstream", "mirror"),
+    [
+        ("", True, False),
+        ("https://index.docker.io/v1/", True, False),
+        ("mirror.example", False, True),
+        ("other.example", False, False),
+    ],
+)
+def test_who_sees_credentials(server_address: str, upstream: bool, mirror: bool) -> None:
+    """Also where the registry itself is said to be at another address."""
+    document = {"server": "http://10.0.0.1:5000", "host": {"https://mirror.example": {}}}
+    first, last = parse(document, "docker.io", Path("/certs"))
+    auth = AuthConfig(username="u", server_address=server_address)
+    assert may_see(last, auth, "docker.io") is upstream
+    assert may_see(first, auth, "docker.io") is mirror
