@@ -201,7 +201,7 @@ def security_context(context: SecurityContext) -> Ordered:
 
 def template(value: PodTemplateSpec) -> Ordered:
     """A Pod template, of which Go embeds the metadata."""
-    return Ordered({**msgspec.to_builtins(value.metadata), "Spec": form(value.spec, "PodSpec")})
+    return Ordered({**msgspec.to_builtins(value.metadata, order="deterministic"), "Spec": form(value.spec, "PodSpec")})
 
 
 def _lines(value: Ordered) -> list[str]:
