@@ -46,12 +46,11 @@ class _Call:
         self.relays_terminal = oci.name == "runc"
         command = [oci.path, "--root", node.config.oci_root, "--log", self.log, "--log-format", "text", "exec"]
         command += ["--pid-file", self.pid_file]
-        if not tty:
-            self.argv = [*command, container_id, *argv]
-            return
-        _write_process(f"{node.folder(container)}/config.json", self.process_file, argv)
+        _write_process(f"{node.folder(container)}/config.json", self.process_file, argv, tty=tty)
         command += ["--process", self.process_file]
-        if oci.name == "runc":  # takes no console socket unless it leaves its command behind
+        if not tty:
+            self.argv = [*command, container_id]
+        elif oci.name == "runc":  # takes no console socket unless it leaves its command behind
             self.argv = ["setsid", "--ctty", *command, container_id]
         else:
             self.argv = [*command, "--console-socket", self.socket_path, container_id]
@@ -92,12 +91,14 @@ class _Call:
                 pass
 
 
-def _write_process(config_path: str, path: str, argv: list[str]) -> None:
-    """The container's own process with another command, and a terminal."""
+def _write_process(config_path: str, path: str, argv: list[str], *, tty: bool) -> None:
+    """The container's own process with another command: the same user, privileges and environment (which the command
+    line of crun's exec would not all take over)."""
     with open(config_path, "rb") as file:
         spec = msgspec.json.decode(file.read())["process"]
-    env = [entry for entry in spec["env"] if not entry.startswith("TERM=")]
-    spec |= {"args": argv, "terminal": True, "env": [*env, "TERM=xterm"]}
+    spec |= {"args": argv, "terminal": tty}
+    if tty:
+        spec["env"] = [*(entry for entry in spec["env"] if not entry.startswith("TERM=")), "TERM=xterm"]
     with open(path, "wb") as file:
         file.write(msgspec.json.encode(spec))
 

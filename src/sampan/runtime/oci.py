@@ -70,6 +70,10 @@ class HostRuntime(cri.Runtime):
         await asyncio.gather(*node.tasks, return_exceptions=True)
         node.bus.close()
         await self._images.close()
+        try:
+            os.removedirs(self._config.run)  # with what was made above it; not if somebody else uses that
+        except OSError:
+            pass
 
     async def version(self) -> cri.RuntimeVersion:
         return cri.RuntimeVersion(name="sampan", version=__version__, oci_runtime=self._oci_version)

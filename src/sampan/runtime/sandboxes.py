@@ -152,15 +152,13 @@ class Sandboxes:
         await blocking(self._put_away, record.id)
         node.emit(EventKind.SANDBOX_DELETED, record.id)
         node.sandboxes.pop(record.id, None)
-        if not node.tree.remove(record.infra_cgroup) or not self._shares_cgroup(record):
-            node.background(asyncio.ensure_future(self._remove_cgroup(record)))
+        await self._remove_cgroup(record)
 
     def _put_away(self, sandbox_id: str) -> None:
         podfiles.drop_shm(self._node.sandbox_shelf.folder(sandbox_id))
         self._node.sandbox_shelf.drop(sandbox_id)
 
     async def _remove_cgroup(self, record: SandboxRecord) -> None:
-        """Killed processes leave their cgroup in a moment, not at once."""
         path = record.infra_cgroup if self._shares_cgroup(record) else record.cgroup_path
         await self._empty(path)
         self._node.tree.remove_empty_parents(path)

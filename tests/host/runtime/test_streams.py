@@ -43,6 +43,30 @@ async def test_exec_sync(world: World) -> None:
             await world.runtime.exec_sync(container, [command])
 
 
+@pytest.mark.parametrize("world", ["crun", "runc"], indirect=True)
+@pytest.mark.parametrize("tty", [False, True])
+async def test_an_exec_is_what_the_container_is(world: World, tty: bool) -> None:
+    show = "pwd; id; env | sort; grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/self/status; echo over"
+    security = cri.SecurityContext(
+        run_as_user=1000, run_as_group=7, supplemental_groups=[8], no_new_privs=True,
+        capabilities=cri.Capabilities(drop=["ALL"], add=["KILL"]), seccomp=cri.Seccomp(type="RuntimeDefault"),
+    )  # fmt: skip
+    container = await world.container(
+        await world.sandbox(), "sh", "-c", show + "; sleep 100", security=security, working_dir="/data", env={"X": "y"}
+    )
+    stream = await world.runtime.exec(container, ["sh", "-c", show], tty=tty)
+    seen = (await read_until(stream.stdout, b"over")).decode().replace("\r", "").replace("TERM=xterm\n", "").strip()
+    await stream.close()
+    assert "uid=1000(app) gid=7 groups=7,8" in seen
+    assert "Seccomp:\t2" in seen
+    for _ in range(50):
+        own = world.log(await world.runtime.container_status(container))
+        if "over" in own:
+            break
+        await asyncio.sleep(0.02)
+    assert seen.replace("SHLVL=1\n", "") == own.replace("SHLVL=1\n", "")
+
+
 async def test_exec_sync_is_killed_at_its_timeout(world: World) -> None:
     container = await world.container(await world.sandbox(), "sleep", "100")
     began = time.monotonic()

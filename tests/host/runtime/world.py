@@ -25,6 +25,7 @@ seq ln chmod wc sysctl ipcs httpd wget test tty readlink
 def busybox_root(path: Path) -> Path:
     for name in ("bin", "proc", "sys", "dev", "tmp", "etc", "root", "data"):
         (path / name).mkdir(parents=True)
+    (path / "tmp").chmod(0o1777)
     shutil.copy(BUSYBOX, path / "bin/busybox")
     for applet in APPLETS.split():
         (path / "bin" / applet).symlink_to("busybox")
