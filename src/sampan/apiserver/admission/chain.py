@@ -1,15 +1,43 @@
-"""The admission chain of a cluster, in Kubernetes' order. One plugin a file."""
+"""The admission chain of a cluster, in Kubernetes' order. One plugin a file.
+
+Places for what is still to come: AlwaysPullImages and the like would stand among these; webhooks and CEL policies
+(MutatingAdmissionPolicy, ValidatingAdmissionPolicy) come after ResourceQuota's predecessors, before ResourceQuota.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sampan.apiserver.admission.limit_ranger import LimitRanger
 from sampan.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from sampan.apiserver.admission.node_restriction import NodeRestriction
+from sampan.apiserver.admission.pod_security import PodSecurity
+from sampan.apiserver.admission.priority import Priority
+from sampan.apiserver.admission.resource_quota import ResourceQuotas
+from sampan.apiserver.admission.runtime_class import RuntimeClassAdmission
 from sampan.apiserver.admission.service_account import ServiceAccountAdmission
+from sampan.apiserver.admission.storage_protection import DefaultStorageClass, StorageObjectInUseProtection
+from sampan.apiserver.admission.taint_nodes import TaintNodesByCondition
+from sampan.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
 from sampan.apiserver.contracts import Admission, AdmissionChain, Authorizer
 from sampan.apiserver.core import Core
 
 
 def default_chain(core: Core, authorizers: Sequence[Authorizer]) -> Admission:
-    del authorizers  # for the plugins that ask whether the user might do something else (escalation, finalizers)
-    return AdmissionChain([NamespaceLifecycle(core), ServiceAccountAdmission(core)])
+    del authorizers  # for plugins that ask whether the user might do something else
+    return AdmissionChain(
+        [
+            NamespaceLifecycle(core),
+            LimitRanger(core),
+            ServiceAccountAdmission(core),
+            NodeRestriction(core),
+            TaintNodesByCondition(core),
+            PodSecurity(core),
+            Priority(core),
+            DefaultTolerationSeconds(core),
+            DefaultStorageClass(core),
+            StorageObjectInUseProtection(core),
+            RuntimeClassAdmission(core),
+            ResourceQuotas(core),
+        ]
+    )
