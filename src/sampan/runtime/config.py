@@ -6,6 +6,8 @@ import os
 
 import msgspec
 
+from sampan.runtime.rotate import RotationPolicy
+
 
 class RuntimeConfig(msgspec.Struct, kw_only=True):
     """Two runtimes on one host differ in state_dir, run_dir and cgroup_root, and then do not see each other."""
@@ -14,6 +16,7 @@ class RuntimeConfig(msgspec.Struct, kw_only=True):
     run_dir: str = ""  # short, for sockets (their paths have at most 107 bytes); "": state_dir/run
     cgroup_root: str = ""  # above kubepods, e.g. "sampan-two"
     cgroup_driver: str = "cgroupfs"  # or systemd
+    log_rotation: RotationPolicy | None = msgspec.field(default_factory=RotationPolicy)  # None: somebody else's work
     oci_runtime: str = ""  # crun, runc or a path; "": the best that works here
 
     def path(self, *parts: str) -> str:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -317,6 +318,21 @@ class Containers:
                 raise RuntimeFault(f"cannot update container {record.config.name!r}: {conmon.readable(output)}")
         record.config = msgspec.structs.replace(record.config, resources=resources)
         self._node.container_shelf.save(record)
+
+    def open_logs(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The log of each running container, and how to have it opened anew."""
+
+        def reopening(container: Container) -> Callable[[], Awaitable[None]]:
+            async def reopen() -> None:
+                conmon.reopen_log(self._node.folder(container))
+
+            return reopen
+
+        return {
+            container.record.log_path: reopening(container)
+            for container in self._node.containers.values()
+            if container.record.phase is Phase.RUNNING and container.record.log_path
+        }
 
     def reopen_log(self, container_id: str) -> None:
         container = self._node.container(container_id)

@@ -14,6 +14,7 @@ from sampan.runtime.containers import Containers
 from sampan.runtime.errors import RuntimeFault, Unavailable
 from sampan.runtime.node import Node
 from sampan.runtime.recovery import recover
+from sampan.runtime.rotate import LogKeeper
 from sampan.runtime.sandboxes import Sandboxes
 from sampan.version import __version__
 
@@ -27,6 +28,7 @@ class HostRuntime(cri.Runtime):
         self._node: Node | None = None
         self._sandboxes: Sandboxes
         self._containers: Containers
+        self._keeper: asyncio.Task[None] | None = None
         self._oci_version = ""
 
     @property
@@ -53,6 +55,9 @@ class HostRuntime(cri.Runtime):
         self._containers.listen()
         await recover(node, self._sandboxes, self._containers)
         self._node = node
+        if config.log_rotation is not None:
+            keeper = LogKeeper(config.log_rotation, self._containers.open_logs)
+            self._keeper = asyncio.ensure_future(keeper.run())
 
     async def close(self) -> None:
         node = self._node
@@ -60,6 +65,9 @@ class HostRuntime(cri.Runtime):
             return
         self._node = None
         self._containers.close()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait((self._keeper,))
         watches = [sandbox.watch for sandbox in node.sandboxes.values()]
         watches += [container.watch for container in node.containers.values()]
         for watch in watches:

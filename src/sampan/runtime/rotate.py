@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import glob
 import gzip
+import logging
 import os
 import shutil
 from collections.abc import Awaitable, Callable
@@ -16,11 +17,35 @@ from datetime import UTC, datetime
 
 import msgspec
 
+log = logging.getLogger(__name__)
+
 
 class RotationPolicy(msgspec.Struct, kw_only=True, frozen=True):
     max_size: int = 10 * 1024 * 1024
     max_files: int = 5  # with the one that is written to
     compress: bool = True
+    interval: float = 10  # seconds between two looks at the sizes
+
+
+class LogKeeper:
+    """Looks after the logs of all running containers: a glance at their sizes every so often, and nothing between."""
+
+    def __init__(self, policy: RotationPolicy, logs: Callable[[], dict[str, Callable[[], Awaitable[None]]]]) -> None:
+        """`logs` gives each log's path, and how to have it opened anew."""
+        self._policy = policy
+        self._logs = logs
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._policy.interval)
+            await self.look()
+
+    async def look(self) -> None:
+        for path, reopen in self._logs().items():
+            try:
+                await rotate(path, self._policy, reopen)
+            except OSError as error:
+                log.warning("cannot rotate %s: %s", path, error)
 
 
 async def rotate(

@@ -14,6 +14,7 @@ from sampan.runtime import contract as cri
 from sampan.runtime.config import RuntimeConfig
 from sampan.runtime.dirstore import DirectoryImageStore
 from sampan.runtime.oci import HostRuntime
+from sampan.runtime.rotate import RotationPolicy
 
 BUSYBOX = "/bin/busybox"
 APPLETS = """
@@ -42,7 +43,8 @@ class World:
         self.tag = f"rt{uuid.uuid4().hex[:8]}"
         self.root = busybox_root(path / "image")
         self.config = RuntimeConfig(
-            state_dir=str(path / "state"), run_dir=f"/run/{self.tag}", cgroup_root=self.tag, oci_runtime=oci
+            state_dir=str(path / "state"), run_dir=f"/run/{self.tag}", cgroup_root=self.tag, oci_runtime=oci,
+            log_rotation=RotationPolicy(max_size=50_000, max_files=3, interval=0.05),
         )
         self.overlay = overlay
         self.netns: list[str] = []
