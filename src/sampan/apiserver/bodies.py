@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.api import protobuf
 from sampan.api.errors import ApiError, BadRequest
-from sampan.apiserver import bytefields, strict, wording
+from sampan.apiserver import leaves, strict, wording
 from sampan.apiserver.codec import decode_any
 from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
@@ -35,13 +35,11 @@ def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
     except msgspec.DecodeError:
         raise _syntax(endpoint, body) from None
     check_kind(endpoint, obj.apiVersion, obj.kind)
-    has_bytes = bool(bytefields.paths_of(endpoint.info.schema_ref))
-    if validation != "Ignore" or has_bytes:
-        plain = decode_any(body)
-        if has_bytes:
-            _check_bytes(endpoint, plain)
-        if validation != "Ignore":
-            strict.check(request, endpoint, plain, body, validation=validation)
+    decoded = decode_any(body)
+    if check_leaves(endpoint, decoded):
+        return from_dict(decoded, endpoint, request, validation=validation, raw=body)
+    if validation != "Ignore":
+        strict.check(request, endpoint, decoded, body, validation=validation)
     return obj
 
 
@@ -52,10 +50,14 @@ def load_protobuf(body: bytes) -> dict[str, Any]:
         raise BadRequest(str(error)) from error
 
 
-def _check_bytes(endpoint: Kind, plain: Any) -> None:
-    if said := bytefields.wrong(endpoint.info.schema_ref, plain):
+def check_leaves(endpoint: Kind, plain: dict[str, Any]) -> bool:
+    """Times and bytes. Whether some had to be written anew."""
+    try:
+        return bool(endpoint.info.schema_ref) and leaves.check(endpoint.info.schema_ref, plain)
+    except leaves.BadLeaf as error:
         info = endpoint.info
-        raise BadRequest(f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {said}')
+        said = f'{info.kind} in version "{info.version}" cannot be handled as a {info.kind}: {error}'
+        raise BadRequest(said) from None
 
 
 def from_dict(plain: dict[str, Any], endpoint: Kind, request: Request, *, validation: str, raw: bytes = b"") -> Any:
@@ -63,8 +65,7 @@ def from_dict(plain: dict[str, Any], endpoint: Kind, request: Request, *, valida
     check_kind(endpoint, plain.get("apiVersion"), plain.get("kind"))
     if validation != "Ignore":
         strict.check(request, endpoint, plain, raw, validation=validation)
-    if endpoint.info.schema_ref:
-        _check_bytes(endpoint, plain)
+    check_leaves(endpoint, plain)
     try:
         return endpoint.codec.from_dict(plain if endpoint.info.type is None else without_nulls(plain))
     except msgspec.ValidationError as error:

@@ -78,7 +78,7 @@ class Server:
             connection.finish()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _FINISH_SECONDS
-        while self.connections and loop.time() < deadline:
+        while self.connections and loop.time() < deadline:  # noqa: ASYNC110 - for a second at most, while stopping
             await asyncio.sleep(0.01)
         for connection in list(self.connections):
             if connection.transport is not None:

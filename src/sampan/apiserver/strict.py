@@ -66,11 +66,12 @@ def _shape(reference: str) -> _Shape:
 
 
 def _unknown(plain: dict[str, Any], shape: _Shape, path: str, problems: list[str]) -> None:
-    if not shape.known.issuperset(plain):
-        problems += [f'unknown field "{path}{name}"' for name in plain if name not in shape.known]
+    """In the order of the document."""
     deeper = shape.deeper
     for name, value in plain.items():
-        if name in deeper and value:
+        if name not in shape.known:
+            problems.append(f'unknown field "{path}{name}"')
+        elif value and name in deeper:
             field, reference = deeper[name]
             _descend(value, field, reference, path + name, problems)
 

@@ -19,7 +19,7 @@ from sampan.api.patch import merge as merge_patch
 from sampan.api.patch import strategic
 from sampan.api.patch.apply.apply import Request as ApplyRequest
 from sampan.api.patch.apply.apply import apply as apply_patch
-from sampan.apiserver import managed, wording
+from sampan.apiserver import leaves, managed, wording
 from sampan.apiserver.bare import without_details
 from sampan.apiserver.bodies import without_nulls
 from sampan.apiserver.codec import decode_any, encode
@@ -72,6 +72,10 @@ def patcher_for(context: Context, media: str, *, kind: Kind | None = None) -> Pa
     if media == MERGE_PATCH:
         return lambda before: merge_patch.apply_to_object(before, body)
     shape = managed.shape_of(endpoint)
+    if not isinstance(body, dict) and body is not None:
+        raise BadRequest(
+            f"json: cannot unmarshal {wording.json_kind(body)} into Go value of type map[string]interface {{}}"
+        )
     return lambda before: strategic.apply(before, body, shape)
 
 
@@ -90,6 +94,11 @@ def decoded(context: Context, after: dict[str, Any], options: WriteOptions) -> A
         if options.field_validation == "Strict":
             raise _bad_patch(after, f"strict decoding error: {', '.join(problems)}")
         context.request.warnings += problems
+    try:
+        if endpoint.info.schema_ref:
+            leaves.check(endpoint.info.schema_ref, after)
+    except leaves.BadLeaf as error:
+        raise _bad_patch(after, str(error)) from None
     try:
         obj = endpoint.codec.from_dict(after if endpoint.info.type is None else without_nulls(after))
     except msgspec.ValidationError as error:

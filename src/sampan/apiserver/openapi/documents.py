@@ -12,7 +12,8 @@ from sampan.apiserver.codec import encode
 from sampan.apiserver.core import Core
 from sampan.apiserver.openapi.definitions import META, Schema, closure, load, name_of, translate
 from sampan.apiserver.openapi.operations import paths_of
-from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.openapi.protobuf import MEDIA, document
+from sampan.apiserver.request import JSON, Answer, Reply, Request
 from sampan.version import GIT_VERSION
 
 _INFO = {"title": "Kubernetes", "version": GIT_VERSION}
@@ -49,7 +50,10 @@ class OpenAPI:
         return _with_etag(request, body, etag, headers)
 
     async def v2(self, core: Core, request: Request) -> Answer:
-        body, etag = await self._document("v2", self._make_v2)
+        if MEDIA in request.header("accept"):
+            body, etag = await self._document("v2 protobuf", lambda: document(self._v2()))
+            return _with_etag(request, body, etag, media=MEDIA)
+        body, etag = await self._document("v2", lambda: encode(self._v2()))
         return _with_etag(request, body, etag)
 
     async def _document(self, key: str, make: Any) -> tuple[bytes, str]:
@@ -84,11 +88,11 @@ class OpenAPI:
         paths = {path: item for info in rows for path, item in paths_of(info, v3=True).items()}
         return encode({"openapi": "3.0.0", "info": _INFO, "paths": paths, "components": {"schemas": schemas}})
 
-    def _make_v2(self) -> bytes:
+    def _v2(self) -> dict[str, Any]:
         rows = list(self.core.scheme)
         definitions = self._schemas(rows, v3=False)
         paths = {path: item for info in rows for path, item in paths_of(info, v3=False).items()}
-        return encode({"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": definitions})
+        return {"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": definitions}
 
     def _schemas(self, rows: Iterable[ResourceInfo], *, v3: bool) -> dict[str, Schema]:
         source = load()
@@ -122,9 +126,11 @@ def _list_schema(info: ResourceInfo, *, v3: bool) -> Schema:
     }
 
 
-def _with_etag(request: Request, body: bytes, digest: str, headers: Iterable[tuple[str, str]] = ()) -> Reply:
+def _with_etag(
+    request: Request, body: bytes, digest: str, headers: Iterable[tuple[str, str]] = (), *, media: str = JSON
+) -> Reply:
     etag = f'"{digest.upper()}"'
     sent = [("ETag", etag), ("Vary", "Accept"), *headers]
     if request.header("if-none-match") == etag:
-        return Reply(304, b"", headers=sent)
-    return Reply(200, body, headers=sent)
+        return Reply(304, b"", media, sent)
+    return Reply(200, body, media, sent)
