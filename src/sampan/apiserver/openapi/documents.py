@@ -12,7 +12,7 @@ from sampan.apiserver.codec import encode
 from sampan.apiserver.core import Core
 from sampan.apiserver.openapi.definitions import META, Schema, closure, load, name_of, translate
 from sampan.apiserver.openapi.operations import paths_of
-from sampan.apiserver.openapi.protobuf import MEDIA, document
+from sampan.apiserver.openapi.protobuf import ASKED, MEDIA, document
 from sampan.apiserver.request import JSON, Answer, Reply, Request
 from sampan.version import GIT_VERSION
 
@@ -50,7 +50,8 @@ class OpenAPI:
         return _with_etag(request, body, etag, headers)
 
     async def v2(self, core: Core, request: Request) -> Answer:
-        if MEDIA in request.header("accept"):
+        accept = request.header("accept")
+        if MEDIA in accept or ASKED in accept:
             body, etag = await self._document("v2 protobuf", lambda: document(self._v2()))
             return _with_etag(request, body, etag, media=MEDIA)
         body, etag = await self._document("v2", lambda: encode(self._v2()))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-MEDIA = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+MEDIA = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+# How older clients ask for it; no media type may have an @, so it is never answered.
+ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 
 # openapi.v2.Schema
 _REF, _FORMAT, _DESCRIPTION, _REQUIRED, _ADDITIONAL, _TYPE, _ITEMS, _PROPERTIES, _VENDOR = (
