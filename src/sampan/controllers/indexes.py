@@ -5,10 +5,17 @@ from sampan.api.types import core_v1
 PODS_BY_NODE = "controllers/node"
 PODS_BY_CLAIM = "controllers/claim"
 PODS_BY_OWNER = "controllers/owner"
+PODS_BY_LABEL = "controllers/label"
 
 
 def node_of(pod: core_v1.Pod) -> list[str]:
     return [pod.spec.nodeName] if pod.spec.nodeName else []
+
+
+def labels_of(pod: core_v1.Pod) -> list[str]:
+    """`namespace/label=value` of each label: who selects by labels need not look at all Pods of a namespace."""
+    namespace = pod.metadata.namespace
+    return [f"{namespace}/{k}={v}" for k, v in (pod.metadata.labels or {}).items()]
 
 
 def claims_of(pod: core_v1.Pod) -> list[str]:

@@ -14,6 +14,9 @@ from sampan.controllers.services.by_service import ByService
 
 
 class Endpoints(ByService):
+    # Few read Endpoints any more: in a storm of changes they may be a little behind the slices.
+    shortest_pause = 0.5
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.endpoints = context.informer(core_v1.Endpoints)
