@@ -26,6 +26,7 @@ from sampan.runtime.images.reference import check_digest
 
 _CHUNK = 1 << 20
 Claim = Callable[[Iterable[str]], None]
+_SCRATCH = "scratch-"
 _STALE_INGEST = 24 * 3600.0
 
 
@@ -100,7 +101,7 @@ class ContentStore:
 
     def scratch(self) -> Scratch:
         """Write first, and learn the digest at the end."""
-        path = self.ingests / f"scratch-{uuid.uuid4().hex}"
+        path = self.ingests / f"{_SCRATCH}{uuid.uuid4().hex}"
         lock = try_lock(path)
         assert lock is not None
         return Scratch(self, lock)
@@ -119,10 +120,10 @@ class ContentStore:
         return [f"{folder.name}:{blob.name}" for folder in self.blobs.iterdir() for blob in folder.iterdir()]
 
     def clear_stale(self, now: float, older_than: float = _STALE_INGEST) -> None:
-        """Drop downloads that nobody took up for a day."""
+        """Drop downloads that nobody took up for a day, and at once what nobody can take up."""
         for path in self.ingests.iterdir():
             try:
-                if now - path.stat().st_mtime < older_than:
+                if not path.name.startswith(_SCRATCH) and now - path.stat().st_mtime < older_than:
                     continue
             except FileNotFoundError:
                 continue

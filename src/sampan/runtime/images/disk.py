@@ -9,7 +9,7 @@ from sampan.runtime.images.leases import Leases
 from sampan.runtime.images.locks import try_lock
 from sampan.runtime.images.snapshots import SnapshotStore, remove_tree
 
-_STALE_RECORD = 3600.0  # a record is written in milliseconds
+_STALE_RECORD = 60.0  # a record is written in milliseconds
 
 
 def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases, now: float) -> None:
