@@ -1,0 +1,92 @@
+"""`create -f`: every object of the files, made. `create KIND` is `sampan.cli.create_kinds`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.api.errors import ApiError
+from sampan.cli import printers
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, VALIDATE, Command, Invocation, dry_run, manager
+from sampan.cli.command import validation as validation_of
+from sampan.cli.create_kinds import ALIASES, TABLE
+from sampan.cli.errors import CliError, in_source, raise_all
+from sampan.cli.files import from_flags
+from sampan.cli.flags import Flag
+from sampan.cli.resources import Found, from_files
+from sampan.client.calls import WriteOptions
+
+
+def run(call: Invocation) -> int | None:
+    flags, session = call.flags, call.session
+    if not flags["filename"] and not flags["kustomize"]:
+        if call.args:
+            from sampan.cli.errors import UsageError
+
+            raise UsageError(f"unknown command {' '.join(call.args)!r}".replace("'", '"'))
+        raise CliError("must specify one of -f and -k\n\n")
+    mode, validation = dry_run(flags), validation_of(flags)
+    printer = printers.of(flags["output"], operation="created", dry_run=mode, flags=flags)
+    errors: list[Exception] = []
+    count = 0
+    found = from_files(
+        session, from_flags(flags), recursive=flags["recursive"], validate=validation != "Ignore", errors=errors
+    )
+    for one in found:
+        if flags["selector"] and not selected(one.data, flags["selector"]):
+            continue
+        count += 1
+        wanted = placed(one)
+        if flags["save-config"]:
+            from sampan.cli.last_applied import with_annotation
+
+            wanted = with_annotation(wanted)
+        if mode == "client":
+            printer(wanted)
+            continue
+        options = WriteOptions(mode == "server", flags["field-manager"], validation)
+        try:
+            printer(session.client.of(one.info).create(wanted, options, namespace=one.namespace))
+        except ApiError as error:
+            errors.append(in_source(error, "creating", one.source))
+    raise_all(errors)
+    if not count:
+        raise CliError("no objects passed to create")
+    return 0
+
+
+def placed(one: Found) -> dict[str, Any]:
+    """The object, saying its namespace."""
+    if not one.namespace:
+        return one.data
+    metadata = one.data.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return one.data | {"metadata": metadata | {"namespace": one.namespace}}
+
+
+def selected(data: dict[str, Any], selector: str) -> bool:
+    from sampan.api.selectors.labels import parse
+
+    labels = (data.get("metadata") or {}).get("labels") or {}
+    return parse(selector).matches(labels)
+
+
+COMMAND = Command(
+    path="create",
+    run=run,
+    flags=(
+        *FILES,
+        *OUTPUT,
+        DRY_RUN,
+        VALIDATE,
+        SELECTOR,
+        manager("create"),
+        Flag("save-config", "bool", usage="remember the manifest for a later apply"),
+        Flag("edit", "bool", usage="edit it first"),
+        Flag("raw", usage="POST the file to this path"),
+    ),
+    summary="Make objects from files, or one by its kind.",
+    usage="(-f FILE … | KIND NAME …)",
+    subcommands=TABLE,
+    aliases=ALIASES,
+    examples="sampan create -f pod.yaml\nsampan create namespace team-a",
+)
