@@ -177,12 +177,11 @@ def key(chain: str) -> str:
 
 def remove_tree(path: Path) -> None:
     """Gone, whatever it was; fine if it never was, or if another removes it too."""
-
-    def failed(_function: object, _path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
-        if not isinstance(error[1], FileNotFoundError):
-            raise error[1]
-
-    shutil.rmtree(path, onerror=failed)
+    while os.path.lexists(path):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            continue  # the other was faster
 
 
 def _sync_filesystem(path: Path) -> None:
