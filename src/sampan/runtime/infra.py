@@ -65,7 +65,7 @@ async def start_infra(plan: InfraPlan) -> int:
     def settle(pid: int | None, error: BaseException | None) -> None:
         if done.cancelled() or (done.done()):
             if pid:
-                os.kill(pid, signal.SIGKILL)  # nobody waits for it any more
+                process.kill_child(pid)  # nobody waits for it any more
         elif error is not None:
             done.set_exception(RuntimeFault(f"cannot start the infra process: {error}"))
         else:

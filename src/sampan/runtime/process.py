@@ -93,6 +93,12 @@ class Watch:
             self._fd = -1
 
 
+def kill_child(pid: int) -> None:
+    """Of ours, and see to it that it does not stay as a zombie."""
+    os.kill(pid, signal.SIGKILL)
+    Watch(os.pidfd_open(pid), lambda: None)
+
+
 async def ended(pid: int, started: int, patience: float) -> bool:
     """Wait for a process that is not ours; False when it is still there after so many seconds."""
     pidfd = open_pidfd(pid, started)

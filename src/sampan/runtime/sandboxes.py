@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from weakref import WeakValueDictionary
 
 from sampan.runtime import cgroups, infra, podfiles, process
 from sampan.runtime.containers import Containers
@@ -21,6 +22,13 @@ class Sandboxes:
     def __init__(self, node: Node, containers: Containers) -> None:
         self._node = node
         self._containers = containers
+        self._pod_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def _pod_lock(self, uid: str) -> asyncio.Lock:
+        lock = self._pod_locks.get(uid)
+        if lock is None:
+            self._pod_locks[uid] = lock = asyncio.Lock()
+        return lock
 
     async def run(self, config: SandboxConfig, handler: str) -> str:
         node = self._node
@@ -60,7 +68,8 @@ class Sandboxes:
             if config.resources is not None:
                 node.tree.set_limits(record.cgroup_path, config.resources)
 
-        await blocking(lay_out)
+        async with self._pod_lock(config.uid):
+            await blocking(lay_out)
         plan = infra.InfraPlan(
             sandbox_id=record.id, root=node.infra_root, netns_path="" if host_network else config.netns_path,
             hostname="" if host_network else record.hostname, new_ipc=not host_ipc,
@@ -141,8 +150,8 @@ class Sandboxes:
         if sandbox.watch is not None:
             sandbox.watch.close()
             sandbox.watch = None
-        if record.phase is Phase.RUNNING or record.pid:
-            process.send_signal(record.pid, record.pid_started, signal.SIGKILL)
+        if process.send_signal(record.pid, record.pid_started, signal.SIGKILL):
+            await process.ended(record.pid, record.pid_started, 2)
         if record.phase is Phase.CREATING:
             for pid in infra.find_infra(record.id):
                 os.kill(pid, signal.SIGKILL)
@@ -159,9 +168,10 @@ class Sandboxes:
         self._node.sandbox_shelf.drop(sandbox_id)
 
     async def _remove_cgroup(self, record: SandboxRecord) -> None:
-        path = record.infra_cgroup if self._shares_cgroup(record) else record.cgroup_path
-        await self._empty(path)
-        self._node.tree.remove_empty_parents(path)
+        async with self._pod_lock(record.config.uid):  # not while the Pod's next sandbox is being laid out in it
+            path = record.infra_cgroup if self._shares_cgroup(record) else record.cgroup_path
+            await self._empty(path)
+            self._node.tree.remove_empty_parents(path)
 
     def _shares_cgroup(self, record: SandboxRecord) -> bool:
         """Another attempt of the same Pod lives in the same Pod cgroup."""

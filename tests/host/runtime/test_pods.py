@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -141,3 +142,20 @@ async def test_a_failing_sandbox_leaves_nothing(world: World) -> None:
     with pytest.raises(cri.RuntimeFault):
         await world.sandbox(sysctls={"net.no.such": "1"})
     assert await world.runtime.list_sandboxes() == []
+
+
+async def test_a_pod_s_next_sandbox_beside_the_last_one(world: World) -> None:
+    """The old one's removal takes nothing from the new one, which lives in the same Pod cgroup."""
+    netns = world.new_netns()
+    old = await world.sandbox(uid="same", netns_path=netns)
+    await world.container(old, "sleep", "100")
+    await world.runtime.stop_sandbox(old)
+    new, _ = await asyncio.gather(
+        world.sandbox(uid="same", attempt=1, netns_path=netns), world.runtime.remove_sandbox(old)
+    )
+    container = await world.container(new, "sleep", "100")
+    await world.settled()
+    assert await world.sh(container, "echo here") == "here"
+    status = await world.runtime.sandbox_status(new)
+    assert "podsame" in Path(f"/proc/{status.pid}/cgroup").read_text()
+    assert [s.id for s in await world.runtime.list_sandboxes("same")] == [new]
