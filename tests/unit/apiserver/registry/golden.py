@@ -27,7 +27,7 @@ def rows(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def needs(found: list[Any]) -> Any:
+def needs(found: list[Any]) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not found, reason="the recorded answers (../shared/golden) are not here")
 
 
