@@ -31,6 +31,7 @@ _PLACEHOLDERS = {
     "<ip>": r"[0-9a-f.:]+",
     "<text>": r"(?s:.*)",
     "<continue>": r"\S+",
+    "<age>": r"(?:\d+[smhdy])+",
 }
 _RANDOM = re.compile(r"\b(kube-api-access-|gen-)[a-z0-9]{5}\b")
 # These were recorded without managedFields.
@@ -267,12 +268,17 @@ async def _table(server: World, row: dict[str, Any]) -> Outcome:
 
 
 async def _pod_cells(server: World, row: dict[str, Any]) -> Outcome:
-    pod = copy.deepcopy(row["pod"])
+    pod = json.loads(json.dumps(row["pod"]).replace("<time>", "2026-01-01T00:00:00Z"))
     pod.setdefault("apiVersion", "v1")
     pod.setdefault("kind", "Pod")
     name = pod["metadata"]["name"]
     status, deleted = pod.pop("status", None), pod["metadata"].pop("deletionTimestamp", None)
     pod["metadata"].pop("resourceVersion", None)
+    for containers in (pod["spec"].get("containers"), pod["spec"].get("initContainers")):
+        for container in containers or ():
+            # The volume that admission added for them is not in the recording.
+            mounts = container.pop("volumeMounts", [])
+            container["volumeMounts"] = [m for m in mounts if not m["name"].startswith("kube-api-access-")]
     base = "/api/v1/namespaces/golden/pods"
     code, _, made = await server.ask("POST", base, pod)
     if code != 201:

@@ -10,6 +10,8 @@ AUTHORIZER_ORDER = "Kubernetes' list begins with its own authoriser of paths for
 EMPTY_REQUIRED_LIST = "an empty list that is required is not tracked: nothing of it was set"
 DEPRECATED_ANNOTATION = "Kubernetes writes a deprecated annotation in its defaults, before it tracks who wrote what"
 OTHER_PORT = "the recorded server listened on another port"
+REVIEWS_UNTRACKED = "what is only answered and never stored has no managedFields"
+RANDOM_ADDRESS = "cluster addresses and node ports are chosen at random"
 RANDOM_NAMES = "the Pods that controllers made in the recording are not here"
 
 KNOWN: dict[str, dict[str, str]] = {
@@ -23,10 +25,14 @@ KNOWN: dict[str, dict[str, str]] = {
         "daemonsets ds": DEPRECATED_ANNOTATION,
         "clusterroles golden-cr": EMPTY_REQUIRED_LIST,
         "rules review": AUTHORIZER_ORDER,
+        **dict.fromkeys(("token", "self subject access", "subject access denied"), REVIEWS_UNTRACKED),
     },
     "invalid": {
         "annotations too big": "the recording cut the long annotation off: what is sent here is short",
         "configmap big": "the recording cut the long value off: what is sent here is short",
+        "unknown field warned": "the recording kept the last of several Warning headers",
+        "projected none": "Go writes an empty list that is required as null",
+        "privileged no escalation": "the recorded server refused privileged containers altogether",
         "list: future rv": "the present revision in the message is the recording's",
     },
     "updates": {
@@ -40,7 +46,14 @@ KNOWN: dict[str, dict[str, str]] = {
         "patch: unknown field strict": ORDER_OF_FIELDS,
         "patch: strategic replace list": "a replace directive in a list is an instruction to us, not an unknown field",
     },
-    "tables": {"partial list": RANDOM_NAMES},
+    "tables": {
+        "partial list": RANDOM_NAMES,
+        **dict.fromkeys(
+            ("daemonsets", "deployments", "jobs", "replicasets", "resourcequotas", "persistentvolumes"), NO_CONTROLLERS
+        ),
+        "services": RANDOM_ADDRESS,
+        "flowschemas": "priority levels are kept, not acted on: no conditions",
+    },
     "bootstrap": {
         "/apis/rbac.authorization.k8s.io/v1/clusterroles": f"{NO_CONTROLLERS}: aggregated roles are not yet filled",
         "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": "priority levels are kept, not acted on: no conditions",

@@ -65,6 +65,8 @@ class PodStrategy(Strategy):
     def prepare_for_create(self, obj: Pod, context: WriteContext) -> None:
         obj.metadata.generation = 1
         obj.status = PodStatus(phase="Pending", qosClass=qos_class(obj.spec))
+        if obj.spec.terminationGracePeriodSeconds is not None and obj.spec.terminationGracePeriodSeconds < 0:
+            obj.spec.terminationGracePeriodSeconds = 1
         if obj.spec.affinity is not None or obj.spec.topologySpreadConstraints:
             merge_match_keys(obj)
         if obj.spec.schedulingGates:

@@ -157,6 +157,9 @@ def _ports(spec: PodSpec, path: str) -> Iterator[str]:
     for where, container in containers:
         for index, port in enumerate(container.ports or ()):
             here = f"{where}.ports[{index}]"
+            if port.hostIP and not port.hostPort:
+                shown = f"Name:{port.name or ''} HostPort:0 ContainerPort:{port.containerPort} Protocol:{port.protocol}"
+                yield f"{here}: hostIP set without hostPort: {{{shown} HostIP:{port.hostIP}}}"
             key = (port.containerPort, port.protocol)
             if key in numbers:
                 yield f"{here}: duplicate port definition with {numbers[key]}"
