@@ -12,7 +12,8 @@ from typing import Any
 from sampan.api.errors import BadRequest
 from sampan.api.schema import FieldSchema, TypeSchema, type_schema
 from sampan.apiserver.codec import encode
-from sampan.apiserver.endpoint import Kind
+from sampan.apiserver.custom.strategy import CustomStrategy
+from sampan.apiserver.endpoint import Endpoint, Kind
 from sampan.apiserver.request import Request
 
 
@@ -36,6 +37,8 @@ def problems_of(endpoint: Kind, plain: dict[str, Any]) -> list[str]:
     problems: list[str] = []
     if endpoint.info.schema_ref:
         _unknown(plain, _shape(endpoint.info.schema_ref), "", problems)
+    elif isinstance(endpoint, Endpoint) and isinstance(endpoint.strategy, CustomStrategy):
+        problems += [f'unknown field "{path}"' for path in endpoint.strategy.unknown_fields(plain)]
     return problems
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from sampan.apiserver.bootstrap.ensure import bootstrap
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
+from sampan.apiserver.custom.registrar import Registrar
 from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.server import Server, ServerConfig, serve
@@ -25,6 +26,7 @@ from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.pki import Pki, outward_address
+from sampan.controllers.metrics.collector import Collector
 from sampan.storage.contract import Store
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
     try:
         pki = options.pki
         kubelet_client = pki.pair("apiserver-kubelet")
+        collectors: list[Collector] = []
         chain = await build(
             store,
             address=f"{outward_address() or config.host}:{config.port}",
@@ -61,6 +64,8 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
                 ca=pki.ca.certificate, certificate=kubelet_client.certificate, key=kubelet_client.key
             ),
         )
+        registrar = Registrar(chain.core, own_client(chain))
+        await registrar.load()
         await prepare(chain, config)
         server = ServerConfig(
             hosts=("0.0.0.0",),  # noqa: S104 - Pods and other machines reach it; everything is authenticated
@@ -76,6 +81,7 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(serve(server, chain, ready=ready))
+            tasks.create_task(registrar.run())
             tasks.create_task(keep_prepared(chain, config))
             for start in component_starters(options.components, client_of, options):
                 tasks.create_task(start())
