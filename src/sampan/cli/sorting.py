@@ -36,7 +36,10 @@ def _keys(objects: list[dict[str, Any]], field: str) -> list[Any]:
 
 
 def _order(keys: list[Any]) -> list[int]:
-    return sorted(range(len(keys)), key=cmp_to_key(lambda a, b: _compare(keys[a], keys[b])))
+    def order(a: int, b: int) -> int:
+        return _compare(keys[a], keys[b])
+
+    return sorted(range(len(keys)), key=cmp_to_key(order))
 
 
 def _compare(a: Any, b: Any) -> int:
@@ -44,21 +47,21 @@ def _compare(a: Any, b: Any) -> int:
     if a is MISSING or b is MISSING or a is None or b is None:
         return (a is not MISSING and a is not None) - (b is not MISSING and b is not None)
     if isinstance(a, str) and isinstance(b, str):
-        left, right = _quantity(a), _quantity(b)
-        if left is not None and right is not None:
-            return (left > right) - (left < right)
+        by_size = _as_quantities(a, b)
+        if by_size is not None:
+            return by_size
         natural_a, natural_b = _natural(a), _natural(b)
         return (natural_a > natural_b) - (natural_a < natural_b)
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return (a > b) - (a < b)
+        return int(a > b) - int(a < b)
     return (str(a) > str(b)) - (str(a) < str(b))
 
 
-def _quantity(text: str) -> Any:
-    from sampan.api.quantity import QuantityError, parse
+def _as_quantities(a: str, b: str) -> int | None:
+    from sampan.api.quantity import QuantityError, compare
 
     try:
-        return parse(text)
+        return compare(a, b)
     except QuantityError:
         return None
 

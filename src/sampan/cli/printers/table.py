@@ -42,9 +42,7 @@ class TableWriter:
         return laid_out(rows, self._widths)
 
     def _shown(self) -> list[int]:
-        return [
-            index for index, column in enumerate(self._columns) if self.look.wide or not column.get("priority")
-        ]
+        return [index for index, column in enumerate(self._columns) if self.look.wide or not column.get("priority")]
 
     def _header(self) -> list[str]:
         look = self.look

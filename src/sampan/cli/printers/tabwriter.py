@@ -1,7 +1,7 @@
 """Columns that are as wide as what is in them: Go's text/tabwriter, as kubectl uses it.
 
-A cell ends with a tab; what follows the last tab of a line belongs to no column. A column is a run of lines that all have
-the cell, so a block of lines is not widened by another one further down.
+A cell ends with a tab; what follows the last tab of a line belongs to no column. A column is a run of lines that all
+have the cell, so a block of lines is not widened by another one further down.
 """
 
 from __future__ import annotations

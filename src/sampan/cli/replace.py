@@ -1,0 +1,111 @@
+"""`replace -f`: the whole object, as the file says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.api.errors import ApiError, NotFound
+from sampan.cli import printers
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, VALIDATE, Command, Invocation, dry_run, manager
+from sampan.cli.command import validation as validation_of
+from sampan.cli.create import placed
+from sampan.cli.errors import CliError, UsageError, in_source, raise_all
+from sampan.cli.flags import Flag
+from sampan.cli.resources import Found, from_files, shown_kind
+from sampan.cli.say import say
+from sampan.client.calls import WriteOptions, delete_options
+
+
+def run(call: Invocation) -> int:
+    flags, session = call.flags, call.session
+    if not flags["filename"] and not flags["kustomize"]:
+        raise UsageError("must specify one of -f and -k")
+    mode, validation = dry_run(flags), validation_of(flags)
+    printer = printers.of(flags["output"], operation="replaced", dry_run=mode, flags=flags)
+    options = WriteOptions(mode == "server", flags["field-manager"], validation)
+    errors: list[Exception] = []
+    listed = list(
+        from_files(
+            session, flags["filename"], recursive=flags["recursive"], validate=validation != "Ignore", errors=errors
+        )
+    )
+    if flags["force"] and mode == "none":
+        _delete_first(call, listed)
+    for one in listed:
+        if mode == "client":
+            printer(placed(one))
+            continue
+        try:
+            wanted = placed(one)
+            if flags["save-config"]:
+                from sampan.cli.last_applied import with_annotation
+
+                wanted = with_annotation(wanted)
+            if flags["force"]:
+                printer(session.client.of(one.info).create(wanted, options, namespace=one.namespace))
+            else:
+                printer(_put(call, one, wanted, options))
+        except ApiError as error:
+            errors.append(in_source(error, "replacing", one.source))
+    raise_all(errors)
+    if not listed:
+        raise CliError("no objects passed to replace")
+    return 0
+
+
+def _put(call: Invocation, one: Found, wanted: dict[str, Any], options: WriteOptions) -> dict[str, Any]:
+    client = call.session.client.of(one.info)
+    if not wanted["metadata"].get("resourceVersion"):
+        # Whatever is there now is to be replaced, unless the file says which state it is about.
+        try:
+            current = client.get(one.name, namespace=one.namespace)
+            version = current["metadata"]["resourceVersion"]
+            wanted = wanted | {"metadata": wanted["metadata"] | {"resourceVersion": version}}
+        except NotFound:
+            pass  # the PUT says so
+    return client.update(wanted, options, namespace=one.namespace, subresource=call.flags["subresource"])
+
+
+def _delete_first(call: Invocation, listed: list[Found]) -> None:
+    from sampan.cli.waiting import until_gone
+
+    flags = call.flags
+    grace = flags["grace-period"]
+    gone = []
+    for one in listed:
+        try:
+            answer = call.session.client.of(one.info).delete(
+                one.name,
+                namespace=one.namespace,
+                options=delete_options(grace_period_seconds=max(grace, 0), propagation_policy="Background"),
+            )
+        except NotFound:
+            continue
+        uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid") or ""
+        gone.append((one, uid))
+        where = f" from {one.namespace} namespace" if one.namespace else ""
+        say(f'{shown_kind(one.info)} "{one.name}" deleted{where}')
+    until_gone(call.session, gone, timeout=flags["timeout"])
+
+
+COMMAND = Command(
+    path="replace",
+    run=run,
+    flags=(
+        *FILES,
+        *OUTPUT,
+        DRY_RUN,
+        VALIDATE,
+        manager("replace"),
+        Flag("save-config", "bool", usage="remember the manifest for a later apply"),
+        Flag("force", "bool", usage="delete and create it again"),
+        Flag("grace-period", "int", -1, usage="with --force: seconds to end in"),
+        Flag("cascade", default="background", bare="background", usage="background, foreground or orphan"),
+        Flag("timeout", "duration", usage="with --force: how long to wait"),
+        Flag("wait", "bool", usage="until they are gone"),
+        Flag("subresource", usage="status, scale …"),
+        Flag("raw", usage="PUT the file to this path"),
+    ),
+    summary="Replace objects by what files say.",
+    usage="-f FILE …",
+)
