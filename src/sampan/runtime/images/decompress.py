@@ -58,7 +58,8 @@ class LayerStream:
         self._progress = progress
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
         self._hash = hashlib.sha256()
-        self._stop = False
+        self._stop = False  # no more is wanted
+        self._ended = False  # no more will come
         self._piece = memoryview(b"")
         self.consumed = 0
         self.produced = 0
@@ -70,11 +71,8 @@ class LayerStream:
 
     def __exit__(self, *exc: object) -> None:
         self._stop = True
-        while self._thread.is_alive():
-            try:  # the producer may be waiting for room
-                self._queue.get(timeout=0.05)
-            except queue.Empty:
-                pass
+        while not self._ended:  # the producer may be waiting for room
+            self._ended = not isinstance(self._queue.get(), bytes)
         self._thread.join()
 
     # --- the reader's side ---
@@ -110,15 +108,14 @@ class LayerStream:
         return f"sha256:{self._hash.hexdigest()}"
 
     def _next(self) -> bool:
-        if self._stop:
+        if self._ended:
             return False
         piece = self._queue.get()
-        if piece is None:
-            self._stop = True
+        if not isinstance(piece, bytes):
+            self._ended = True
+            if piece is not None:
+                raise piece
             return False
-        if isinstance(piece, BaseException):
-            self._stop = True
-            raise piece
         self._piece = memoryview(piece)
         return True
 
@@ -128,7 +125,7 @@ class LayerStream:
         try:
             for piece in self._unpacked():
                 if self._stop:
-                    return
+                    break
                 self._hash.update(piece)
                 self.produced += len(piece)
                 self._check()
