@@ -24,6 +24,7 @@ from sampan.apiserver.server import Server, ServerConfig, serve
 from sampan.apiserver.streams.kubelet import KubeletConfig
 from sampan.apiserver.wiring import build
 from sampan.client.api import Client
+from sampan.cluster import metrics_api
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.pki import Pki, outward_address
 from sampan.controllers.metrics.collector import Collector
@@ -63,7 +64,10 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
             kubelets=KubeletConfig(
                 ca=pki.ca.certificate, certificate=kubelet_client.certificate, key=kubelet_client.key
             ),
+            virtual=metrics_api.handlers(lambda: collectors[0]),
         )
+        collectors.append(Collector(own_client(chain)))
+        await metrics_api.serve_metrics(chain.core)
         registrar = Registrar(chain.core, own_client(chain))
         await registrar.load()
         await prepare(chain, config)

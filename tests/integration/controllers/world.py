@@ -102,12 +102,16 @@ class World:
         await self.until(is_gone, timeout=timeout, why=f"{object_type.__name__} {namespace}/{name} is still there")
 
 
+async def prepared(chain: Chain) -> None:
+    admin = Client(InProcessTransport(chain, user=User(name="setup", groups=("system:masters",))))
+    await bootstrap(chain.core, admin, endpoint_ip="10.0.0.1")
+
+
 @asynccontextmanager
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     store = await open_store()
     chain = await build(store, address="127.0.0.1:6443", security=cluster_security(None))
-    admin = Client(InProcessTransport(chain, user=User(name="setup", groups=("system:masters",))))
-    await bootstrap(chain.core, admin, endpoint_ip="10.0.0.1")
+    await prepared(chain)
     made = World(chain, tmp_path / "volumes")
     try:
         yield made
