@@ -54,7 +54,7 @@ class Containers:
             boot_id=node.boot_id, image_id=image.id, image_ref=next(iter(image.repo_digests), image.id),
             stop_signal=config.stop_signal or image.config.stop_signal or "SIGTERM",
         )  # fmt: skip
-        record.cgroup_path = f"{sandbox.record.cgroup_path}/{record.id}"
+        record.cgroup_path = node.driver.child(sandbox.record.cgroup_path, record.id)
         if config.log_path:
             record.log_path = os.path.join(sandbox.record.config.log_directory, config.log_path)
         signal_number(record.stop_signal)
@@ -137,7 +137,10 @@ class Containers:
         record.phase = Phase.RUNNING
         node.container_shelf.save(record)
         self.watch(container)
-        node.join_cgroup(sandbox.record.infra_cgroup, record.monitor_pid, tracking_only=True)
+        # In the background: the kernel takes its time for the first move after a pause, and nobody has to wait.
+        node.background(
+            blocking(node.tree.add, sandbox.record.infra_cgroup, record.monitor_pid, tracking_only=True)
+        )
 
     async def _failed_to_start(self, container: Container, error: BaseException) -> None:
         record = container.record
@@ -170,9 +173,7 @@ class Containers:
         def gone() -> None:
             container.watch = None
             if container.finishing is None:
-                container.finishing = self._node.background(
-                    asyncio.ensure_future(self._finish_without_news(container))
-                )
+                container.finishing = self._node.background(self._finish_without_news(container))
 
         pidfd = process.open_pidfd(container.record.pid, container.record.pid_started)
         if pidfd is not None:
@@ -189,13 +190,13 @@ class Containers:
             return
         if container.finishing is not None:
             container.finishing.cancel()  # it only waits for this file, or is past the point where that matters
-        container.finishing = self._node.background(asyncio.ensure_future(self._finish(container)))
+        container.finishing = self._node.background(self._finish(container))
 
     async def _finish_without_news(self, container: Container) -> None:
         """The process is gone, and conmon has not said yet how it ended. If conmon is gone as well, nobody will."""
         record = container.record
         await process.ended(record.monitor_pid, record.monitor_started, EXIT_FILE_PATIENCE)
-        await asyncio.shield(self._node.background(asyncio.ensure_future(self._finish(container))))
+        await asyncio.shield(self._node.background(self._finish(container)))
 
     async def _finish(self, container: Container) -> None:
         node, record = self._node, container.record

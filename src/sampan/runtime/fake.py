@@ -13,9 +13,7 @@ Tests steer what already runs with `exit`, `kill_sandbox` and `fail_next`, and r
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import msgspec
 from sampan.runtime import contract as cri
 from sampan.runtime.contract import ContainerState, EventKind, SandboxState
 from sampan.runtime.eventbus import EventBus
+from sampan.runtime.fakeimages import FakeImages
 from sampan.runtime.fakestream import FakeStream, MemoryPipe
 from sampan.runtime.logline import format_entry
 from sampan.runtime.names import new_id
@@ -64,25 +63,20 @@ class _Container:
         self.log_parts = 0
 
 
-class FakeRuntime(cri.Runtime):
+class FakeRuntime(FakeImages):
     """See the module."""
 
     def __init__(
         self, *, now: Callable[[], int] = time.time_ns, sleep: Sleep = asyncio.sleep, any_image: bool = False
     ) -> None:
-        self.now = now
+        super().__init__(now=now, any_image=any_image)
         self.sleep = sleep
-        self.any_image = any_image  # every pull succeeds, every image_id can be run
-        self.calls: list[tuple[str, str]] = []  # (method, sandbox or container or image)
         self.sandboxes: dict[str, cri.SandboxStatus] = {}
         self.sandbox_configs: dict[str, cri.SandboxConfig] = {}
-        self.images: dict[str, cri.Image] = {}
-        self.remote_images: dict[str, cri.Image | Exception] = {}
         self.ready = True
         self.forward: Callable[[str, int], Awaitable[cri.StreamPair]] | None = None
         self._containers: dict[str, _Container] = {}
         self._scripts: dict[str, list[Behaviour]] = {}
-        self._failures: dict[str, list[Exception]] = defaultdict(list)
         self._bus = EventBus()
 
     # --- steering ---
@@ -90,20 +84,6 @@ class FakeRuntime(cri.Runtime):
     def behave(self, name: str, *behaviours: Behaviour) -> None:
         """Script the containers of that name, or of that image; each new container takes the next, the last stays."""
         self._scripts[name] = list(behaviours)
-
-    def fail_next(self, method: str, error: Exception) -> None:
-        """The next call of that method raises."""
-        self._failures[method].append(error)
-
-    def add_image(self, ref: str, config: cri.ImageConfig | None = None, *, size: int = 1_000_000) -> cri.Image:
-        """Put an image on the node."""
-        image = self._image(ref, config, size)
-        self.images[ref] = image
-        return image
-
-    def add_remote_image(self, ref: str, outcome: cri.ImageConfig | Exception | None = None) -> None:
-        """What pulling that name gives."""
-        self.remote_images[ref] = outcome if isinstance(outcome, Exception) else self._image(ref, outcome, 1_000_000)
 
     def exit(self, container_id: str, exit_code: int = 0, *, oom: bool = False) -> None:
         """The container's process ends now."""
@@ -325,40 +305,6 @@ class FakeRuntime(cri.Runtime):
     def events(self) -> AsyncIterator[cri.Event]:
         return self._bus.subscribe()
 
-    # --- images ---
-
-    async def pull_image(
-        self, ref: str, auth: cri.AuthConfig | None = None, progress: cri.ProgressCallback | None = None
-    ) -> cri.Image:
-        self._called("pull_image", ref)
-        outcome = self.remote_images.get(ref)
-        if outcome is None and self.any_image:
-            outcome = self._image(ref, None, 1_000_000)
-        if outcome is None:
-            raise cri.ImagePullError(f'failed to pull and unpack image "{ref}": not found')
-        if isinstance(outcome, Exception):
-            raise outcome
-        self.images[ref] = outcome
-        if progress is not None:
-            progress(cri.PullProgress(phase="done", current=outcome.size, total=outcome.size))
-        return outcome
-
-    async def list_images(self) -> list[cri.Image]:
-        return list({image.id: image for image in self.images.values()}.values())
-
-    async def image_status(self, ref: str) -> cri.Image | None:
-        if ref in self.images:
-            return self.images[ref]
-        return next((i for i in self.images.values() if ref == i.id or ref in i.repo_digests), None)
-
-    async def remove_image(self, ref: str) -> None:
-        self._called("remove_image", ref)
-        for name in [name for name, image in self.images.items() if ref in (name, image.id)]:
-            del self.images[name]
-
-    async def image_fs_info(self) -> cri.FsInfo:
-        return cri.FsInfo(path="/fake", at=self.now(), used_bytes=sum(i.size for i in await self.list_images()))
-
     # --- inside ---
 
     def write_log(self, container_id: str, line: str) -> None:
@@ -374,11 +320,6 @@ class FakeRuntime(cri.Runtime):
     @staticmethod
     def _touch(path: str) -> None:
         Path(path).touch()
-
-    def _called(self, method: str, key: str) -> None:
-        self.calls.append((method, key))
-        if self._failures[method]:
-            raise self._failures[method].pop(0)
 
     def _container(self, container_id: str) -> _Container:
         if container_id not in self._containers:
@@ -452,13 +393,3 @@ class FakeRuntime(cri.Runtime):
                 at=self.now(), exit_code=exit_code,
             )
         )
-
-    @staticmethod
-    def _image(ref: str, config: cri.ImageConfig | None, size: int) -> cri.Image:
-        digest = "sha256:" + hashlib.sha256(ref.encode()).hexdigest()
-        name = ref.partition("@")[0]
-        name = name[: name.rindex(":")] if ":" in name.rpartition("/")[2] else name
-        return cri.Image(
-            id=digest, repo_tags=[] if "@" in ref else [ref], repo_digests=[f"{name}@{digest}"], size=size,
-            config=config or cri.ImageConfig(cmd=["run"]),
-        )  # fmt: skip

@@ -65,9 +65,9 @@ def choose(found: Cgroups, which: Which, asked: str = "") -> dict[str, Choice]:
     return choices
 
 
-def find(config: RuntimeConfig, which: Which = shutil.which) -> Host:
+def find(config: RuntimeConfig, which: Which = shutil.which, uid: int | None = None) -> Host:
     """Raises Unavailable with everything that is missing, and what to do about it."""
-    if os.geteuid() != 0:
+    if (os.geteuid() if uid is None else uid) != 0:
         raise Unavailable("running containers needs root")
     found = cgroups.detect()
     choices = choose(found, which, config.oci_runtime) if found else {}
@@ -76,6 +76,8 @@ def find(config: RuntimeConfig, which: Which = shutil.which) -> Host:
         missing.append("no cgroups are mounted under /sys/fs/cgroup")
     elif not choices:
         missing.append(_no_runtime(found, which, config.oci_runtime))
+    if config.cgroup_driver == "systemd" and (which("busctl") is None or which("systemctl") is None):
+        missing.append("the systemd cgroup driver was asked for, and systemd's busctl and systemctl are not here")
     conmon, catatonit = which("conmon"), which("catatonit")
     if conmon is None:
         missing.append("conmon is not installed (Debian, Fedora: package conmon)")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sampan.runtime import process
 from sampan.runtime.cgroups import CgroupTree
 from sampan.runtime.config import RuntimeConfig
 from sampan.runtime.contract import ImageStore
+from sampan.runtime.drivers import CgroupDriver, Cgroupfs, Systemd
 from sampan.runtime.errors import InvalidArgument, NotFound
 from sampan.runtime.eventbus import EventBus
 from sampan.runtime.host import Host, OciRuntime
-from sampan.runtime.images.blocking import blocking
 from sampan.runtime.records import Event, EventKind
 from sampan.runtime.spec.capabilities import own_capabilities
 from sampan.runtime.state import ContainerRecord, SandboxRecord, Shelf
+
+log = logging.getLogger(__name__)
 
 
 class Sandbox:
@@ -53,6 +57,10 @@ class Node:
         self.images = images
         self.now = now
         self.tree = CgroupTree(host.cgroups)
+        self.driver: CgroupDriver = (
+            Systemd(self.tree, config.cgroup_root) if config.cgroup_driver == "systemd"
+            else Cgroupfs(self.tree, config.cgroup_root)
+        )  # fmt: skip
         self.bus = EventBus()
         self.boot_id = process.boot_id()
         self.capabilities = own_capabilities()
@@ -101,16 +109,14 @@ class Node:
             )
         )
 
-    def join_cgroup(self, path: str, pid: int, *, tracking_only: bool = False) -> None:
-        """In the background: the kernel takes its time for the first move after a pause, and nobody has to wait."""
-
-        async def join() -> None:
-            await blocking(self.tree.add, path, pid, tracking_only=tracking_only)
-
-        self.background(asyncio.ensure_future(join()))
-
-    def background(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
-        """Keep a reference until it is done."""
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Done when it is done: nobody waits for it, or only some do."""
+        task = asyncio.ensure_future(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s", error, exc_info=error)

@@ -112,7 +112,7 @@ class HostRuntime(cri.Runtime):
         return [record.status() for record in records if pod_uid in ("", record.config.uid)]
 
     async def update_sandbox_resources(self, sandbox_id: str, resources: cri.Resources) -> None:
-        self._sandboxes.update(sandbox_id, resources)
+        await self._sandboxes.update(sandbox_id, resources)
 
     # --- containers ---
 

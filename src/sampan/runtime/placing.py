@@ -29,8 +29,8 @@ def place_and_spec(
     nodes, rules = devices.asked_for(config.devices)
     v2 = node.host.cgroups.layout is Layout.V2
     place = Place(
-        rootfs=root, cgroups_path="/" + record.cgroup_path, hostname=sandbox.record.hostname,
-        infra_pid=sandbox.record.pid, netns_path=pod.netns_path,
+        rootfs=root, cgroups_path=node.driver.oci_path(sandbox.record.cgroup_path, record.id),
+        hostname=sandbox.record.hostname, infra_pid=sandbox.record.pid, netns_path=pod.netns_path,
         host_network=pod.namespaces.network is NamespaceMode.NODE, host_ipc=host_ipc, target_pid=target_pid,
         shm_path="/dev/shm" if host_ipc else f"{pod_folder}/shm",  # noqa: S108 - the host's, on request
         files=podfiles.file_mounts(pod_folder), sources=_sub_paths(node, container),

@@ -52,8 +52,8 @@ def _take_up_sandbox(node: Node, sandboxes: Sandboxes, record: SandboxRecord) ->
         record.pid = record.pid_started = 0  # another boot's numbers mean nothing now
     if record.phase is Phase.RUNNING:
         sandboxes.watch(sandbox)
-        if sandbox.record.ready:  # we may have been killed before it had joined
-            node.join_cgroup(record.infra_cgroup, record.pid)
+        if sandbox.record.ready and record.pid not in node.tree.processes(record.infra_cgroup):
+            sandboxes.join_cgroup(record)  # we were killed before it had
     else:
         sandbox.ended.set()
 

@@ -8,7 +8,7 @@ import signal
 import socket
 from weakref import WeakValueDictionary
 
-from sampan.runtime import cgroups, infra, podfiles, process
+from sampan.runtime import infra, podfiles, process
 from sampan.runtime.containers import Containers
 from sampan.runtime.errors import InvalidArgument
 from sampan.runtime.images.blocking import blocking
@@ -35,12 +35,12 @@ class Sandboxes:
         node.oci(handler)
         _check(config)
         host_network = config.namespaces.network is NamespaceMode.NODE
-        path = cgroups.pod_path(node.config.cgroup_root, config.qos_class, config.uid)
+        path = node.driver.pod(config.qos_class, config.uid)
         sandbox_id = new_id()
         record = SandboxRecord(
             id=sandbox_id, config=config, handler=handler, created_at=node.now(), boot_id=node.boot_id,
             hostname=config.hostname or (socket.gethostname() if host_network else config.name)[:63].rstrip("-."),
-            cgroup_path=path, infra_cgroup=f"{path}/{sandbox_id}",
+            cgroup_path=path, infra_cgroup=node.driver.child(path, sandbox_id),
         )  # fmt: skip
         sandbox = Sandbox(record)
         node.sandboxes[sandbox_id] = sandbox
@@ -64,12 +64,10 @@ class Sandboxes:
             podfiles.make_files(folder, config, record.hostname)
             if not host_ipc:
                 podfiles.make_shm(folder, config.shm_size)
-            node.tree.make(record.infra_cgroup)
-            if config.resources is not None:
-                node.tree.set_limits(record.cgroup_path, config.resources)
 
+        await blocking(lay_out)
         async with self._pod_lock(config.uid):
-            await blocking(lay_out)
+            await node.driver.make(record.cgroup_path, record.infra_cgroup, config.resources)
         plan = infra.InfraPlan(
             sandbox_id=record.id, root=node.infra_root, netns_path="" if host_network else config.netns_path,
             hostname="" if host_network else record.hostname, new_ipc=not host_ipc,
@@ -81,7 +79,15 @@ class Sandboxes:
         record.phase = Phase.RUNNING
         node.sandbox_shelf.save(record)
         self.watch(sandbox)
-        node.join_cgroup(record.infra_cgroup, record.pid)
+        self.join_cgroup(record)
+
+    def join_cgroup(self, record: SandboxRecord) -> None:
+        """In the background: the kernel takes its time for the first move after a pause, and nobody has to wait."""
+        self._node.background(
+            self._node.driver.join(
+                record.cgroup_path, record.infra_cgroup, record.id, record.pid, record.config.resources
+            )
+        )
 
     def watch(self, sandbox: Sandbox) -> None:
         """Learn of the infra process's end; also when it has ended already."""
@@ -171,7 +177,8 @@ class Sandboxes:
         async with self._pod_lock(record.config.uid):  # not while the Pod's next sandbox is being laid out in it
             path = record.infra_cgroup if self._shares_cgroup(record) else record.cgroup_path
             await self._empty(path)
-            self._node.tree.remove_empty_parents(path)
+            if path == record.cgroup_path:
+                await self._node.driver.removed(path)
 
     def _shares_cgroup(self, record: SandboxRecord) -> bool:
         """Another attempt of the same Pod lives in the same Pod cgroup."""
@@ -183,9 +190,9 @@ class Sandboxes:
     async def clear_half_made(self, record: SandboxRecord) -> None:
         await self._clear(Sandbox(record))
 
-    def update(self, sandbox_id: str, resources: Resources) -> None:
+    async def update(self, sandbox_id: str, resources: Resources) -> None:
         record = self._node.sandbox(sandbox_id).record
-        self._node.tree.set_limits(record.cgroup_path, resources)
+        await self._node.driver.limit(record.cgroup_path, resources)
         record.config.resources = resources
         self._node.sandbox_shelf.save(record)
 

@@ -8,10 +8,12 @@ import pytest
 
 from sampan.runtime import cgroups, host
 from sampan.runtime.cgroups import Cgroups, Layout
+from sampan.runtime.config import RuntimeConfig
 from sampan.runtime.containers import signal_number
-from sampan.runtime.errors import CreateError, InvalidArgument
+from sampan.runtime.drivers import Systemd, slice_properties, start_scope
+from sampan.runtime.errors import CreateError, InvalidArgument, Unavailable
 from sampan.runtime.infra import _sysctl_path, check_sysctls
-from sampan.runtime.records import ContainerConfig, SandboxConfig
+from sampan.runtime.records import ContainerConfig, Resources, SandboxConfig
 from sampan.runtime.state import ContainerRecord, Phase, SandboxRecord, Shelf
 
 V1_LINE = "32 31 0:29 / /sys/fs/cgroup/{0} rw,relatime shared:5 - cgroup cgroup rw,{0}"
@@ -89,6 +91,28 @@ def test_pod_cgroups(root: str, qos: str, path: str, slice_name: str, slice_path
     assert cgroups.pod_path(root, qos, "a-b") == path
     assert cgroups.pod_slice(root, qos, "a-b") == slice_name
     assert cgroups.slice_path(slice_name) == slice_path
+
+
+def test_systemd_is_asked_in_its_own_words() -> None:
+    driver = Systemd(cgroups.CgroupTree(PURE), "")
+    pod = driver.pod("Burstable", "a-b")
+    assert driver.child(pod, "c1") == f"{pod}/sampan-c1.scope"
+    assert driver.oci_path(pod, "c1") == "kubepods-burstable-poda_b.slice:sampan:c1"
+    asked = " ".join(start_scope("sampan-s.scope", "kubepods-poda_b.slice", 7))
+    assert asked.endswith(
+        "StartTransientUnit ssa(sv)a(sa(sv)) sampan-s.scope replace 4 Slice s kubepods-poda_b.slice PIDs au 1 7 "
+        "Delegate b true DefaultDependencies b false 0"
+    )
+    limits = Resources(cpu_shares=1024, cpu_quota=50_000, cpu_period=100_000, memory_limit=9, pids_limit=3)
+    assert slice_properties(limits) == ["CPUWeight=39", "CPUQuota=50%", "MemoryMax=9", "TasksMax=3"]
+    assert slice_properties(Resources()) == []
+
+
+def test_systemd_without_its_tools_is_unavailable() -> None:
+    config = RuntimeConfig(state_dir="/no/where", cgroup_driver="systemd", oci_runtime="runc")
+    tools = {"runc", "conmon", "catatonit"}
+    with pytest.raises(Unavailable, match="busctl and systemctl are not here"):
+        host.find(config, lambda name: name if name in tools else None, uid=0)
 
 
 @pytest.mark.parametrize(("shares", "weight"), [(0, 1), (2, 1), (1024, 39), (262144, 10000), (999999, 10000)])

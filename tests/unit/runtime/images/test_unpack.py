@@ -181,6 +181,26 @@ def test_a_deleted_file_of_an_older_layer_cannot_be_linked(tmp_path: Path, nativ
         apply(tar(hard_link("b", "a")), tmp_path / "3", tmp_path / "2", tmp_path / "1", native=native)
 
 
+def test_a_directory_named_late_gets_its_owner(tmp_path: Path) -> None:
+    apply(tar(directory("a", uid=5)), tmp_path / "1")
+    apply(
+        tar(entry("a/x"), directory("a", uid=0), directory("b", uid=6), directory("b", uid=0)),
+        tmp_path / "2",
+        tmp_path / "1",
+    )
+    assert [(tmp_path / "2" / name).stat().st_uid for name in "ab"] == [0, 0]
+
+
+def test_the_root_looks_as_it_did_below(tmp_path: Path) -> None:
+    apply(tar(directory("./", mode=0o751, uid=5, mtime=7), entry("a")), tmp_path / "1")
+    apply(tar(entry("b")), tmp_path / "2", tmp_path / "1")
+    apply(tar(directory("./", mode=0o700)), tmp_path / "3", tmp_path / "2", tmp_path / "1")
+    root = (tmp_path / "2").stat()
+    assert (stat.S_IMODE(root.st_mode), root.st_uid, root.st_mtime) == (0o751, 5, 7)
+    root = (tmp_path / "3").stat()
+    assert (stat.S_IMODE(root.st_mode), root.st_uid) == (0o700, 0)
+
+
 @both_marks
 def test_unnamed_directories_below_an_opaque_one_are_new(tmp_path: Path, native: bool) -> None:
     apply(tar(directory("a/b", mode=0o700)), tmp_path / "1")
