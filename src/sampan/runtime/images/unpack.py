@@ -80,6 +80,7 @@ class _Layer:
 
     def run(self, stream: LayerStream) -> Unpacked:
         count = 0
+        self._look_as_below(self._target, b"")
         for entry in tarstream.entries(stream, self._limits.max_header):
             count += 1
             if count > self._limits.max_entries:
@@ -104,7 +105,7 @@ class _Layer:
         if not path:
             if entry.type != tarstream.DIRECTORY:
                 raise _Refused("the layer's root must be a directory")
-            self._dress(self._target, entry)
+            self._dress(self._target, entry, fresh=False)
             self._directory_times[b""] = entry.mtime_ns
             return
         above, name = split(path)
@@ -151,7 +152,8 @@ class _Layer:
     def _directory(self, parent: int, path: bytes, name: bytes, entry: Entry) -> None:
         found = _status(parent, name)
         opaque = found is not None and is_deleted(parent, name, found)
-        if found is None or not stat.S_ISDIR(found.st_mode):
+        fresh = found is None or not stat.S_ISDIR(found.st_mode)
+        if fresh:
             if found is not None:
                 os.unlink(name, dir_fd=parent)
             os.mkdir(name, 0o700, dir_fd=parent)
@@ -159,7 +161,7 @@ class _Layer:
         try:
             if opaque:
                 mark_opaque(fd, native=self._native)
-            self._dress(fd, entry)
+            self._dress(fd, entry, fresh=fresh)
         finally:
             os.close(fd)
         self._directory_times[path] = entry.mtime_ns
@@ -229,23 +231,27 @@ class _Layer:
         os.mkdir(name, 0o755, dir_fd=parent)
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
+            os.fchmod(fd, 0o755)
             if found is not None:
                 mark_opaque(fd, native=self._native)
-                below = None
             else:
-                below = self._lowers.directory_status(path)
-            if below is None:
-                os.fchmod(fd, 0o755)
-                return
-            status, xattrs = below
-            if (status.st_uid, status.st_gid) != self._own:
-                os.fchown(fd, status.st_uid, status.st_gid)
-            os.fchmod(fd, stat.S_IMODE(status.st_mode))
-            for key, value in xattrs.items():
-                os.setxattr(fd, key, value)
-            self._directory_times.setdefault(path, status.st_mtime_ns)
+                self._look_as_below(fd, path)
         finally:
             os.close(fd)
+
+    def _look_as_below(self, fd: int, path: bytes) -> None:
+        """overlayfs shows a directory as the topmost layer has it, so one that this layer says nothing of must look as
+        before."""
+        below = self._lowers.directory_status(path)
+        if below is None:
+            return
+        status, xattrs = below
+        if (status.st_uid, status.st_gid) != self._own:
+            os.fchown(fd, status.st_uid, status.st_gid)
+        os.fchmod(fd, stat.S_IMODE(status.st_mode))
+        for key, value in xattrs.items():
+            os.setxattr(fd, key, value)
+        self._directory_times.setdefault(path, status.st_mtime_ns)
 
     def _copy_up(self, path: bytes) -> None:
         """Bring a file of an older layer here, to link to it."""
@@ -279,9 +285,10 @@ class _Layer:
         self.root.remove(parent, name, found)
         return self.root.directory(above)
 
-    def _dress(self, fd: int, entry: Entry) -> None:
-        """Owner, then mode and attributes: a change of owner clears setuid bits and capabilities."""
-        if (entry.uid, entry.gid) != self._own:
+    def _dress(self, fd: int, entry: Entry, *, fresh: bool = True) -> None:
+        """Owner, then mode and attributes: a change of owner clears setuid bits and capabilities. What is `fresh` is ours
+        already."""
+        if not fresh or (entry.uid, entry.gid) != self._own:
             os.fchown(fd, entry.uid, entry.gid)
         os.fchmod(fd, entry.mode)
         for key, value in entry.xattrs.items():
