@@ -55,12 +55,18 @@ def run(call: Invocation) -> int | None:
 
 
 def placed(one: Found) -> dict[str, Any]:
-    """The object, saying its namespace."""
-    if not one.namespace:
-        return one.data
-    metadata = one.data.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    return one.data | {"metadata": metadata | {"namespace": one.namespace}}
+    """The object as it is sent: saying its namespace, keys in order, so that complaints about them come in order."""
+    data: dict[str, Any] = _ordered(one.data)
+    if one.namespace:
+        metadata = data.get("metadata")
+        data["metadata"] = (metadata if isinstance(metadata, dict) else {}) | {"namespace": one.namespace}
+    return data
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def selected(data: dict[str, Any], selector: str) -> bool:

@@ -58,7 +58,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def _scalar(loader: Any, node: Any) -> Any:
-    return value_of(node.value) if node.style is None else node.value
+    return node.value if node.style else value_of(node.value)
 
 
 def _binary(loader: Any, node: Any) -> Any:

@@ -1,0 +1,191 @@
+"""Replaying recorded command lines: a cluster of its own, normalising, comparing. Also runs on its own:
+
+    python -m tests.integration.cli.golden_replay [--kubectl] [ROW …]      prints the rows that differ
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT.parent / "shared" / "golden" / "kubectl.json"
+SAMPAN = [sys.executable, "-m", "sampan"]
+
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uid>"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>"),
+    (r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000", "<when>"),
+    (r'resourceVersion"?: "\d+"', 'resourceVersion: "<rv>"'),
+    (r"kube-api-access-\w{5}", "kube-api-access-<x>"),
+    (r"\b(\d+[smhdy]){1,2}\b", "<age>"),
+    (r"\b10\.(96|0)\.\d+\.\d+\b", "<ip>"),
+    (r"(?<=:)3[0-2]\d{3}\b", "<nodeport>"),
+    (r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b", "-<hash>-<x>"),
+    (r"\b(d|web)-[0-9a-f]{7,10}\b", r"\1-<hash>"),
+    (r"\bj-[a-z0-9]{5}\b", "j-<x>"),
+    (r"https://127\.0\.0\.1:\d+", "https://<server>"),
+    (r"v1\.36\.2\+sampan|v1\.3\d\.\d\S*", "<version>"),
+)
+
+
+class Row(NamedTuple):
+    number: int
+    args: list[str]
+    stdin: str | None
+    code: int
+    stdout: str
+    stderr: str
+    setup: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:03d} {' '.join(self.args)}"
+
+
+def rows() -> tuple[dict[str, str], list[Row]]:
+    """The files and the command lines."""
+    data: list[dict[str, Any]] = json.loads(GOLDEN.read_text())
+    files: dict[str, str] = {}
+    listed = []
+    for number, row in enumerate(data):
+        if "files" in row:
+            files |= row["files"]
+            continue
+        listed.append(
+            Row(
+                number,
+                row["args"],
+                row.get("stdin"),
+                row.get("code", 0),
+                row.get("stdout", ""),
+                row.get("stderr", ""),
+                bool(row.get("setup")),
+            )
+        )
+    return files, listed
+
+
+def normal(text: str) -> list[str]:
+    for pattern, replacement in _RULES:
+        text = re.sub(pattern, replacement, text)
+    lines = []
+    for line in text.splitlines():
+        # Column widths follow from contents, which vary: outside of indentation a run of blanks is two of them.
+        indent = len(line) - len(line.lstrip(" "))
+        squeezed = " " * indent + re.sub(r"(?<=\S) {2,}|-{3,}", "  ", line[indent:])
+        lines.append(squeezed.rstrip())
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+@contextmanager
+def cluster() -> Iterator[Path]:
+    """A control plane without nodes; gives its kubeconfig, whose context says the namespace demo."""
+    name = f"golden-{uuid.uuid4().hex[:8]}"
+    with tempfile.TemporaryDirectory() as home:
+        env = os.environ | {"SAMPAN_HOME": home}
+        up = [*SAMPAN, "up", "--name", name, "--no-kubeconfig", "--nodes", "0", "--quiet"]
+        subprocess.run(up, env=env, check=True, cwd=ROOT, capture_output=True)
+        try:
+            kubeconfig = Path(home) / name / "kubeconfig"
+            told = re.sub(r"^(\s+)(user: .*)$", r"\1\2\n\1namespace: demo", kubeconfig.read_text(), count=1, flags=re.M)
+            own = Path(home) / "config"
+            own.write_text(told)
+            yield own
+        finally:
+            down = [*SAMPAN, "down", "--name", name, "--purge"]
+            subprocess.run(down, env=env, check=True, cwd=ROOT, capture_output=True)
+
+
+def replay(
+    command: list[str], kubeconfig: Path, report: Callable[[Row, subprocess.CompletedProcess[str]], None]
+) -> None:
+    files, listed = rows()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_text(content)
+        env = os.environ | {
+            "KUBECONFIG": str(kubeconfig),
+            "KUBECACHEDIR": f"{folder}/.cache",
+            "PYTHONPATH": str(ROOT / "src"),
+            "TZ": "UTC",
+        }
+        (Path(folder) / "files").mkdir()
+        first = ["create", "namespace", "demo"]
+        if (made := subprocess.run([*command, *first], env=env, capture_output=True)).returncode:
+            subprocess.run([shutil.which("kubectl") or "kubectl", *first], env=env, capture_output=True)
+        for row in listed:
+            done = subprocess.run(
+                [*command, *row.args],
+                input=stdin_of(row, command, kubeconfig, env),
+                env=env,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            report(row, done)
+
+
+def stdin_of(row: Row, command: list[str], kubeconfig: Path, env: dict[str, str]) -> str:
+    """Recorded events speak of a Pod's uid and of times, which are placeholders."""
+    text = row.stdin or ""
+    if "<uid>" in text:
+        asked = [*command, "get", "pod", "kubia-manual", "-o", "jsonpath={.metadata.uid}"]
+        uid = subprocess.run(asked, env=env, capture_output=True, text=True, check=True).stdout
+        text = text.replace("<uid>", uid)
+    return text.replace("<time>", "2026-01-01T00:00:00Z")
+
+
+def differs(row: Row, done: subprocess.CompletedProcess[str]) -> str:
+    """What is not as recorded; empty when all is."""
+    if row.setup:
+        return ""
+    told = []
+    if done.returncode != row.code:
+        told.append(f"exit code {done.returncode}, recorded {row.code}")
+    for what, ours, theirs in (("stdout", done.stdout, row.stdout), ("stderr", done.stderr, row.stderr)):
+        left, right = normal(theirs), normal(ours)
+        if left != right:
+            import difflib
+
+            told.append(f"{what}:\n" + "\n".join(difflib.unified_diff(left, right, "recorded", "now", lineterm="", n=1)))
+    return "\n".join(told)
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    command = [shutil.which("kubectl") or "kubectl"] if "--kubectl" in arguments else SAMPAN
+    wanted = {int(word) for word in arguments if word.isdigit()}
+    good = bad = 0
+
+    def report(row: Row, done: subprocess.CompletedProcess[str]) -> None:
+        nonlocal good, bad
+        if row.setup:
+            if done.returncode:
+                print(f"### {row.name}: setup failed: {done.stderr}")
+            return
+        told = differs(row, done)
+        good, bad = good + (not told), bad + bool(told)
+        if told and (not wanted or row.number in wanted):
+            print(f"### {row.name}\n{told}")
+
+    with cluster() as kubeconfig:
+        replay(command, kubeconfig, report)
+    print(f"{good} as recorded, {bad} not")
+
+
+if __name__ == "__main__":
+    main()
