@@ -117,12 +117,14 @@ class CustomStrategy(Strategy):
         obj.metadata = msgspec.structs.replace(old.metadata, managedFields=managed, resourceVersion=revision)
 
     def validate(self, obj: CustomObject) -> Errors:
-        errors = meta.validate_object_meta(obj.metadata, namespaced=self.info.namespaced, name_rule=self.validate_name)
+        errors = meta.validate_object_meta(
+            obj.metadata, namespaced=self.info.namespaced, name_rule=self.validate_name, custom=True
+        )
         errors += self._schema_errors(obj)
         return errors
 
     def validate_update(self, obj: CustomObject, old: CustomObject) -> Errors:
-        errors = meta.validate_object_meta_update(obj.metadata, old.metadata)
+        errors = meta.validate_object_meta_update(obj.metadata, old.metadata, custom=True)
         errors += self._schema_errors(obj)
         return errors
 

@@ -94,7 +94,7 @@ def _unaddressable(context: Context, obj: Any) -> list[FieldError]:
     if name and name not in (".", "..") and "/" not in name and "%" not in name:
         return []
     return meta.validate_object_meta(
-        obj.metadata, namespaced=context.endpoint.info.namespaced, name_rule=meta.path_name
+        obj.metadata, namespaced=context.endpoint.info.namespaced, name_rule=meta.path_name, custom=True
     )
 
 

@@ -34,8 +34,10 @@ def path_name(name: str, prefix: bool) -> Iterable[str]:
     return names.path_segment_name(name)
 
 
-def validate_object_meta(meta: ObjectMeta, *, namespaced: bool, name_rule: NameRule, path: str = "metadata") -> Errors:
-    """Every violation in the metadata of a new object."""
+def validate_object_meta(
+    meta: ObjectMeta, *, namespaced: bool, name_rule: NameRule, path: str = "metadata", custom: bool = False
+) -> Errors:
+    """Every violation in the metadata of a new object. Custom resources and their definitions may hold any finalizer."""
     errors = Errors()
     if meta.generateName:
         errors.each(f"{path}.generateName", meta.generateName, name_rule(meta.generateName, True))
@@ -54,6 +56,8 @@ def validate_object_meta(meta: ObjectMeta, *, namespaced: bool, name_rule: NameR
         errors.invalid(f"{path}.generation", meta.generation, "must be greater than or equal to 0")
     _validate_lists(meta, path, errors)
     _validate_finalizers(meta.finalizers, path, errors)
+    if not custom:
+        _validate_finalizer_names(meta.finalizers, path, errors)
     return errors
 
 
@@ -116,7 +120,6 @@ def _validate_finalizers(finalizers: list[str] | None, path: str, errors: Errors
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.invalid(f"{path}.finalizers", finalizers, detail)
-    _validate_finalizer_names(finalizers, path, errors)
 
 
 def _validate_finalizer_names(finalizers: list[str] | None, path: str, errors: Errors) -> None:
@@ -137,7 +140,9 @@ def _validate_managed(entries: list[ManagedFieldsEntry], path: str, errors: Erro
             errors.too_long(f"{here}.manager", 128)
 
 
-def validate_object_meta_update(meta: ObjectMeta, old: ObjectMeta, path: str = "metadata") -> Errors:
+def validate_object_meta_update(
+    meta: ObjectMeta, old: ObjectMeta, path: str = "metadata", *, custom: bool = False
+) -> Errors:
     """Every violation of a metadata change. Said twice, as Kubernetes says it: by the generic store and by the kind."""
     errors = Errors()
     if old.deletionTimestamp is not None:
@@ -156,5 +161,6 @@ def validate_object_meta_update(meta: ObjectMeta, old: ObjectMeta, path: str = "
     _validate_lists(meta, path, errors)
     if errors:
         errors.extend(list(errors))
-    _validate_finalizer_names(meta.finalizers, path, errors)
+    if not custom:
+        _validate_finalizer_names(meta.finalizers, path, errors)
     return errors

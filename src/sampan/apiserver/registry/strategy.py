@@ -74,6 +74,8 @@ class Strategy:
     # Top-level fields that a write cannot set, per endpoint: managedFields leave them out.
     reset_fields: ClassVar[tuple[str, ...]] = ()
     status_reset_fields: ClassVar[tuple[str, ...]] = ()
+    # Custom resources and their definitions: metadata may hold finalizers of any name.
+    custom: ClassVar[bool] = False
 
     def __init__(self, info: ResourceInfo) -> None:
         self.info = info
@@ -131,13 +133,13 @@ class Strategy:
 
     def validate_update(self, obj: Any, old: Any) -> Errors:
         """Every violation of a changed object: its own rules, and what may not change."""
-        errors = meta.validate_object_meta_update(obj.metadata, old.metadata)
+        errors = meta.validate_object_meta_update(obj.metadata, old.metadata, custom=self.custom)
         self.validate_spec(obj, errors)
         self.validate_change(obj, old, errors)
         return errors
 
     def validate_status_update(self, obj: Any, old: Any) -> Errors:
-        errors = meta.validate_object_meta_update(obj.metadata, old.metadata)
+        errors = meta.validate_object_meta_update(obj.metadata, old.metadata, custom=self.custom)
         self.validate_status(obj, old, errors)
         return errors
 

@@ -32,6 +32,7 @@ class CustomResourceDefinitionStrategy(Strategy):
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
     returns_deleted: ClassVar[bool] = True
+    custom: ClassVar[bool] = True
 
     def set_defaults(self, obj: CustomResourceDefinition) -> None:
         spec = obj.spec
@@ -75,7 +76,7 @@ class CustomResourceDefinitionStrategy(Strategy):
                 objections.append('must be spec.names.plural+"."+spec.group')
             return objections
 
-        errors = meta.validate_object_meta(obj.metadata, namespaced=False, name_rule=name_rule)
+        errors = meta.validate_object_meta(obj.metadata, namespaced=False, name_rule=name_rule, custom=True)
         self.validate_spec(obj, errors)
         _stored(obj, errors)
         _approval(obj, errors)
@@ -105,7 +106,7 @@ class CustomResourceDefinitionStrategy(Strategy):
             _conversion(spec.conversion, errors)
 
     def validate_update(self, obj: CustomResourceDefinition, old: CustomResourceDefinition) -> Errors:
-        errors = meta.validate_object_meta_update(obj.metadata, old.metadata)
+        errors = meta.validate_object_meta_update(obj.metadata, old.metadata, custom=True)
         self.validate_spec(obj, errors)
         spec, before = obj.spec, old.spec
         if any(c.type == "Established" and c.status == "True" for c in old.status.conditions or ()):
