@@ -105,7 +105,7 @@ class _Layer:
         if not path:
             if entry.type != tarstream.DIRECTORY:
                 raise _Refused("the layer's root must be a directory")
-            self._dress(self._target, entry, fresh=False)
+            self._dress(self._target, entry)
             self._directory_times[b""] = entry.mtime_ns
             return
         above, name = split(path)
@@ -152,8 +152,7 @@ class _Layer:
     def _directory(self, parent: int, path: bytes, name: bytes, entry: Entry) -> None:
         found = _status(parent, name)
         opaque = found is not None and is_deleted(parent, name, found)
-        fresh = found is None or not stat.S_ISDIR(found.st_mode)
-        if fresh:
+        if found is None or not stat.S_ISDIR(found.st_mode):
             if found is not None:
                 os.unlink(name, dir_fd=parent)
             os.mkdir(name, 0o700, dir_fd=parent)
@@ -161,7 +160,7 @@ class _Layer:
         try:
             if opaque:
                 mark_opaque(fd, native=self._native)
-            self._dress(fd, entry, fresh=fresh)
+            self._dress(fd, entry)
         finally:
             os.close(fd)
         self._directory_times[path] = entry.mtime_ns
@@ -231,6 +230,7 @@ class _Layer:
         os.mkdir(name, 0o755, dir_fd=parent)
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
+            os.fchown(fd, *self._own)
             os.fchmod(fd, 0o755)
             if found is not None:
                 mark_opaque(fd, native=self._native)
@@ -246,8 +246,7 @@ class _Layer:
         if below is None:
             return
         status, xattrs = below
-        if (status.st_uid, status.st_gid) != self._own:
-            os.fchown(fd, status.st_uid, status.st_gid)
+        os.fchown(fd, status.st_uid, status.st_gid)
         os.fchmod(fd, stat.S_IMODE(status.st_mode))
         for key, value in xattrs.items():
             os.setxattr(fd, key, value)
@@ -285,18 +284,16 @@ class _Layer:
         self.root.remove(parent, name, found)
         return self.root.directory(above)
 
-    def _dress(self, fd: int, entry: Entry, *, fresh: bool = True) -> None:
-        """Owner, then mode and attributes: a change of owner clears setuid bits and capabilities. What is `fresh` is ours
-        already."""
-        if not fresh or (entry.uid, entry.gid) != self._own:
-            os.fchown(fd, entry.uid, entry.gid)
+    def _dress(self, fd: int, entry: Entry) -> None:
+        """Owner (also where it is ours: a setgid directory gives its group to what is made in it), then mode and
+        attributes: a change of owner clears setuid bits and capabilities."""
+        os.fchown(fd, entry.uid, entry.gid)
         os.fchmod(fd, entry.mode)
         for key, value in entry.xattrs.items():
             _set_xattr(fd, key, value)
 
     def _dress_link(self, parent: int, name: bytes, entry: Entry) -> None:
-        if (entry.uid, entry.gid) != self._own:
-            os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+        os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
         os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
     def _skip(self, entry: Entry, stream: LayerStream) -> None:

@@ -191,6 +191,14 @@ def test_a_directory_named_late_gets_its_owner(tmp_path: Path) -> None:
     assert [(tmp_path / "2" / name).stat().st_uid for name in "ab"] == [0, 0]
 
 
+def test_a_setgid_directory_gives_nothing_away(tmp_path: Path) -> None:
+    inside = [entry("a/f"), directory("a/d"), symlink("a/l", "f"), entry("a/p", type_=tarfile.FIFOTYPE), entry("a/i/f")]
+    apply(tar(directory("a", gid=50, mode=0o2775), *inside), tmp_path / "l")
+    for name in ("f", "d", "l", "p", "i", "i/f"):
+        status = (tmp_path / "l/a" / name).lstat()
+        assert (status.st_gid, status.st_mode & 0o2000) == (0, 0), name
+
+
 def test_the_root_looks_as_it_did_below(tmp_path: Path) -> None:
     apply(tar(directory("./", mode=0o751, uid=5, mtime=7), entry("a")), tmp_path / "1")
     apply(tar(entry("b")), tmp_path / "2", tmp_path / "1")
