@@ -40,6 +40,12 @@ def _requirement(requirement: LabelSelectorRequirement, path: str, errors: Error
         errors.each(f"{path}.values[{index}]", value, names.label_value(value))
 
 
+def is_valid(selector: LabelSelector | None) -> bool:
+    errors = Errors()
+    validate_selector(selector, "", errors)
+    return not errors
+
+
 def is_empty(selector: LabelSelector) -> bool:
     return not selector.matchLabels and not selector.matchExpressions
 

@@ -35,6 +35,9 @@ def validate_workload_template(
     template: PodTemplateSpec, selector: LabelSelector | None, kind: str, path: str, errors: Errors
 ) -> None:
     """A template for Pods that are to run for ever, and that their owner can find again."""
+    if not labels.is_valid(selector):
+        errors.invalid(f"{path.rpartition('.')[0]}.selector", selector, "invalid label selector")
+        return
     if selector is None or (not labels.is_empty(selector) and not labels.matches(selector, template.metadata.labels)):
         errors.invalid(f"{path}.metadata.labels", template.metadata.labels, UNMATCHED)
     validate_template(template, path, errors)

@@ -12,6 +12,7 @@ PODS = "/api/v1/namespaces/ns/pods"
 JOBS = "/apis/batch/v1/namespaces/ns/jobs"
 CRON_JOBS = "/apis/batch/v1/namespaces/ns/cronjobs"
 STATEFUL_SETS = "/apis/apps/v1/namespaces/ns/statefulsets"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/ns/deployments"
 SERVICES = "/api/v1/namespaces/ns/services"
 CLAIMS = "/api/v1/namespaces/ns/persistentvolumeclaims"
 

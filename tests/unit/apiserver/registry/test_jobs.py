@@ -89,7 +89,12 @@ def rule(**fields: Any) -> dict[str, Any]:
         ),
         (
             job(successPolicy={"rules": [{"succeededCount": 1}]}),
-            [('spec.successPolicy: Invalid value: {"rules":[{"succeededCount":1}]}: requires indexed completion mode')],
+            [
+                (
+                    'spec.successPolicy: Invalid value: {"Rules":[{"SucceededIndexes":null,"SucceededCount":1}]}: '
+                    "requires indexed completion mode"
+                )
+            ],
         ),
         (
             indexed(successPolicy={"rules": [{"succeededIndexes": "0-2", "succeededCount": 4}]}),

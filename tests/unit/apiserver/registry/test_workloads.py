@@ -1,6 +1,6 @@
 """Workloads beyond the recorded answers."""
 
-from tests.unit.apiserver.registry.objects import STATEFUL_SETS, wrong
+from tests.unit.apiserver.registry.objects import DEPLOYMENTS, JOBS, STATEFUL_SETS, wrong
 
 
 def test_containers_of_a_stateful_set_may_mount_its_claims() -> None:
@@ -20,3 +20,16 @@ def test_containers_of_a_stateful_set_may_mount_its_claims() -> None:
         'spec.template.metadata.labels: Invalid value: {"a":"c"}: `selector` does not match template `labels`',
         "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in StatefulSet is not Supported",
     ]
+
+
+def test_a_selector_that_cannot_be_read() -> None:
+    selector = {"matchExpressions": [{"key": "a", "operator": "Like"}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "", "image": "i"}]}}
+    shown = '{"matchExpressions":[{"key":"a","operator":"Like"}]}'
+    errors = wrong(DEPLOYMENTS, {"spec": {"selector": selector, "template": template}})
+    unknown = 'spec.selector.matchExpressions[0].operator: Invalid value: "Like": not a valid selector operator'
+    assert errors == [unknown, f"spec.selector: Invalid value: {shown}: invalid label selector"]
+    errors = wrong(STATEFUL_SETS, {"spec": {"selector": selector, "template": template}})
+    assert errors == [unknown, f"spec.selector: Invalid value: {shown}"]
+    template["spec"] = {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}
+    assert wrong(JOBS, {"spec": {"manualSelector": True, "selector": selector, "template": template}}) == [unknown]

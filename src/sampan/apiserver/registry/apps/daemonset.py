@@ -66,7 +66,8 @@ class DaemonSetStrategy(Strategy):
         spec = obj.spec
         labels.validate_selector(spec.selector, "spec.selector", errors)
         found = spec.template.metadata.labels
-        if spec.selector is None or not labels.matches(spec.selector, found):
+        readable = labels.is_valid(spec.selector)
+        if readable and (spec.selector is None or not labels.matches(spec.selector, found)):
             errors.invalid("spec.template.metadata.labels", found, scaling.UNMATCHED)
         if spec.selector is not None and labels.is_empty(spec.selector):
             errors.invalid("spec.selector", spec.selector, "empty selector is invalid for daemonset")

@@ -19,6 +19,7 @@ from sampan.apiserver.registry.core.claim_rules import default_claim_spec
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.intorpercent import at_most_all, is_zero, validate_int_or_percent
 from sampan.apiserver.registry.podspec.defaults import default_spec
+from sampan.apiserver.registry.podspec.goform import form
 from sampan.apiserver.registry.podspec.spec import validate_template_metadata
 from sampan.apiserver.registry.podspec.warnings import template_warnings
 from sampan.apiserver.registry.printing import age_of, containers
@@ -126,10 +127,13 @@ class StatefulSetStrategy(Strategy):
 def _template(spec: StatefulSetSpec, errors: Errors) -> None:
     """Of the template only its labels and how it ends: the rest is for each Pod, which has the claims' volumes too."""
     template, path, selector = spec.template, "spec.template", spec.selector
-    said = template.metadata
-    if selector is None or (not labels.is_empty(selector) and not labels.matches(selector, said.labels)):
-        errors.invalid(f"{path}.metadata.labels", said.labels, scaling.UNMATCHED)
-    validate_template_metadata(template, path, errors)
+    found = template.metadata.labels
+    if not labels.is_valid(selector):
+        errors.invalid("spec.selector", selector, "")
+    else:
+        if selector is None or (not labels.is_empty(selector) and not labels.matches(selector, found)):
+            errors.invalid(f"{path}.metadata.labels", found, scaling.UNMATCHED)
+        validate_template_metadata(template, path, errors)
     scaling.only_always(template, "StatefulSet", path, errors)
 
 
@@ -138,7 +142,11 @@ def _update_strategy(spec: StatefulSetSpec, errors: Errors) -> None:
     rolling = strategy.rollingUpdate
     if strategy.type == "OnDelete":
         if rolling is not None:
-            errors.invalid(f"{path}.rollingUpdate", rolling, "only allowed for updateStrategy 'RollingUpdate'")
+            errors.invalid(
+                f"{path}.rollingUpdate",
+                form(rolling, "RollingUpdate"),
+                "only allowed for updateStrategy 'RollingUpdate'",
+            )
     elif strategy.type == "RollingUpdate":
         if rolling is None:
             return
@@ -152,7 +160,7 @@ def _update_strategy(spec: StatefulSetSpec, errors: Errors) -> None:
     elif not strategy.type:
         errors.required(path)
     else:
-        errors.invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+        errors.invalid(path, form(strategy, "UpdateStrategy"), "must be 'RollingUpdate' or 'OnDelete'")
 
 
 def _retention(spec: StatefulSetSpec, errors: Errors) -> None:

@@ -160,7 +160,7 @@ def _selector(obj: Job, errors: Errors) -> None:
     else:
         labels.validate_selector(selector, "spec.selector", errors)
     found = obj.spec.template.metadata.labels
-    if selector is None or not labels.matches(selector, found):
+    if labels.is_valid(selector) and (selector is None or not labels.matches(selector, found)):
         errors.invalid("spec.template.metadata.labels", found, scaling.UNMATCHED)
 
 

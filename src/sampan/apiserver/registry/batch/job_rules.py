@@ -28,6 +28,7 @@ _RESTART = ("OnFailure", "Never")
 # An Indexed Job with more completions than _MANY may fail, and run at once, no more than _FEW of them.
 _MANY, _FEW = 100_000, 10_000
 _MAX_RULES, _MAX_VALUES, _MAX_PATTERNS = 20, 255, 20
+_FORMS = {"podFailurePolicy": "FailurePolicy", "successPolicy": "SuccessPolicy"}
 _MAX_INDEXES_TEXT = 64 * 1024
 
 
@@ -83,7 +84,8 @@ def validate_job_spec(spec: JobSpec, path: str, errors: Errors) -> None:
         _failure_policy(spec.podFailurePolicy, spec, f"{path}.podFailurePolicy", errors)
     if spec.successPolicy is not None:
         if spec.completionMode != "Indexed":
-            errors.invalid(f"{path}.successPolicy", spec.successPolicy, "requires indexed completion mode")
+            shown = goform.form(spec.successPolicy, "SuccessPolicy")
+            errors.invalid(f"{path}.successPolicy", shown, "requires indexed completion mode")
         else:
             _success_policy(spec.successPolicy, spec.completions, f"{path}.successPolicy", errors)
     replacement = spec.podReplacementPolicy
@@ -242,7 +244,9 @@ def validate_job_change(spec: JobSpec, old_job: Job, errors: Errors) -> None:
 
 def _immutable(spec: JobSpec, old: JobSpec, wire: str, errors: Errors) -> None:
     if getattr(spec, wire) != getattr(old, wire):
-        errors.invalid(f"spec.{wire}", getattr(spec, wire), meta.IMMUTABLE)
+        value, name = getattr(spec, wire), _FORMS.get(wire)
+        shown = goform.form(value, name) if value is not None and name is not None else value
+        errors.invalid(f"spec.{wire}", shown, meta.IMMUTABLE)
 
 
 def _only_placement(spec: JobSpec, old_job: Job) -> bool:

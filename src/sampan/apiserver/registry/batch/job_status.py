@@ -6,6 +6,7 @@ from sampan.api.types.batch_v1 import Job, JobStatus
 from sampan.apiserver.registry import scaling
 from sampan.apiserver.registry.batch.indexes import IndexesError, first_common, parse_indexes
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec.goform import form
 
 _CONDITIONS = "status.conditions"
 
@@ -91,7 +92,7 @@ def _end(status: JobStatus, old: JobStatus, errors: Errors) -> None:
     changed = ended or waiting != old.uncountedTerminatedPods
     if changed and waiting is not None and (waiting.succeeded or waiting.failed):
         detail = "uncountedTerminatedPods needs to be empty for finished job"
-        errors.invalid("status.uncountedTerminatedPods", waiting, detail)
+        errors.invalid("status.uncountedTerminatedPods", form(waiting, "Uncounted"), detail)
 
 
 def _indexes(obj: Job, old: Job, errors: Errors) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from sampan.api import names
 from sampan.api.types.flowcontrol_v1 import FlowSchema, PolicyRulesWithSubjects, Subject
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec.goform import form
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy
 
@@ -46,7 +47,7 @@ class FlowSchemaStrategy(Strategy):
         if precedence == 1 and obj.metadata.name != "exempt":
             errors.invalid("spec.matchingPrecedence", 1, "only the schema named 'exempt' may have matchingPrecedence 1")
         if spec.distinguisherMethod is not None and spec.distinguisherMethod.type not in _METHODS:
-            errors.unsupported("spec.distinguisherMethod", spec.distinguisherMethod, _METHODS)
+            errors.unsupported("spec.distinguisherMethod", form(spec.distinguisherMethod, "Method"), _METHODS)
         name = spec.priorityLevelConfiguration.name
         if not name:
             errors.required("spec.priorityLevelConfiguration.name", "must reference a priority level")

@@ -11,6 +11,7 @@ from sampan.api.types.networking_v1 import IPAddress, ServiceCIDR
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.addresses import parse_cidr, parse_ip, validate_cidr
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec.goform import form
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
@@ -46,7 +47,7 @@ class IPAddressStrategy(Strategy):
 
     def validate_change(self, obj: IPAddress, old: IPAddress, errors: Errors) -> None:
         if obj.spec.parentRef != old.spec.parentRef:
-            errors.invalid("spec.parentRef", obj.spec.parentRef, meta.IMMUTABLE)
+            errors.invalid("spec.parentRef", form(obj.spec.parentRef, "Parent"), meta.IMMUTABLE)
 
     def selectable_fields(self, obj: IPAddress) -> dict[str, str]:
         resource = obj.spec.parentRef.resource

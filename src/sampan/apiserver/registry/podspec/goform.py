@@ -133,6 +133,17 @@ _FIELDS = {
     "ClaimResources": "Limits:p Requests:p",
     "TypedRef": "APIGroup=apiGroup:p Kind:s Name:s",
     "TypedObjectRef": "APIGroup=apiGroup:p Kind:s Name:s Namespace:p",
+    "SuccessPolicy": "Rules:p[SuccessRule]",
+    "SuccessRule": "SucceededIndexes:p SucceededCount:p",
+    "FailurePolicy": "Rules:p[FailureRule]",
+    "FailureRule": "Action:s OnExitCodes:p<JobExitCodes> OnPodConditions:p[ConditionPattern]",
+    "JobExitCodes": "ContainerName:p Operator:s Values:p",
+    "ConditionPattern": "Type:s Status:s",
+    "Uncounted": "Succeeded:p Failed:p",
+    "UpdateStrategy": "Type:s RollingUpdate:p<RollingUpdate>",
+    "RollingUpdate": "Partition:i MaxUnavailable:p",
+    "Method": "Type:s",
+    "Parent": "Group:s Resource:s Namespace:s Name:s",
     "DisruptionBudget": "MinAvailable:p Selector:p MaxUnavailable:p UnhealthyPodEvictionPolicy:p",
 }
 _FIELDS["EphemeralContainer"] = _FIELDS["Container"] + " TargetContainerName:s"
