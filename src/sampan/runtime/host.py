@@ -33,7 +33,6 @@ class Host(msgspec.Struct, kw_only=True):
     conmon: str
     catatonit: str
     cgroups: Cgroups
-    proc_version: str = ""
 
 
 class Choice(msgspec.Struct, kw_only=True):
@@ -65,7 +64,16 @@ def choose(found: Cgroups, which: Which, asked: str = "") -> dict[str, Choice]:
     return choices
 
 
-def find(config: RuntimeConfig, which: Which = shutil.which, uid: int | None = None) -> Host:
+class Tools(msgspec.Struct, kw_only=True):
+    """What was found, before anything is set up."""
+
+    cgroups: Cgroups
+    choices: dict[str, Choice]
+    conmon: str
+    catatonit: str
+
+
+def look(config: RuntimeConfig, which: Which = shutil.which, uid: int | None = None) -> Tools:
     """Raises Unavailable with everything that is missing, and what to do about it."""
     if (os.geteuid() if uid is None else uid) != 0:
         raise Unavailable("running containers needs root")
@@ -85,14 +93,20 @@ def find(config: RuntimeConfig, which: Which = shutil.which, uid: int | None = N
         missing.append("catatonit is not installed (Debian, Fedora: package catatonit)")
     if missing or found is None or conmon is None or catatonit is None:
         raise Unavailable("this host cannot run containers: " + "; ".join(missing))
+    return Tools(cgroups=found, choices=choices, conmon=conmon, catatonit=catatonit)
+
+
+def find(config: RuntimeConfig, which: Which = shutil.which) -> Host:
+    """Ready to be used. Raises Unavailable."""
+    tools = look(config, which)
     runtimes = {
         handler: OciRuntime(
             name=choice.name, path=choice.path, systemd=config.cgroup_driver == "systemd",
             create=_write_view(config, choice, which) if choice.needs_view else [choice.path],
         )
-        for handler, choice in choices.items()
+        for handler, choice in tools.choices.items()
     }  # fmt: skip
-    return Host(runtimes=runtimes, conmon=conmon, catatonit=catatonit, cgroups=found)
+    return Host(runtimes=runtimes, conmon=tools.conmon, catatonit=tools.catatonit, cgroups=tools.cgroups)
 
 
 def _no_runtime(found: Cgroups, which: Which, asked: str) -> str:

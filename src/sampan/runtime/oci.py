@@ -88,7 +88,7 @@ class HostRuntime(cri.Runtime):
 
     async def status(self) -> list[cri.Condition]:
         try:
-            await asyncio.to_thread(host.find, self._config)
+            await asyncio.to_thread(host.look, self._config)
         except Unavailable as error:
             return [cri.Condition(type="RuntimeReady", status=False, reason="HostNotReady", message=str(error))]
         return [cri.Condition(type="RuntimeReady", status=True)]

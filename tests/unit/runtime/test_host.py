@@ -112,7 +112,7 @@ def test_systemd_without_its_tools_is_unavailable() -> None:
     config = RuntimeConfig(state_dir="/no/where", cgroup_driver="systemd", oci_runtime="runc")
     tools = {"runc", "conmon", "catatonit"}
     with pytest.raises(Unavailable, match="busctl and systemctl are not here"):
-        host.find(config, lambda name: name if name in tools else None, uid=0)
+        host.look(config, lambda name: name if name in tools else None, uid=0)
 
 
 @pytest.mark.parametrize(("shares", "weight"), [(0, 1), (2, 1), (1024, 39), (262144, 10000), (999999, 10000)])
