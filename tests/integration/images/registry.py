@@ -116,11 +116,17 @@ class FaultyProxy:
         return f"127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> FaultyProxy:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self.listen(0)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self.stop_listening()
+
+    async def listen(self, port: int) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def stop_listening(self) -> None:
         assert self._server is not None
         self._server.close()
 

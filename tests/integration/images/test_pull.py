@@ -156,6 +156,33 @@ async def test_a_cut_connection_is_taken_up_where_it_broke(store: LocalImageStor
     assert leftovers(store) == []
 
 
+async def test_a_registry_that_restarts_is_waited_for(
+    live: LiveRegistry, proxy: FaultyProxy, store: LocalImageStore, tmp_path: Path
+) -> None:
+    """While it is away connections are refused; the blob goes on where it was."""
+    pauses = 0
+
+    async def pause(_: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 3:
+            proxy.plan = lambda _: None
+            await proxy.listen(proxy.port)
+
+    def plan(request: Request) -> tuple[object, ...] | None:
+        if not blobs_only(request):
+            return None
+        proxy.stop_listening()
+        return ("cut", 200)
+
+    proxy.plan = plan
+    patient = LocalImageStore(tmp_path / "patient", sleep=pause)
+    await patient.start()
+    assert (await patient.pull(f"{proxy.host}/team/app:1")).repo_tags
+    assert pauses >= 3
+    await patient.close()
+
+
 async def test_faults_that_pass_are_outlasted(store: LocalImageStore, proxy: FaultyProxy) -> None:
     seen: dict[str, int] = {}
 

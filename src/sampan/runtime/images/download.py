@@ -56,7 +56,7 @@ async def _fetch(registry: Registry, ingest: Ingest, report: Report) -> None:
                 raise
         except RegistryError as e:
             fruitless = 0 if ingest.offset > before else fruitless + 1
-            if not e.transient or fruitless >= _FRUITLESS_TRIES:
+            if not (e.transient or e.unreachable) or fruitless >= _FRUITLESS_TRIES:
                 raise
             await registry.sleep(e.retry_after or backoff(fruitless + 1))
         else:

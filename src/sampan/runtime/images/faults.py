@@ -27,11 +27,15 @@ _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class RegistryError(ImagePullError):
-    """The registry could not be reached or did not give what was asked for. `transient`: it may next time."""
+    """The registry could not be reached or did not give what was asked for. `transient`: it may next time.
+    `unreachable`: nobody is there, which is worth a second try only if somebody just was."""
 
-    def __init__(self, message: str, *, transient: bool = False, retry_after: float = 0) -> None:
+    def __init__(
+        self, message: str, *, transient: bool = False, unreachable: bool = False, retry_after: float = 0
+    ) -> None:
         super().__init__(message)
         self.transient = transient
+        self.unreachable = unreachable
         self.retry_after = retry_after
 
 
@@ -46,7 +50,10 @@ class Denied(RegistryError):
 def network_fault(method: str, url: str, error: BaseException) -> RegistryError:
     """A request that got no answer."""
     why, transient = _reason(error)
-    return RegistryError(f'failed to do request: {method.capitalize()} "{url}": {why}', transient=transient)
+    unreachable = isinstance(error, aiohttp.ClientConnectorError) and not transient
+    return RegistryError(
+        f'failed to do request: {method.capitalize()} "{url}": {why}', transient=transient, unreachable=unreachable
+    )
 
 
 def broken_body(error: BaseException) -> RegistryError:
