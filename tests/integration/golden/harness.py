@@ -11,7 +11,8 @@ import copy
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -241,7 +242,31 @@ async def replay(name: str) -> list[Outcome]:
     if name == "tables":
         for row in rows("defaults"):
             await server.replay(row)
+    if name == "invalid":
+        async with _custom_kinds(server):
+            return [await _one(server, row) for row in rows(name)]
     return [await _one(server, row) for row in rows(name)]
+
+
+@asynccontextmanager
+async def _custom_kinds(server: World) -> AsyncIterator[None]:
+    """The definition that `defaults` recorded is served, as it was when `invalid` was recorded."""
+    from sampan.apiserver.custom.registrar import Registrar
+    from sampan.apiserver.inprocess import InProcessTransport
+    from sampan.client.api import Client
+
+    definition = next(row for row in rows("defaults") if "/customresourcedefinitions" in row["request"]["path"])
+    client = Client(InProcessTransport(server.chain, user=ADMIN), user_agent="kube-apiserver")
+    registering = asyncio.create_task(Registrar(server.chain.core, client).run())
+    try:
+        await server.replay(definition)
+        async with asyncio.timeout(10):
+            while server.chain.core.endpoint("golden.io", "v1", "kopfs") is None:
+                await asyncio.sleep(0)
+        yield
+    finally:
+        registering.cancel()
+        await asyncio.gather(registering, return_exceptions=True)
 
 
 async def _one(server: World, row: dict[str, Any]) -> Outcome:
