@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampan.cli.errors import CliError
+
 Object = dict[str, Any]
 
 
-class GenerateError(Exception):
-    """The flags do not make an object; the text is kubectl's, without `error: `."""
+class GenerateError(CliError):
+    """The flags do not make an object."""
 
 
 def head(api_version: str, kind: str, name: str, namespace: str = "", labels: dict[str, str] | None = None) -> Object:
