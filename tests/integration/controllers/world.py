@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sampan.apiserver.bootstrap.ensure import bootstrap
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import User
+from sampan.apiserver.custom.registrar import Registrar
 from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.wiring import build
@@ -103,20 +104,28 @@ class World:
 
 
 async def prepared(chain: Chain) -> None:
-    admin = Client(InProcessTransport(chain, user=User(name="setup", groups=("system:masters",))))
-    await bootstrap(chain.core, admin, endpoint_ip="10.0.0.1")
+    await bootstrap(chain.core, own_client(chain), endpoint_ip="10.0.0.1")
+
+
+def own_client(chain: Chain) -> Client:
+    return Client(InProcessTransport(chain, user=User(name="setup", groups=("system:masters",))))
 
 
 @asynccontextmanager
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     store = await open_store()
     chain = await build(store, address="127.0.0.1:6443", security=cluster_security(None))
+    registrar = Registrar(chain.core, own_client(chain))
+    await registrar.load()
     await prepared(chain)
     made = World(chain, tmp_path / "volumes")
+    registering = asyncio.create_task(registrar.run())
     try:
         yield made
     finally:
         try:
             await made.stop()
         finally:
+            registering.cancel()
+            await asyncio.gather(registering, return_exceptions=True)
             await store.close()
