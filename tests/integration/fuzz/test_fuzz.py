@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
-from sampan.api.scheme import BUILT_IN, ResourceInfo
+from sampan.api.scheme import BUILT_IN, ResourceInfo, Subresource
+from sampan.apiserver.bootstrap.ensure import bootstrap
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import User
+from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.request import Reply, Request, Stream
+from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.wiring import build_for_tests
+from sampan.client.api import Client
 
 ADMIN = User(name="admin", groups=("system:masters", "system:authenticated"))
 VALUES: list[Any] = [
@@ -156,6 +160,50 @@ SEED = {
 }
 
 
+CUSTOM = ResourceInfo(
+    group="example.com",
+    version="v1",
+    resource="things",
+    kind="Thing",
+    singular="thing",
+    subresources=(Subresource(name="status", kind="Thing", verbs=("get", "patch", "update")),),
+)
+DEFINITION = {
+    "metadata": {"name": "things.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "things", "kind": "Thing", "singular": "thing"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {
+                                    "replicas": {"type": "integer", "minimum": 0, "default": 1},
+                                    "schedule": {"type": "string", "pattern": "^[*/0-9 ]+$"},
+                                    "tolerations": {"type": "array", "items": {"type": "object"}},
+                                    "template": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                                },
+                            },
+                            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+KINDS = (*BUILT_IN, *[CUSTOM] * 8)
+
+
 def mutated(chance: random.Random, value: Any, rate: float = 0.08) -> Any:
     if chance.random() < rate:
         return copy.deepcopy(chance.choice(VALUES))
@@ -193,7 +241,7 @@ def body_for(chance: random.Random, info: ResourceInfo, media: str) -> bytes:
 
 def requests(chance: random.Random) -> Iterator[Request]:
     while True:
-        info = chance.choice(BUILT_IN)
+        info = chance.choice(KINDS)
         name = chance.choice(["x", "x", *WORDS]) if chance.random() < 0.6 else ""
         part = chance.choice([s.name for s in info.subresources] or [""]) if name and chance.random() < 0.3 else ""
         path = info.path(namespace=chance.choice(["default"] * 5 + WORDS), name=name, subresource=part)
@@ -216,8 +264,7 @@ def requests(chance: random.Random) -> Iterator[Request]:
 @pytest.mark.parametrize("seed", range(8))
 async def test_whatever_is_asked(seed: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    chain = await build_for_tests()
-    await _ask(chain, Request("POST", "/api/v1/namespaces", "", {}, b'{"metadata":{"name":"default"}}', user=ADMIN))
+    chain = await _cluster()
     chance = random.Random(seed)
     every = requests(chance)
     codes: dict[int, int] = {}
@@ -230,6 +277,21 @@ async def test_whatever_is_asked(seed: int, caplog: pytest.LogCaptureFixture) ->
     assert not caplog.records, caplog.text
     assert codes.get(200, 0) + codes.get(201, 0) > 50, "nothing ever worked: the test does not test"
     await _everything_can_be_read(chain)
+
+
+async def _cluster() -> Chain:
+    """With everything that a cluster has, and a custom resource."""
+    chain = await build_for_tests(security=cluster_security(None))
+    client = Client(InProcessTransport(chain, user=ADMIN))
+    await bootstrap(
+        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, endpoint_ip="192.0.2.2"
+    )
+    account = b'{"metadata":{"name":"default"}}'
+    await _ask(chain, Request("POST", "/api/v1/namespaces/default/serviceaccounts", "", {}, account, user=ADMIN))
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    code, body = await _ask(chain, Request("POST", path, "", {}, json.dumps(DEFINITION).encode(), user=ADMIN))
+    assert code == 201, body
+    return chain
 
 
 async def _everything_can_be_read(chain: Chain) -> None:
