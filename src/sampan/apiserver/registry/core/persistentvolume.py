@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from sampan.api import names, quantity
 from sampan.api.types.core_v1 import PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus
 from sampan.apiserver.registry import meta, resource_names
 from sampan.apiserver.registry.core.claim_rules import ACCESS_MODES, VOLUME_MODES
 from sampan.apiserver.registry.core.persistentvolumeclaim import short_modes, storage_class
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec import goform
 from sampan.apiserver.registry.podspec.paths import no_backsteps
 from sampan.apiserver.registry.podspec.remote_volumes import REMOTE, validate_driver_name
 from sampan.apiserver.registry.podspec.scheduling import validate_node_selector
@@ -76,13 +79,16 @@ class PersistentVolumeStrategy(Strategy):
         validate_volume_spec(obj.spec, obj.metadata.name or "", "spec", errors)
 
     def validate_change(self, obj: PersistentVolume, old: PersistentVolume, errors: Errors) -> None:
-        if any(getattr(obj.spec, s) != getattr(old.spec, s) for s in _SOURCES):
+        spec = _with_late_secret(obj.spec, old.spec)
+        if any(getattr(spec, s) != getattr(old.spec, s) for s in _SOURCES):
             detail = "spec.persistentvolumesource is immutable after creation"
-            errors.forbidden("spec.persistentvolumesource", detail)
+            diff = goform.difference(old.spec, spec, "VolumeSource")
+            errors.forbidden("spec.persistentvolumesource", f"{detail}\n{diff}")
         if obj.spec.volumeMode != old.spec.volumeMode:
             errors.invalid("volumeMode", obj.spec.volumeMode, meta.IMMUTABLE)
         if old.spec.nodeAffinity is not None and obj.spec.nodeAffinity != old.spec.nodeAffinity:
-            shown = obj.spec.nodeAffinity
+            affinity = obj.spec.nodeAffinity
+            shown = goform.form(affinity, "VolumeAffinity") if affinity is not None else None
             errors.invalid("nodeAffinity", shown, "field is immutable, except for updating from beta label to GA")
 
     def selectable_fields(self, obj: PersistentVolume) -> dict[str, str]:
@@ -176,3 +182,10 @@ def _sources(spec: PersistentVolumeSpec, path: str, errors: Errors) -> None:
     if spec.hostPath is not None and spec.hostPath.path == "/" and spec.persistentVolumeReclaimPolicy == "Recycle":
         detail = "may not be 'recycle' for a hostPath mount of '/'"
         errors.forbidden(f"{path}.persistentVolumeReclaimPolicy", detail)
+
+
+def _with_late_secret(spec: PersistentVolumeSpec, old: PersistentVolumeSpec) -> PersistentVolumeSpec:
+    """The secret to expand a volume with may be named later."""
+    if spec.csi is None or old.csi is None or old.csi.controllerExpandSecretRef is not None:
+        return spec
+    return structs.replace(spec, csi=structs.replace(spec.csi, controllerExpandSecretRef=None))

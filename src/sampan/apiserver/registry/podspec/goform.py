@@ -133,6 +133,19 @@ _FIELDS = {
     "ClaimResources": "Limits:p Requests:p",
     "TypedRef": "APIGroup=apiGroup:p Kind:s Name:s",
     "TypedObjectRef": "APIGroup=apiGroup:p Kind:s Name:s Namespace:p",
+    "VolumeSource": """GCEPersistentDisk=gcePersistentDisk:p AWSElasticBlockStore=awsElasticBlockStore:p
+        HostPath:p<HostPath> Glusterfs:p NFS=nfs:p<NFS> RBD=rbd:p Quobyte:p ISCSI=iscsi:p FlexVolume:p Cinder:p
+        CephFS=cephfs:p FC=fc:p Flocker:p AzureFile:p VsphereVolume:p AzureDisk:p PhotonPersistentDisk:p
+        PortworxVolume:p ScaleIO:p Local=local:p<LocalVolume> StorageOS=storageos:p CSI=csi:p<CSIVolume>""",
+    "LocalVolume": "Path:s FSType=fsType:p",
+    "CSIVolume": """Driver:s VolumeHandle:s ReadOnly:b FSType=fsType:s VolumeAttributes:p
+        ControllerPublishSecretRef:p<SecretRef> NodeStageSecretRef:p<SecretRef> NodePublishSecretRef:p<SecretRef>
+        ControllerExpandSecretRef:p<SecretRef> NodeExpandSecretRef:p<SecretRef>""",
+    "SecretRef": "Name:s Namespace:s",
+    "VolumeAffinity": "Required:p<NodeSelector>",
+    "Attachment": "Attacher:s Source:v<AttachmentSource> NodeName:s",
+    "AttachmentSource": "PersistentVolumeName:p InlineVolumeSpec:p",
+    "RoleRef": "APIGroup=apiGroup:s Kind:s Name:s",
     "SuccessPolicy": "Rules:p[SuccessRule]",
     "SuccessRule": "SucceededIndexes:p SucceededCount:p",
     "FailurePolicy": "Rules:p[FailureRule]",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec.goform import form
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.rbac.rules import GROUP, default_subjects, validate_binding
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
@@ -41,7 +42,7 @@ class RoleBindingStrategy(Strategy):
 
     def validate_change(self, obj: Any, old: Any, errors: Errors) -> None:
         if obj.roleRef != old.roleRef:
-            errors.invalid("roleRef", obj.roleRef, "cannot change roleRef")
+            errors.invalid("roleRef", form(obj.roleRef, "RoleRef"), "cannot change roleRef")
 
     def cells(self, obj: Any, now: datetime) -> list[Any]:
         found: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}

@@ -15,6 +15,7 @@ from sampan.api.types.storage_v1 import (
 )
 from sampan.apiserver.registry import labels, meta
 from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec.goform import form
 from sampan.apiserver.registry.podspec.remote_volumes import validate_driver_name
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.storage.storageclass import is_default, validate_parameters
@@ -200,7 +201,7 @@ class VolumeAttachmentStrategy(Strategy):
 
     def validate_change(self, obj: VolumeAttachment, old: VolumeAttachment, errors: Errors) -> None:
         if obj.spec != old.spec:
-            errors.invalid("spec", obj.spec, meta.IMMUTABLE)
+            errors.invalid("spec", form(obj.spec, "Attachment"), meta.IMMUTABLE)
 
     def cells(self, obj: VolumeAttachment, now: datetime) -> list[Any]:
         spec = obj.spec
