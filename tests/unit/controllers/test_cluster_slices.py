@@ -156,6 +156,24 @@ def test_both_families() -> None:
     assert {key[0]: each[0].addresses for key, each in found.items()} == {"IPv4": ["10.0.0.1"], "IPv6": ["fd00::1"]}
 
 
+@pytest.mark.parametrize(
+    ("wish", "zones", "nodes"),
+    [
+        (None, None, None),
+        ("PreferClose", ["z"], None),
+        ("PreferSameZone", ["z"], None),
+        ("PreferSameNode", ["z"], ["node"]),
+    ],
+)
+def test_hints(wish: str | None, zones: list[str] | None, nodes: list[str] | None) -> None:
+    ((_, (only,)),) = desired(service(trafficDistribution=wish), [pod("p")], lambda _: "z").items()
+    found = only.hints
+    assert ([z.name for z in found.forZones] if found and found.forZones else None) == zones
+    assert ([n.name for n in found.forNodes] if found and found.forNodes else None) == nodes
+    ((_, (unready,)),) = desired(service(trafficDistribution=wish), [pod("p", ready=False)], lambda _: "z").items()
+    assert unready.hints is None
+
+
 def test_names_in_a_headless_service() -> None:
     made = pod("p")
     made.spec.hostname, made.spec.subdomain = "me", "web"

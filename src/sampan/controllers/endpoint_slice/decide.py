@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from sampan.api.meta import owner_reference
 from sampan.api.types import core_v1
-from sampan.api.types.discovery_v1 import Endpoint, EndpointConditions
+from sampan.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointHints, ForNode, ForZone
 from sampan.controllers.services import backends
 from sampan.controllers.services.slices import MANAGED_BY, SERVICE_NAME, GroupKey, PortKey, Shape
 
@@ -46,14 +46,26 @@ def endpoint(
     serving, terminating = backends.is_ready(pod), backends.is_terminating(pod)
     ready = bool(service.spec.publishNotReadyAddresses) or (serving and not terminating)
     node = pod.spec.nodeName
+    zone = zone_of(node) if node else None
     return Endpoint(
         addresses=[address],
         conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
         hostname=backends.hostname_of(pod, service),
         nodeName=node,
         targetRef=backends.target_of(pod),
-        zone=zone_of(node) if node else None,
+        zone=zone,
+        hints=hints(service.spec.trafficDistribution, node, zone) if ready else None,
     )
+
+
+def hints(wish: str | None, node: str | None, zone: str | None) -> EndpointHints | None:
+    """Who is best served by this endpoint, where the Service wishes for what is near."""
+    zones = [ForZone(name=zone)] if zone else None
+    if wish in ("PreferClose", "PreferSameZone") and zones:
+        return EndpointHints(forZones=zones)
+    if wish == "PreferSameNode" and node:
+        return EndpointHints(forNodes=[ForNode(name=node)], forZones=zones)
+    return None
 
 
 def ports_at(service: core_v1.Service, pod: core_v1.Pod) -> PortKey:

@@ -9,6 +9,8 @@ from sampan.kubelet.objects import Objects
 from sampan.kubelet.volumes.mounts import Source
 from sampan.kubelet.volumes.plugins import check_host_path, set_group
 
+PROVISIONED_BY, LOCAL_PATH = "pv.kubernetes.io/provisioned-by", "sampan.io/local-path"
+
 
 class Claims:
     def __init__(self, objects: Objects) -> None:
@@ -31,10 +33,19 @@ class Claims:
         return Source(path, readonly=bool(wanted.readOnly) or only_reads)
 
 
+def make_shared(path: Path) -> None:
+    """A directory made for a claim is for whatever user the containers run as."""
+    if not path.exists():
+        path.mkdir(parents=True)
+        path.chmod(0o777)
+
+
 def _directory(name: str, bound: core_v1.PersistentVolume) -> Path:
     spec = bound.spec
     if spec.hostPath is not None:
         path = Path(spec.hostPath.path)
+        if (bound.metadata.annotations or {}).get(PROVISIONED_BY) == LOCAL_PATH:
+            make_shared(path)
         fault = check_host_path(path, spec.hostPath.type or "DirectoryOrCreate")
         if fault:
             raise MountFault(name, f"hostPath type check failed: {fault}")
