@@ -65,7 +65,7 @@ async def run_agent(options: AgentOptions) -> None:
     try:
         node_range = await pod_range(client, config, options.data_dir / "pod-cidr")
         network = make_network(options, node_range)
-        kubelet = Kubelet(client, config, runtime=make_runtime(options.data_dir, options.cluster), network=network)
+        kubelet = Kubelet(client, config, runtime=make_runtime(options.data_dir, options.node_name), network=network)
         proxy = ProxyConfig(
             name=network_name(options.cluster, options.node_name),
             node_name=options.node_name,

@@ -27,7 +27,7 @@ async def clear(paths: ClusterPaths, node: str) -> None:
         return
     data = paths.agent(node)
     if data.is_dir():
-        runtime = make_runtime(data, paths.name)
+        runtime = make_runtime(data, node)
         await runtime.start()
         await remove_all(runtime)
         await runtime.close()

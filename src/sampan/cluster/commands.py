@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import click
 
@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
 class LazyGroup(click.Group):
     """Subcommand groups of other files, imported when they are asked for."""
 
-    lazy = {
+    lazy: ClassVar = {
         "image": "sampan.cluster.image_commands:image_group",
         "ctr": "sampan.cluster.ctr_commands:ctr_group",
         "simulate": "sampan.cluster.simulate_commands:simulate_group",
@@ -135,11 +135,9 @@ def status(paths: ClusterPaths) -> int:
 @cluster_name
 @click.option("--components", default="apiserver,scheduler,controllers", show_default=True)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="run components against this API server")
-@click.option("--datastore", default="", help="etcd://HOST:PORT,… (default: SQLite)")
+@click.option("--datastore", default="", help="etcd://HOST:PORT,… or memory: (default: SQLite)")
 @click.option("-v", "--verbose", is_flag=True)
-def server(
-    paths: ClusterPaths, components: str, kubeconfig: Path | None, datastore: str, *, verbose: bool
-) -> int:
+def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datastore: str, *, verbose: bool) -> int:
     """The control plane in the foreground."""
     set_up_logging(verbose=verbose)
     from sampan.cluster import config as configs

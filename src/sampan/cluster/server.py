@@ -120,6 +120,8 @@ def own_client(chain: Chain) -> Client:
 
 async def prepare(chain: Chain, config: ClusterConfig) -> None:
     """What is there before anybody asks."""
+    from sampan.proxy.run import ensure_dns_service
+
     client = own_client(chain)
     await bootstrap(
         chain.core,
@@ -130,6 +132,7 @@ async def prepare(chain: Chain, config: ClusterConfig) -> None:
         endpoint_ip=reachable_address(config),
     )
     await ensure_storage_class(client)
+    await ensure_dns_service(client, config.dns_ip)
 
 
 async def ensure_storage_class(client: Client) -> None:

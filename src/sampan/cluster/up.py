@@ -23,7 +23,7 @@ READY_SECONDS = 60.0
 LOOK_EVERY = 0.01
 
 
-class UpFailed(Exception):  # noqa: N818 - named by what happened
+class UpFailed(Exception):
     """The cluster did not come up; the message says why and what to do."""
 
 
@@ -51,7 +51,9 @@ def agent_daemon(paths: ClusterPaths, node: str) -> Daemon:
     return Daemon(f"agent-{node}", paths.run, paths.logs)
 
 
-def up(paths: ClusterPaths, *, nodes: int | None, port: int | None, write_kubeconfig: bool, quiet: bool) -> ClusterConfig:
+def up(
+    paths: ClusterPaths, *, nodes: int | None, port: int | None, write_kubeconfig: bool, quiet: bool
+) -> ClusterConfig:
     """Idempotent: what runs already is left alone."""
     config = configs.load(paths)
     if config is None:

@@ -108,7 +108,7 @@ class Rbac:
 
     def _read(self, kind: str, object_type: type[Any]) -> list[_Entry]:
         found = []
-        for obj in self._caches[kind].list():
+        for obj in self._caches[kind].all():
             known = self._decoded.get((kind, obj.key))
             if known is None or known[0] != obj.revision:
                 known = (obj.revision, msgspec.json.decode(b"{" + obj.tail, type=object_type))

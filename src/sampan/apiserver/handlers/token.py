@@ -17,6 +17,7 @@ from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.options import write_options
 from sampan.apiserver.request import Answer
 
+
 class PartialObject(msgspec.Struct):
     metadata: meta_v1.ObjectMeta
 
