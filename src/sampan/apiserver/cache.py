@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from sampan.apiserver.watcher import Watcher
 
 PREFIX = "/registry/"
+# The ring of recent events of one resource: at most so many, or so many bytes but then at least a few.
 RING = 8192
+_RING_BYTES = 8 * 1024 * 1024
+_RING_LEAST = 256
+# Older events' encoded frames are let go: whoever is that far behind has them made again.
+_FRAMES_KEPT = 256
 # Events that are read back when the server starts.
 RECALLED = 1000
 _LISTS_KEPT = 4
@@ -60,7 +65,8 @@ class ResourceCache:
         self.prefix = f"{PREFIX}{qualified}/"
         self.objects: dict[str, CachedObject] = {}
         self.keys: list[str] = []
-        self.ring: deque[Event] = deque(maxlen=RING)
+        self.ring: deque[Event] = deque()
+        self._ring_bytes = 0
         # Events up to this revision may have been forgotten: a watch can resume from here on.
         self.oldest = 0
         self.watchers: set[Watcher] = set()
@@ -161,7 +167,11 @@ class ResourceCache:
         """At start: an event from before, for watches that resume and lists that go on."""
         previous = self._cached(event.previous) if event.previous is not None else None
         deleted = event.type is EventType.DELETED
-        self.ring.append(Event(event.revision, self._cached(event.kv), previous, deleted=deleted))
+        self._remember(Event(event.revision, self._cached(event.kv), previous, deleted=deleted))
+
+    def forget_events(self) -> None:
+        self.ring.clear()
+        self._ring_bytes = 0
 
     def apply(self, event: WatchEvent) -> None:
         obj = self._cached(event.kv)
@@ -177,11 +187,8 @@ class ResourceCache:
                 insort(self.keys, key)
         if self.joined:
             self.joined.clear()
-        ring = self.ring
-        if len(ring) == ring.maxlen:
-            self.oldest = ring[0].revision
         entry = Event(obj.revision, obj, previous, deleted=deleted)
-        ring.append(entry)
+        self._remember(entry)
         for listener in self.listeners:
             listener(entry)
         if self.watchers:
@@ -192,6 +199,17 @@ class ResourceCache:
             for value in values:
                 for watcher in self.indexed.get(value, ()):
                     watcher.offer(entry)
+
+    def _remember(self, entry: Event) -> None:
+        ring = self.ring
+        ring.append(entry)
+        self._ring_bytes += len(entry.object.tail)
+        while len(ring) > RING or (self._ring_bytes > _RING_BYTES and len(ring) > _RING_LEAST):
+            forgotten = ring.popleft()
+            self.oldest = forgotten.revision
+            self._ring_bytes -= len(forgotten.object.tail)
+        if len(ring) > _FRAMES_KEPT:
+            ring[-_FRAMES_KEPT - 1].frames.clear()
 
     def add_watcher(self, watcher: Watcher) -> None:
         (self.watchers if watcher.index is None else self.indexed.setdefault(watcher.index, set())).add(watcher)
@@ -243,7 +261,7 @@ class Caches:
         self.revision = everything.revision
         oldest = await self._recall(everything.revision)
         for cache in self._caches.values():
-            cache.oldest = oldest
+            cache.oldest = max(cache.oldest, oldest)
         pending, self._pending = self._pending or [], None
         self._apply([e for e in pending if e.revision > everything.revision])
 
@@ -256,7 +274,7 @@ class Caches:
             except Compacted as error:
                 first = error.compact_revision + 1
                 for cache in self._caches.values():
-                    cache.ring.clear()
+                    cache.forget_events()
             else:
                 return first - 1
         return revision
