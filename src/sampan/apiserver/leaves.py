@@ -108,6 +108,8 @@ def _check_base64(text: str) -> None:
     """Go's decoder passes over line ends."""
     clean = text.replace("\n", "").replace("\r", "")
     try:
+        if len(clean) % 4:
+            raise ValueError("not padded as it should be")
         b64decode(clean, validate=True)
     except (binascii.Error, ValueError):
         at = next((i for i, c in enumerate(clean) if not (c.isascii() and (c.isalnum() or c in "+/"))), len(clean))
