@@ -9,7 +9,7 @@ from sampan.api.types import core_v1, meta_v1
 from sampan.client.clock import FakeClock
 from sampan.client.fake import FakeServer
 from sampan.controllers.metrics.collector import APART, FRESH, Collector
-from sampan.controllers.metrics.samples import Reading, Usage, node_usage, pod_usage, read_summary, used
+from sampan.controllers.metrics.samples import Reading, Usage, has_more, node_usage, pod_usage, read_summary, used
 
 SECOND = 1_000_000_000
 
@@ -40,6 +40,14 @@ def test_half_a_pod_is_not_told() -> None:
     assert pod_usage(before, before, ("n", "absent")) is None
     assert node_usage(before, after) == Usage(SECOND, 4096)
     assert Usage(SECOND, 4096).wire() == {"cpu": "1000000000n", "memory": "4Ki"}
+
+
+def test_what_is_new_wants_another_look() -> None:
+    one, two = read_summary(summary(0, "a"), 0.0), read_summary(summary(0, "a", "b"), 1.0)
+    assert has_more(None, one)
+    assert has_more(one, two)
+    assert not has_more(one, one)
+    assert not has_more(two, one), "what is gone is no news"
 
 
 def test_a_summary_without_numbers_is_nothing() -> None:

@@ -15,7 +15,7 @@ from sampan.api.types import core_v1
 from sampan.client.api import Client
 from sampan.client.clock import Clock, RealClock
 from sampan.client.transport import TransportError
-from sampan.controllers.metrics.samples import Sample, node_usage, pod_usage, read_summary
+from sampan.controllers.metrics.samples import Sample, has_more, node_usage, pod_usage, read_summary
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +88,9 @@ class Collector:
                 self._last = await self._collect()
                 await self._clock.sleep(APART)
             before, self._last = self._last, await self._collect()
-            if self._last.keys() - before.keys():  # a Node that is new, or was away
+            if any(has_more(before.get(node), after) for node, after in self._last.items()):
                 await self._clock.sleep(APART)
-                before, self._last = {**self._last, **before}, await self._collect()
+                before, self._last = self._last, await self._collect()
             self._pairs = {node: (before[node], after) for node, after in self._last.items() if node in before}
             self._collected = self._clock.monotonic()
             return self._pairs

@@ -55,6 +55,13 @@ def used(before: Reading | None, after: Reading | None, seconds: float) -> Usage
     return Usage(int((after.cpu - before.cpu) / seconds), after.memory)
 
 
+def has_more(before: Sample | None, after: Sample) -> bool:
+    """A Node, Pod or container that the sample before did not know."""
+    if before is None:
+        return True
+    return any(containers.keys() - before.pods.get(pod, {}).keys() for pod, containers in after.pods.items())
+
+
 def node_usage(before: Sample, after: Sample) -> Usage | None:
     return used(before.node, after.node, after.at - before.at)
 
