@@ -31,7 +31,7 @@ def chosen(call: Invocation, words: list[str], errors: list[Exception], *, local
     """The objects that the words and flags name, as the server has them (`local`: as the files say)."""
     flags, session = call.flags, call.session
     refuse_kustomize(flags)
-    if flags["filename"]:
+    if flags.get("filename"):
         for one in from_files(session, flags["filename"], recursive=flags["recursive"], errors=errors):
             if local:
                 yield one
