@@ -15,6 +15,7 @@ from sampan.api.types.autoscaling_v2 import (
     MetricTarget,
     ResourceMetricSource,
 )
+from sampan.apiserver.registry import scaling
 from sampan.apiserver.registry.autoscaling.conversion import from_v2, to_v2
 from sampan.apiserver.registry.autoscaling.hpa_rules import validate_hpa
 from sampan.apiserver.registry.field import Errors
@@ -69,6 +70,9 @@ class HorizontalPodAutoscalerStrategy(Strategy):
 
     def validate_spec(self, obj: Any, errors: Errors) -> None:
         validate_hpa((to_v2(obj) if self.first else obj).spec, errors)
+
+    def validate_status(self, obj: Any, old: Any, errors: Errors) -> None:
+        scaling.validate_counts(obj.status, ("currentReplicas", "desiredReplicas"), errors)
 
     @property
     def storage_info(self) -> ResourceInfo:

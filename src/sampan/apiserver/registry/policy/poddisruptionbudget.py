@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from sampan.api.types.policy_v1 import PodDisruptionBudget
 from sampan.apiserver.registry import labels, scaling
+from sampan.apiserver.registry.conditions import validate_conditions
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.intorpercent import at_most_all, validate_int_or_percent
 from sampan.apiserver.registry.podspec.goform import form
@@ -45,6 +46,7 @@ class PodDisruptionBudgetStrategy(Strategy):
             errors.unsupported("spec.unhealthyPodEvictionPolicy", policy, _UNHEALTHY)
 
     def validate_status(self, obj: PodDisruptionBudget, old: PodDisruptionBudget, errors: Errors) -> None:
+        validate_conditions(obj.status.conditions, "status.conditions", errors)
         counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
         scaling.validate_counts(obj.status, counts, errors)
 
