@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from sampan.api.errors import BadRequest
 from sampan.api.selectors import fields, labels
 from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.handlers.fieldvalues import reader
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.request import Request
 from sampan.apiserver.watcher import Matcher
@@ -83,15 +82,13 @@ def _field_test(selector: fields.FieldSelector, endpoint: Endpoint) -> Matcher:
             return True
 
         return on_key
-    return lambda obj: selector.matches(selectable(obj, endpoint))
+    others = tuple(sorted({t.field for t in terms} - _META))
+    values = reader(endpoint, others)
+    if len(others) == len({t.field for t in terms}):
+        return lambda obj: selector.matches(values(obj))
+    named = {"metadata.name": "name", "metadata.namespace": "namespace"}
 
+    def on_both(obj: CachedObject) -> bool:
+        return selector.matches({**values(obj), **{f: getattr(obj, at) for f, at in named.items()}})
 
-def selectable(obj: CachedObject, endpoint: Endpoint) -> Mapping[str, str]:
-    views = obj.views
-    if views is None:
-        views = obj.views = {}
-    key = ("fields", endpoint.info.group, endpoint.info.version)
-    found: Mapping[str, str] | None = views.get(key)
-    if found is None:
-        found = views[key] = endpoint.strategy.selectable_fields(endpoint.decode(obj))
-    return found
+    return on_both

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 from sampan.api.errors import Expired, FieldError, invalid
 from sampan.apiserver.cache import TooOld
 from sampan.apiserver.codec import encode
 from sampan.apiserver.handlers.answers import view_of
 from sampan.apiserver.handlers.context import Context
+from sampan.apiserver.handlers.fieldvalues import reader
 from sampan.apiserver.handlers.paging import revision_of, too_large
-from sampan.apiserver.handlers.selection import Selection, selectable, selection
+from sampan.apiserver.handlers.selection import Selection, selection
 from sampan.apiserver.negotiation import JSON, accepted
-from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.options import boolean, integer
 from sampan.apiserver.request import Answer, Request, Stream
 from sampan.apiserver.watcher import Matcher, Watcher
@@ -96,14 +95,10 @@ def _with_name(matches: Matcher | None, name: str) -> Matcher | None:
 def _index(context: Context, chosen: Selection) -> str | None:
     """The value that the kind's indexed field must have, if the selector says so."""
     endpoint = context.endpoint
-    field = getattr(endpoint.strategy, "indexed_field", "")
-    if not field:
+    field = endpoint.strategy.indexed_field
+    if not field or endpoint.convert_tail is not None:
         return None
     if endpoint.cache.index is None:
-        endpoint.cache.index = _reader(context, field)
+        values = reader(endpoint, (field,))
+        endpoint.cache.index = lambda obj: values(obj).get(field, "")
     return chosen.fields.exact(field)
-
-
-def _reader(context: Context, field: str) -> Callable[[CachedObject], str]:
-    endpoint = context.endpoint
-    return lambda obj: selectable(obj, endpoint).get(field, "")

@@ -63,6 +63,8 @@ class Strategy:
     field_labels: ClassVar[frozenset[str]] = frozenset()
     # Older names of field labels: {"spec.host": "spec.nodeName"}.
     field_aliases: ClassVar[dict[str, str]] = {}
+    # The field whose exact value most watches of the kind ask for: only they are told of a write.
+    indexed_field: ClassVar[str] = ""
     # PUT of a missing object creates it.
     allow_create_on_update: ClassVar[bool] = False
     # PUT without a resourceVersion overwrites what is there.

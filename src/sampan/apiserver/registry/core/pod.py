@@ -44,6 +44,7 @@ class PodStrategy(Strategy):
         "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
     ))  # fmt: skip
     field_aliases: ClassVar[dict[str, str]] = {"spec.host": "spec.nodeName"}
+    indexed_field: ClassVar[str] = "spec.nodeName"
     generation_fields: ClassVar[tuple[str, ...]] = ("spec",)
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
