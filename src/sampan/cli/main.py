@@ -33,7 +33,7 @@ VERBS: dict[str, str] = {
     "cp": "cp",
     "create": "create",
     "delete": "delete",
-    "describe": "describe",
+    "describe": "describe.verb",
     "diff": "diff",
     "drain": "drain",
     "edit": "edit",
