@@ -1,0 +1,59 @@
+"""`set selector` of a Service and `set subject` of a binding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.cli.change import NOTHING
+from sampan.cli.command import Command, Invocation
+from sampan.cli.create_rbac import SUBJECTS
+from sampan.cli.errors import CliError
+from sampan.cli.flags import Flag
+from sampan.cli.generate import parse_labels, rbac
+from sampan.cli.setting import SETTING, set_on_each
+
+
+def _selector(call: Invocation) -> int:
+    if len(call.args) < 2:
+        raise CliError(NOTHING)
+    *words, text = call.args
+    selector = parse_labels(text)
+
+    def change(data: dict[str, Any]) -> None:
+        if data["kind"] != "Service":
+            raise CliError(f"setting a selector is only supported for Services, not for {data['kind']}")
+        data["spec"]["selector"] = selector
+
+    return set_on_each(call, words, change, "selector updated")
+
+
+def _subject(call: Invocation) -> int:
+    flags = call.flags
+    if not (flags["user"] or flags["group"] or flags["serviceaccount"]):
+        raise CliError("you must specify at least one value of user, group or serviceaccount")
+    new = rbac.subjects(flags["user"], flags["group"], flags["serviceaccount"])
+
+    def change(data: dict[str, Any]) -> None:
+        held = data.get("subjects") or []
+        keys = [(s["kind"], s.get("namespace", ""), s["name"]) for s in held]
+        added = [s for s in new if (s["kind"], s.get("namespace", ""), s["name"]) not in keys]
+        if added:
+            data["subjects"] = [*held, *added]
+
+    return set_on_each(call, call.args, change, "subjects updated")
+
+
+SELECTOR_COMMAND = Command(
+    path="set selector",
+    run=_selector,
+    flags=(*(f for f in SETTING if f.name != "selector"), Flag("resource-version", usage="only at this version")),
+    summary="Change the selector of a Service.",
+    usage="(-f FILENAME | TYPE NAME) EXPRESSIONS",
+)
+SUBJECT = Command(
+    path="set subject",
+    run=_subject,
+    flags=(*SETTING, *SUBJECTS),
+    summary="Add subjects to a binding.",
+    usage="(-f FILENAME | TYPE NAME) [--user=username] [--group=groupname] [--serviceaccount=namespace:name]",
+)

@@ -1,0 +1,78 @@
+"""What the `set` verbs share: take each object, change a copy, send the difference, say so; nothing to change is silent."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from sampan.api.errors import ApiError
+from sampan.api.patch import merge
+from sampan.cli import printers
+from sampan.cli.change import NOTHING, chosen
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, Invocation, dry_run, manager
+from sampan.cli.errors import CliError, raise_all
+from sampan.cli.flags import Flag
+from sampan.client.calls import MERGE_PATCH, WriteOptions
+
+SETTING = (
+    *FILES,
+    *OUTPUT,
+    DRY_RUN,
+    SELECTOR,
+    manager("set"),
+    Flag("all", "bool", usage="all of the type"),
+    Flag("local", "bool", usage="change what the file says, ask no server"),
+)
+Change = Callable[[dict[str, Any]], object]
+
+
+def set_on_each(call: Invocation, words: list[str], change: Change, operation: str) -> int:
+    flags, session = call.flags, call.session
+    if not words and not flags["filename"]:
+        raise CliError(NOTHING)
+    mode = dry_run(flags)
+    printer = printers.of(flags["output"], operation=operation, dry_run=mode, flags=flags)
+    errors: list[Exception] = []
+    for one in chosen(call, words, errors, local=flags["local"]):
+        try:
+            after = copy.deepcopy(one.data)
+            change(after)
+            if flags["local"]:
+                printer(after)
+                continue
+            patch = merge.create(one.data, after)
+            if not patch:
+                continue
+            if mode == "client":
+                printer(after)
+                continue
+            options = WriteOptions(mode == "server", flags["field-manager"])
+            client = session.client.of(one.info)
+            printer(client.patch(one.name, patch, options, namespace=one.namespace, type=MERGE_PATCH))
+        except (ApiError, CliError) as error:
+            errors.append(error)
+    raise_all(errors)
+    return 0
+
+
+def pod_spec(data: dict[str, Any]) -> dict[str, Any]:
+    """The Pod spec in a Pod, a workload's template or a CronJob's."""
+    spec = data.get("spec") or {}
+    if data.get("kind") == "Pod":
+        whole: dict[str, Any] = spec
+        return whole
+    if "jobTemplate" in spec:
+        spec = spec["jobTemplate"]["spec"]
+    template = spec.get("template")
+    if not isinstance(template, dict) or "spec" not in template:
+        raise CliError(f"the object is not a pod or does not have a pod template: {data.get('kind')}")
+    found: dict[str, Any] = template["spec"]
+    return found
+
+
+def containers_named(spec: dict[str, Any], pattern: str, *, init: bool = False) -> list[dict[str, Any]]:
+    from fnmatch import fnmatchcase
+
+    listed = [*(spec.get("containers") or ()), *((spec.get("initContainers") or ()) if init else ())]
+    return [one for one in listed if fnmatchcase(one["name"], pattern)]
