@@ -11,6 +11,10 @@ from sampan.api.errors import FieldError
 from sampan.api.goquote import quote
 
 
+class Ordered(dict[str, Any]):
+    """A struct's fields in their own order; plain dicts are Go maps and are shown sorted."""
+
+
 def shown(value: Any) -> str:
     """A value as it stands in a message."""
     if isinstance(value, str):

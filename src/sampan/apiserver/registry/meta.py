@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sampan.api import names
-from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.field import Errors, Ordered
 
 if TYPE_CHECKING:
     from sampan.api.types.meta_v1 import ManagedFieldsEntry, ObjectMeta, OwnerReference
@@ -37,7 +37,7 @@ def path_name(name: str, prefix: bool) -> Iterable[str]:
 def validate_object_meta(
     meta: ObjectMeta, *, namespaced: bool, name_rule: NameRule, path: str = "metadata", custom: bool = False
 ) -> Errors:
-    """Every violation in the metadata of a new object. Custom resources and their definitions may hold any finalizer."""
+    """Every violation in the metadata of a new object. Custom resources, and their definitions, hold any finalizer."""
     errors = Errors()
     if meta.generateName:
         errors.each(f"{path}.generateName", meta.generateName, name_rule(meta.generateName, True))
@@ -100,16 +100,22 @@ def _validate_owners(owners: list[OwnerReference], path: str, errors: Errors) ->
         if not owner.uid:
             errors.invalid(f"{path}.uid", owner.uid, "must not be empty")
         if owner.kind == "Event" and owner.apiVersion == "v1":
-            errors.invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner")
+            errors.invalid(path, _in_order(owner), "/v1, Kind=Event is disallowed from being an owner")
         if owner.controller:
             if controller:
                 detail = (
                     "Only one reference can have Controller set to true. "
                     f'Found "true" in references for {controller} and {owner.name}'
                 )
-                errors.invalid(path, owners, detail)
+                errors.invalid(path, [_in_order(o) for o in owners], detail)
             else:
                 controller = owner.name
+
+
+def _in_order(owner: OwnerReference) -> Ordered:
+    """The fields of an owner as Go writes them."""
+    wires = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+    return Ordered({wire: getattr(owner, wire) for wire in wires if getattr(owner, wire) is not None})
 
 
 def _validate_finalizers(finalizers: list[str] | None, path: str, errors: Errors) -> None:

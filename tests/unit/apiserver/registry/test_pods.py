@@ -265,3 +265,11 @@ def test_fields_to_select_by() -> None:
     assert found["spec.restartPolicy"] == "Always"
     assert found["spec.hostNetwork"] == "true"
     assert found["status.phase"] == "Pending"
+
+
+def test_owners_are_shown_in_the_order_of_go() -> None:
+    owner = {"apiVersion": "v1", "kind": "Event", "name": "a", "uid": "b"}
+    shown = '{"apiVersion":"v1","kind":"Event","name":"a","uid":"b"}'
+    assert wrong(PODS, {"metadata": {"name": "it", "ownerReferences": [owner]}, **pod()}) == [
+        f"metadata.ownerReferences: Invalid value: {shown}: /v1, Kind=Event is disallowed from being an owner"
+    ]

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from sampan.apiserver.registry.field import Ordered
+
 if TYPE_CHECKING:
     from sampan.api.types.core_v1 import PodSpec, PodTemplateSpec, SecurityContext
-
-
-class Ordered(dict[str, Any]):
-    """A struct's fields in their own order; plain dicts are Go maps and are shown sorted."""
 
 
 _FIELDS = {

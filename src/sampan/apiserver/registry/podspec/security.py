@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sampan.api import names
-from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.field import Errors, Ordered
 from sampan.apiserver.registry.podspec import goform
 from sampan.apiserver.registry.podspec.paths import local_descending
 
@@ -138,7 +138,7 @@ def _seccomp(profile: SeccompProfile | None, path: str, errors: Errors) -> None:
     elif profile.localhostProfile is not None:
         shown = {"Type": profile.type, "LocalhostProfile": profile.localhostProfile}
         errors.invalid(
-            f"{path}.localhostProfile", goform.Ordered(shown), "can only be set when seccomp type is Localhost"
+            f"{path}.localhostProfile", Ordered(shown), "can only be set when seccomp type is Localhost"
         )
 
 
