@@ -8,7 +8,7 @@ from msgspec import Struct, field
 class EvictionThreshold(Struct, frozen=True, kw_only=True):
     memory_available: int = 100 * 1024 * 1024
     nodefs_available: float = 0.10
-    imagefs_available: float = 0.15
+    nodefs_enough: int = 2 * 1024**3  # so much is enough, however large the disk
 
 
 class KubeletConfig(Struct, kw_only=True):

@@ -189,10 +189,9 @@ def _set_readiness(
 
 def _set_resources(container: core_v1.Container, status: core_v1.ContainerStatus) -> None:
     """What the container was given; nothing is known of one that never ran."""
-    if status.state.running is None and status.state.terminated is None:
-        return
-    status.resources = container.resources
-    if container.resources.requests:
+    if status.state.running is not None or status.state.terminated is not None:
+        status.resources = container.resources
+    if status.resources is not None and container.resources.requests:
         status.allocatedResources = container.resources.requests
     if container.volumeMounts:
         status.volumeMounts = [

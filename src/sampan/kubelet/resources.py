@@ -64,6 +64,29 @@ def qos_class(pod: core_v1.Pod) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
+def pod_amounts(pod: core_v1.Pod) -> tuple[Amounts, Amounts]:
+    """What the Pod's own containers and sidecars ask for together, and where all of them are limited, their limits."""
+    sidecars = [c for c in pod.spec.initContainers or () if c.restartPolicy == "Always"]
+    containers = [*sidecars, *pod.spec.containers]
+    requests: Amounts = {}
+    limits: Amounts = {}
+    for name in ("cpu", "memory"):
+        asked = [a for c in containers if (a := (c.resources.requests or {}).get(name)) is not None]
+        if asked:
+            requests[name] = _sum(asked)
+        limited = [a for c in containers if (a := (c.resources.limits or {}).get(name)) is not None]
+        if len(limited) == len(containers):
+            limits[name] = _sum(limited)
+    return requests, limits
+
+
+def _sum(amounts: list[str | int | float]) -> str:
+    total = quantity.parse(amounts[0])
+    for amount in amounts[1:]:
+        total = total + quantity.parse(amount)
+    return str(total)
+
+
 def pod_cgroup(pod: core_v1.Pod) -> Resources | None:
     """The limits of the Pod's own cgroup: the sums of its containers, where every one of them has a limit."""
     containers = pod.spec.containers

@@ -14,11 +14,14 @@ from sampan.kubelet.admission import NodeAdmission
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.environment import NodeFacts, PodEnvironment
 from sampan.kubelet.events import PodEvents
+from sampan.kubelet.eviction import refusal
+from sampan.kubelet.evictor import Evictor
 from sampan.kubelet.hooks import LifecycleHooks
+from sampan.kubelet.image_gc import ImageCollector
 from sampan.kubelet.images import ImagePuller
 from sampan.kubelet.node.facts import Machine, read_machine
 from sampan.kubelet.node.registrar import NodeRegistrar
-from sampan.kubelet.node.status import NodeInputs, allocatable, labels
+from sampan.kubelet.node.status import Health, NodeInputs, allocatable, labels
 from sampan.kubelet.objects import Objects
 from sampan.kubelet.pod_state import is_mirror
 from sampan.kubelet.pods import Pods
@@ -38,7 +41,7 @@ from sampan.kubelet.termination import TerminationMessages
 from sampan.kubelet.volumes.claims import Claims
 from sampan.kubelet.volumes.manager import VolumeManager
 from sampan.kubelet.volumes.tokens import Tokens
-from sampan.kubelet.worker import Tools
+from sampan.kubelet.worker import Tools, Verdict
 from sampan.network.contract import PodNetwork
 from sampan.runtime.contract import EventKind, Runtime
 
@@ -109,7 +112,17 @@ class Kubelet:
             clock=self.clock,
             host_ips=host_ips,
         )
-        self.pods = Pods(self.tools, admit=admission.admit)
+        self.pods = Pods(self.tools, admit=self._admit)
+        self._admission = admission
+        self.evictor = Evictor(
+            config,
+            runtime,
+            self.events,
+            self.clock,
+            ImageCollector(runtime),
+            workers=lambda: self.pods,
+            news=lambda: self.registrar.news(),
+        )
         self.static: StaticPods | None = None
         if config.pod_manifest_path is not None:
             self.static = StaticPods(
@@ -145,6 +158,9 @@ class Kubelet:
                 return pod
         return None
 
+    def _admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
+        return refusal(pod, self.evictor.active) or self._admission.admit(pod, others)
+
     async def _look_at_node(self) -> NodeInputs:
         if not self._runtime_name:
             version = await self.runtime.version()
@@ -153,6 +169,7 @@ class Kubelet:
             machine=self.machine,
             runtime=self._runtime_name,
             images=await self.runtime.list_images(),
+            health=Health(pressures=self.evictor.active),
             port=self.server.port,
         )
 
@@ -204,6 +221,7 @@ class Kubelet:
             async with self._sources(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.registrar.run())
                 tasks.create_task(self._settle_in())
+                tasks.create_task(self.evictor.run())
                 if self.static is not None:
                     tasks.create_task(self.static.run())
         finally:

@@ -125,15 +125,19 @@ class Starter:
         for name in [*plan.start_ephemeral, *plan.start_init, *plan.start]:
             container, last = by_name[name], state.latest(name)
             try:
-                self._hold_back(pod, container, last)
+                self._hold_back(pod, container, state.containers.get(name, ()))
                 await self._start(pod, container, last, sandbox_id, outcome.ip)
             except ContainerFault as fault:
                 outcome.waiting[name] = Waiting(fault.reason, fault.message)
                 outcome.retry(fault.retry_after if fault.retry_after is not None else RETRY)
 
-    def _hold_back(self, pod: core_v1.Pod, container: core_v1.Container, last: ContainerStatus | None) -> None:
-        """Raises while the container's crashes are too fresh to start it again."""
-        if last is None or last.state is not ContainerState.EXITED:
+    def _hold_back(
+        self, pod: core_v1.Pod, container: core_v1.Container, history: tuple[ContainerStatus, ...]
+    ) -> None:
+        """Raises while the container's crashes are too fresh to start it again. One that was stopped for its probes a
+        moment ago counts from the end of the one before it."""
+        last = next((c for c in history if c.state is ContainerState.EXITED), None)
+        if last is None:
             return
         key = f"{pod.metadata.uid}/{container.name}/{container.image}"
         ended = last.finished_at / 1e9

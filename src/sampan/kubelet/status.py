@@ -1,9 +1,12 @@
 """The status of a Pod: phase and conditions from its containers' statuses. Pure; tested against recorded Pods."""
 
+from msgspec import structs
+
 from sampan.api.types import core_v1
 from sampan.client.clock import rfc3339
 from sampan.kubelet.container_status import Facts, container_statuses
 from sampan.kubelet.pod_state import is_sidecar
+from sampan.kubelet.resources import pod_amounts
 
 READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
     "PodReadyToStartContainers",
@@ -12,6 +15,7 @@ READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
     "ContainersReady",
     "PodScheduled",
 )
+DISRUPTION = "DisruptionTarget"
 OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY)
 
 
@@ -59,8 +63,22 @@ def rejected_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
         observedGeneration=pod.metadata.generation,
         startTime=pod.status.startTime or rfc3339(facts.now),
         qosClass=pod.status.qosClass,
-        conditions=pod.status.conditions,
     )
+
+
+def with_disruption(status: core_v1.PodStatus, message: str, now: float) -> core_v1.PodStatus:
+    """The kubelet ends the Pod for the node's sake: a Job need not count that as a failure."""
+    if any(c.type == DISRUPTION and c.status == "True" for c in status.conditions or ()):
+        return status
+    condition = core_v1.PodCondition(
+        type=DISRUPTION,
+        status="True",
+        reason="TerminationByKubelet",
+        message=message,
+        lastTransitionTime=rfc3339(now),
+    )
+    others = [c for c in status.conditions or () if c.type != DISRUPTION]
+    return structs.replace(status, conditions=[*others, condition])
 
 
 def _ephemeral(pod: core_v1.Pod) -> list[core_v1.Container]:
@@ -130,8 +148,17 @@ def _set_addresses(pod: core_v1.Pod, status: core_v1.PodStatus, facts: Facts) ->
 
 
 def _set_resources(pod: core_v1.Pod, status: core_v1.PodStatus) -> None:
+    """Of the Pod as a whole: its own, or the sums of its containers' once they have been given out."""
     if pod.spec.resources is not None:
         status.resources = pod.spec.resources
+        return
+    if not any(c.containerID for c in status.containerStatuses or ()):
+        return
+    requests, limits = pod_amounts(pod)
+    if requests:
+        status.allocatedResources = requests
+    if requests or limits:
+        status.resources = core_v1.ResourceRequirements(requests=requests or None, limits=limits or None)
 
 
 def _conditions(

@@ -15,7 +15,7 @@ from sampan.client.api import Client
 from sampan.client.clock import Clock, parse_time
 from sampan.client.transport import TransportError
 from sampan.kubelet.pod_state import is_static, pod_key
-from sampan.kubelet.status import OWNED
+from sampan.kubelet.status import DISRUPTION, OWNED
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +143,8 @@ def _adopt(said: core_v1.PodStatus, current: core_v1.PodStatus) -> core_v1.PodSt
     kinds = {*OWNED, "PodScheduled"}
     own = [c for c in said.conditions or () if c.type in kinds]
     others = [c for c in current.conditions or () if c.type not in kinds]
+    there = {c.type for c in others}
+    others += [c for c in said.conditions or () if c.type == DISRUPTION and c.type not in there]
     fields = {f: getattr(said, f) for f in core_v1.PodStatus.__struct_fields__}
     fields["conditions"] = [*own, *others] or None
     fields["resourceClaimStatuses"] = current.resourceClaimStatuses

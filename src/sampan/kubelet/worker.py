@@ -23,7 +23,7 @@ from sampan.kubelet.errors import MountFault, PodFault
 from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
 from sampan.kubelet.seams import Events, Probes, Volumes
 from sampan.kubelet.starter import Outcome, Starter
-from sampan.kubelet.status import OWNED, make_status, rejected_status
+from sampan.kubelet.status import OWNED, make_status, rejected_status, with_disruption
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
@@ -50,6 +50,7 @@ class Verdict(Struct, frozen=True):
     reason: str
     message: str
     grace: float | None = None
+    disrupted: bool = False  # the Pod's owner should know that it was not its own doing
     rejected: bool = False  # it was never let in: its status says so and nothing else
 
 
@@ -208,10 +209,14 @@ class PodWorker:
     async def _carry_out(self, plan: actions.Plan, state: PodState) -> Outcome:
         outcome = await self._tools.starter.carry_out(self.pod, plan, state)
         self._ip = outcome.ip or self._ip
-        self._waiting = outcome.waiting
+        before = self._waiting
+        # How a container ended is shown until the next look; only then that it is held back.
+        held = {n: before.get(n) for n, w in outcome.waiting.items() if w.reason == "CrashLoopBackOff"}
+        self._waiting = {n: w for n, w in (outcome.waiting | held).items() if w is not None}
         after = await self._read()
         self._tools.probes.observe(self.pod, after)
         await self._say(after)
+        self._waiting = outcome.waiting
         return outcome
 
     def _deadline_left(self, status: core_v1.PodStatus) -> float | None:
@@ -224,6 +229,8 @@ class PodWorker:
         """Make the status of now and let it be written; the writer coalesces and retries."""
         tools = self._tools
         self.pod.status = tools.statuses.latest(self.pod)
+        if self.verdict is not None and self.verdict.disrupted:
+            self.pod.status = with_disruption(self.pod.status, self.verdict.message, tools.clock.now())
         facts = Facts(
             state=state,
             probes=tools.probes,

@@ -45,9 +45,10 @@ class _Probe:
         self.timer: Timer | None = None
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
+        self.on_hold = False  # it has failed: nothing to find out until another container takes its place
 
     def schedule(self, delay: float) -> None:
-        if not self.stopped:
+        if not (self.stopped or self.on_hold):
             self.timer = self.owner.clock.call_later(delay, self._begin)
 
     def stop(self) -> None:
@@ -82,7 +83,7 @@ class _Probe:
             return
         self.verdict = good
         if not good and self.kind is not Kind.READINESS:
-            self.row = 0  # its successor starts to count anew
+            self.on_hold = True
         self.owner.changed(self)
 
     def _tell(self, finding: Finding) -> None:

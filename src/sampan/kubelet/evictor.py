@@ -1,0 +1,138 @@
+"""Measures the node and its Pods every few seconds, reports pressure, and ends the Pods that `eviction.py` names.
+
+While all is well this costs a look at two numbers, and at the directories of those Pods alone that have limits of
+their own.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sampan.client.clock import Clock
+from sampan.kubelet.config import KubeletConfig
+from sampan.kubelet.eviction import NodeMeasure, PodUsage, choose, has_disk_limits, over_limit, pressures
+from sampan.kubelet.image_gc import ImageCollector
+from sampan.kubelet.node.facts import existing, meminfo
+from sampan.kubelet.pod_state import pod_key
+from sampan.kubelet.seams import Events
+from sampan.kubelet.worker import Phase, PodWorker, Verdict
+from sampan.runtime.contract import ContainerState, NotFound, Runtime
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 10.0
+PRESSURE_LASTS = 300.0  # a pressure that is over is believed to be so after this long
+
+
+class Evictor:
+    def __init__(
+        self,
+        config: KubeletConfig,
+        runtime: Runtime,
+        events: Events,
+        clock: Clock,
+        images: ImageCollector,
+        *,
+        workers: Callable[[], Iterable[PodWorker]],
+        news: Callable[[], None],
+        measure: Callable[[], NodeMeasure] | None = None,
+    ) -> None:
+        """`news`: the node's conditions changed."""
+        self._config = config
+        self._runtime = runtime
+        self._events = events
+        self._clock = clock
+        self._images = images
+        self._workers = workers
+        self._news = news
+        self._measure = measure or self._look
+        self._seen: dict[str, float] = {}  # when a pressure was last there
+        self.active: frozenset[str] = frozenset()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.step()
+            except Exception:
+                log.exception("eviction: will look again")
+            await self._clock.sleep(LOOK_EVERY)
+
+    async def step(self) -> None:
+        """One look, and what follows from it."""
+        measure = await asyncio.to_thread(self._measure)
+        now = self._clock.monotonic()
+        current = pressures(measure, self._config.eviction_hard)
+        self._seen |= dict.fromkeys(current, now)
+        active = frozenset(p for p, at in self._seen.items() if now - at < PRESSURE_LASTS)
+        if active != self.active:
+            self.active = active
+            self._news()
+        living = [w for w in self._workers() if w.phase is Phase.SYNC]
+        for worker in living:
+            if has_disk_limits(worker.pod):
+                verdict = over_limit(worker.pod, await self._usage(worker, disk=True, memory=False))
+                if verdict is not None:
+                    self._evict(worker, verdict)
+        if "DiskPressure" in current:
+            await self._images.collect()
+            measure = await asyncio.to_thread(self._measure)
+            current = pressures(measure, self._config.eviction_hard)
+        for pressure in sorted(current, reverse=True):
+            disk = pressure == "DiskPressure"
+            used = [(w, await self._usage(w, disk=disk, memory=not disk)) for w in living if w.phase is Phase.SYNC]
+            by_uid = {w.uid: w for w, _ in used}
+            chosen = choose(pressure, [(w.pod, u) for w, u in used], measure, self._config.eviction_hard)
+            if chosen is not None:
+                self._evict(by_uid[chosen[0].metadata.uid or ""], chosen[1])
+                return  # see first what that gave
+
+    def _evict(self, worker: PodWorker, verdict: Verdict) -> None:
+        if worker.phase is not Phase.SYNC:
+            return
+        log.warning("evicting %s: %s", pod_key(worker.pod), verdict.message)
+        self._events.warning(worker.pod, verdict.reason, verdict.message)
+        worker.end(verdict)
+
+    def _look(self) -> NodeMeasure:
+        disk = shutil.disk_usage(existing(self._config.root_dir))
+        return NodeMeasure(
+            memory_available=meminfo().get("MemAvailable", 0), disk_available=disk.free, disk_total=disk.total
+        )
+
+    async def _usage(self, worker: PodWorker, *, disk: bool, memory: bool) -> PodUsage:
+        used = 0
+        writable: dict[str, int] = {}
+        for sandbox in await self._runtime.list_sandboxes(pod_uid=worker.uid):
+            try:
+                if memory:
+                    used += (await self._runtime.sandbox_stats(sandbox.id)).memory.working_set
+                if disk:
+                    for container in await self._runtime.list_containers(sandbox_id=sandbox.id):
+                        if container.state is ContainerState.RUNNING:
+                            stats = await self._runtime.container_stats(container.id)
+                            logged = await asyncio.to_thread(tree_size, Path(container.log_path).parent)
+                            writable[container.name] = stats.writable_bytes + logged
+            except NotFound:
+                continue
+        volumes: dict[str, int] = {}
+        if disk:
+            root = self._config.root_dir / "pods" / worker.uid / "volumes" / "kubernetes.io~empty-dir"
+            for volume in worker.pod.spec.volumes or ():
+                if volume.emptyDir is not None and volume.emptyDir.medium != "Memory":
+                    volumes[volume.name] = await asyncio.to_thread(tree_size, root / volume.name)
+        return PodUsage(memory=used, volumes=volumes, writable=writable)
+
+
+def tree_size(directory: Path) -> int:
+    """Bytes on disk of everything below, as du counts them."""
+    total = 0
+    for root, _, files in os.walk(directory):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
+            except OSError:
+                continue  # gone meanwhile
+    return total
