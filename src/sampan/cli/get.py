@@ -92,7 +92,11 @@ def _raw(call: Invocation) -> int:
     path, _, query = call.flags["raw"].partition("?")
     from urllib.parse import parse_qsl
 
-    answer = call.session.client.raw("GET", path, query=dict(parse_qsl(query, keep_blank_values=True)))
+    try:
+        answer = call.session.client.raw("GET", path, query=dict(parse_qsl(query, keep_blank_values=True)))
+    except ApiError as error:
+        error.message = error.message.removesuffix(f" (get {path})")
+        raise
     sys.stdout.write(answer.body.decode(errors="replace"))
     return 0
 
@@ -113,19 +117,18 @@ def look_of(call: Invocation, info: ResourceInfo, *, wide: bool, with_kind: bool
 
 
 def _tables(call: Invocation, wanted: Wanted, errors: list[Exception], *, wide: bool) -> None:
-    with_kind = call.flags["show-kind"] or len({target.info for target in wanted.targets}) > 1
+    groups: list[tuple[ResourceInfo, list[dict[str, Any]]]] = []
+    for target, namespace in zip(wanted.targets, wanted.namespaces, strict=True):
+        tables = _fetched(call, target, namespace, errors)
+        if tables and groups and groups[-1][0] is target.info:
+            groups[-1][1].extend(tables)  # neighbours of one resource (`get pods a b`) share a table
+        elif tables:
+            groups.append((target.info, tables))
+    with_kind = call.flags["show-kind"] or len({info for info, _ in groups}) > 1
     written = False
-    at = 0
-    while at < len(wanted.targets):
-        # Neighbours of one resource (`get pods a b`) share a table.
-        info, end = wanted.targets[at].info, at
-        tables: list[dict[str, Any]] = []
-        while end < len(wanted.targets) and wanted.targets[end].info is info:
-            tables += _fetched(call, wanted.targets[end], wanted.namespaces[end], errors)
-            end += 1
-        at = end
+    for info, tables in groups:
         joined = _joined(tables)
-        if not joined["rows"]:
+        if not joined.get("rows"):
             continue
         if written and not call.flags["no-headers"]:
             sys.stdout.write("\n")

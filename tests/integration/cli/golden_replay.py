@@ -1,6 +1,6 @@
 """Replaying recorded command lines: a cluster of its own, normalising, comparing. Also runs on its own:
 
-    python -m tests.integration.cli.golden_replay [--kubectl] [ROW …]      prints the rows that differ
+python -m tests.integration.cli.golden_replay [--kubectl] [ROW …]      prints the rows that differ
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"\b(\d+[smhdy]){1,2}\b", "<age>"),
     (r"\b10\.(96|0)\.\d+\.\d+\b", "<ip>"),
     (r"(?<=:)3[0-2]\d{3}\b", "<nodeport>"),
-    (r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b", "-<hash>-<x>"),
-    (r"\b(d|web)-[0-9a-f]{7,10}\b", r"\1-<hash>"),
+    (r"-[0-9a-z]{8,10}-[a-z0-9]{5}\b", "-<hash>-<x>"),
+    (r"\b(d|web)-[0-9a-z]{7,10}\b", r"\1-<hash>"),
     (r"\bj-[a-z0-9]{5}\b", "j-<x>"),
     (r"https://127\.0\.0\.1:\d+", "https://<server>"),
     (r"v1\.36\.2\+sampan|v1\.3\d\.\d\S*", "<version>"),
@@ -161,7 +161,9 @@ def differs(row: Row, done: subprocess.CompletedProcess[str]) -> str:
         if left != right:
             import difflib
 
-            told.append(f"{what}:\n" + "\n".join(difflib.unified_diff(left, right, "recorded", "now", lineterm="", n=1)))
+            told.append(
+                f"{what}:\n" + "\n".join(difflib.unified_diff(left, right, "recorded", "now", lineterm="", n=1))
+            )
     return "\n".join(told)
 
 

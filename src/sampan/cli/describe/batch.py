@@ -7,7 +7,7 @@ from sampan.cli.describe.pod import template
 from sampan.cli.describe.text import (
     Object,
     Text,
-    annotations,
+    annotation_lines,
     controller,
     events,
     labels,
@@ -27,7 +27,7 @@ def job(text: Text, obj: Object, listed: list[Object] | None) -> None:
     if spec.get("selector"):
         text.field("Selector", selector_text(spec["selector"]))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     if controller(obj):
         text.field("Controlled By", controller(obj))
     text.field("Parallelism", or_unset(spec.get("parallelism")))
@@ -52,7 +52,9 @@ def job(text: Text, obj: Object, listed: list[Object] | None) -> None:
     active = f"{status.get('active') or 0} Active"
     if status.get("ready") is not None:
         active += f" ({status['ready']} Ready)"
-    text.field("Pods Statuses", f"{active} / {status.get('succeeded') or 0} Succeeded / {status.get('failed') or 0} Failed")
+    text.field(
+        "Pods Statuses", f"{active} / {status.get('succeeded') or 0} Succeeded / {status.get('failed') or 0} Failed"
+    )
     if spec.get("completionMode") == "Indexed":
         text.field("Completed Indexes", status.get("completedIndexes") or "<none>")
     template(text, spec.get("template"))
@@ -64,7 +66,7 @@ def cron_job(text: Text, obj: Object, listed: list[Object] | None) -> None:
     text.field("Name", meta(obj)["name"])
     text.field("Namespace", meta(obj).get("namespace", ""))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.field("Schedule", spec.get("schedule", ""))
     text.field("Concurrency Policy", spec.get("concurrencyPolicy") or "")
     text.field("Suspend", status_word(spec.get("suspend")))
@@ -80,6 +82,8 @@ def cron_job(text: Text, obj: Object, listed: list[Object] | None) -> None:
     if held.get("activeDeadlineSeconds") is not None:
         text.field("Active Deadline Seconds", f"{held['activeDeadlineSeconds']}s")
     template(text, held.get("template"))
-    text.field("Last Schedule Time", moment(status["lastScheduleTime"]) if status.get("lastScheduleTime") else "<unset>")
+    text.field(
+        "Last Schedule Time", moment(status["lastScheduleTime"]) if status.get("lastScheduleTime") else "<unset>"
+    )
     text.field("Active Jobs", ", ".join(one["name"] for one in status.get("active") or ()) or "<none>")
     events(text, listed)

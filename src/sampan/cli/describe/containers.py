@@ -32,9 +32,7 @@ def containers(
         _container(text, container, by_name.get(container["name"]), resolve, " " if template else "")
 
 
-def _container(
-    text: Text, container: Object, status: Object | None, resolve: Resolver | None, indent: str
-) -> None:
+def _container(text: Text, container: Object, status: Object | None, resolve: Resolver | None, indent: str) -> None:
     text.line(f"{indent}{container['name']}:", 1)
     if status is not None:
         text.field("Container ID", status.get("containerID", ""), 2)
@@ -149,9 +147,13 @@ def _environment_sources(text: Text, container: Object) -> None:
         return
     text.line("Environment Variables from:", 2)
     for source in container["envFrom"]:
-        kind, held = ("ConfigMap", source.get("configMapRef")) if source.get("configMapRef") else (
-            "Secret",
-            source.get("secretRef") or {},
+        kind, held = (
+            ("ConfigMap", source.get("configMapRef"))
+            if source.get("configMapRef")
+            else (
+                "Secret",
+                source.get("secretRef") or {},
+            )
         )
         prefix = f" with prefix '{source['prefix']}'" if source.get("prefix") else ""
         text.line(f"{held.get('name', '')}\t{kind}{prefix}\tOptional: {truth(held.get('optional'))}", 3)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from sampan.api.pod_resources import qos_class
 from sampan.cli.describe.containers import containers, resource_value, resources
 from sampan.cli.describe.text import (
     Object,
     Text,
     age,
-    annotations,
+    annotation_lines,
     controller,
     events,
     labels,
@@ -45,7 +46,7 @@ def pod(text: Text, obj: Object, listed: list[Object] | None) -> None:
         containers(text, "Ephemeral Containers", spec["ephemeralContainers"], found, resolve)
     _conditions(text, spec, status)
     volumes(text, spec.get("volumes"))
-    text.field("QoS Class", status.get("qosClass") or pod_resources_qos(spec))
+    text.field("QoS Class", status.get("qosClass") or qos_class(obj))
     labels(text, "Node-Selectors", spec.get("nodeSelector"))
     tolerations(text, spec.get("tolerations"))
     spread(text, spec.get("topologySpreadConstraints"))
@@ -68,7 +69,7 @@ def _head(text: Text, obj: Object, spec: Object, status: Object) -> None:
     if status.get("startTime"):
         text.field("Start Time", moment(status["startTime"]))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     phase = status.get("phase") or ""
     if meta(obj).get("deletionTimestamp") and phase not in ("Failed", "Succeeded"):
         text.field("Status", f"Terminating (lasts {age(meta(obj)['deletionTimestamp'])})")
@@ -104,20 +105,6 @@ def _conditions(text: Text, spec: Object, status: Object) -> None:
         text.line("Conditions:\n  Type\tStatus")
         for one in status["conditions"]:
             text.line(f"{one['type']} \t{one.get('status', '')} ", 1)
-
-
-def pod_resources_qos(spec: Object) -> str:
-    listed = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    parts = [(c.get("resources") or {}) for c in listed]
-    if not any(part.get("limits") or part.get("requests") for part in parts):
-        return "BestEffort"
-    full = all(
-        (part.get("limits") or {}).get(name)
-        and (part.get("requests") or {}).get(name, part["limits"][name]) == part["limits"][name]
-        for part in parts
-        for name in ("cpu", "memory")
-    )
-    return "Guaranteed" if full else "Burstable"
 
 
 def field_value(obj: Object, path: str) -> str:
@@ -175,7 +162,7 @@ def template(text: Text, held: Object | None) -> None:
     spec = held.get("spec") or {}
     labels(text, "Labels", meta(held).get("labels"), indent="  ")
     if meta(held).get("annotations"):
-        annotations(text, "Annotations", meta(held)["annotations"], indent="  ")
+        annotation_lines(text, "Annotations", meta(held)["annotations"], indent="  ")
     if spec.get("serviceAccountName"):
         text.line(f"  Service Account:\t{spec['serviceAccountName']}")
     if spec.get("initContainers"):
@@ -187,5 +174,3 @@ def template(text: Text, held: Object | None) -> None:
         text.line(f"  Priority Class Name:\t{spec['priorityClassName']}")
     labels(text, "Node-Selectors", spec.get("nodeSelector"), indent="  ")
     tolerations(text, spec.get("tolerations"), indent="  ")
-
-

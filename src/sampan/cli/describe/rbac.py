@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.cli.describe.text import Object, Text, annotations, labels, meta
+from sampan.cli.describe.text import Object, Text, annotation_lines, labels, meta
 
 
 def role(text: Text, obj: Object, listed: list[Object] | None) -> None:
@@ -46,4 +46,4 @@ def role_binding(text: Text, obj: Object, listed: list[Object] | None) -> None:
 def _head(text: Text, obj: Object) -> None:
     text.field("Name", meta(obj)["name"])
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sampan.cli.describe.asking import endpoints_text, slices_of
 from sampan.cli.describe.asking import listed as ask
-from sampan.cli.describe.text import Object, Text, annotations, events, header, labels, map_text, meta, truth
+from sampan.cli.describe.text import Object, Text, annotation_lines, events, header, labels, map_text, meta, truth
 from sampan.cli.session import Session
 
 
@@ -135,7 +135,7 @@ def ingress(session: Session, text: Text, obj: Object, listed: list[Object] | No
             text.line(f"\t{path.get('path') or ''} \t{_backend(session, namespace, path['backend'])}", 2)
     if not count:
         text.line(f"*\t*\t{_backend(session, namespace, default) if default else '<default>'}", 1)
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     events(text, listed)
 
 
@@ -166,7 +166,7 @@ def ingress_class(text: Text, obj: Object, listed: list[Object] | None) -> None:
     spec = obj.get("spec") or {}
     text.field("Name", meta(obj)["name"])
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.field("Controller", spec.get("controller", ""))
     parameters = spec.get("parameters")
     if parameters:

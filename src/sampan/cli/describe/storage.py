@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from sampan.cli.describe.asking import listed as ask
-from sampan.cli.describe.text import Object, Text, annotations, events, labels, map_text, meta, moment, selector_text
+from sampan.cli.describe.text import (
+    Object,
+    Text,
+    annotation_lines,
+    events,
+    labels,
+    map_text,
+    meta,
+    moment,
+    selector_text,
+)
 from sampan.cli.describe.volumes import persistent_source
 from sampan.cli.session import Session
 
@@ -19,7 +29,7 @@ def volume(text: Text, obj: Object, listed: list[Object] | None) -> None:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     text.field("Name", meta(obj)["name"])
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.field("Finalizers", f"[{' '.join(meta(obj).get('finalizers') or ())}]")
     text.field("StorageClass", spec.get("storageClassName") or "")
     phase = status.get("phase") or ""
@@ -80,7 +90,7 @@ def claim(session: Session, text: Text, obj: Object, listed: list[Object] | None
     text.field("Status", phase)
     text.field("Volume", spec.get("volumeName") or "")
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.field("Finalizers", f"[{' '.join(meta(obj).get('finalizers') or ())}]")
     bound = bool(spec.get("volumeName"))
     text.field("Capacity", (status.get("capacity") or {}).get("storage", "") if bound else "")

@@ -83,7 +83,7 @@ def _several(text: Text, title: str, values: Iterable[str], indent: str = "") ->
         head = f"{indent}\t"
 
 
-def annotations(text: Text, title: str, held: Mapping[str, str] | None, *, indent: str = "") -> None:
+def annotation_lines(text: Text, title: str, held: Mapping[str, str] | None, *, indent: str = "") -> None:
     shown = sorted(key for key in held or () if key not in HIDDEN_ANNOTATIONS)
     if not shown or not held:
         text.line(f"{indent}{title}:\t<none>")
@@ -110,7 +110,7 @@ def header(text: Text, obj: Object, *, namespace: bool = True) -> None:
     if namespace:
         text.field("Namespace", meta(obj).get("namespace", ""))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
 
 
 def controller(obj: Object) -> str:

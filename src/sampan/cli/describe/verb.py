@@ -122,9 +122,7 @@ def _chosen(call: Invocation, errors: list[Exception]) -> Any:
         raise CliError("name cannot be provided when a selector is specified")
     for target in wanted:
         mine: list[Exception] = []
-        yield from found(
-            session, [target], mine, selector=flags["selector"], all_namespaces=flags["all-namespaces"]
-        )
+        yield from found(session, [target], mine, selector=flags["selector"], all_namespaces=flags["all-namespaces"])
         if len(mine) == 1 and isinstance(mine[0], NotFound) and target.name and len(wanted) == 1:
             begun = list(_beginning(session, target))
             if begun:

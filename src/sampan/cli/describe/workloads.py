@@ -7,7 +7,7 @@ from sampan.cli.describe.pod import template
 from sampan.cli.describe.text import (
     Object,
     Text,
-    annotations,
+    annotation_lines,
     controller,
     events,
     labels,
@@ -27,7 +27,7 @@ def deployment(session: Session, text: Text, obj: Object, listed: list[Object] |
     text.field("Namespace", meta(obj).get("namespace", ""))
     text.field("CreationTimestamp", moment(meta(obj).get("creationTimestamp")))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.field("Selector", selector_text(spec.get("selector")))
     counts = (
         (spec.get("replicas"), "desired"),
@@ -94,7 +94,7 @@ def _replicated(
     text.field("Namespace", meta(obj).get("namespace", ""))
     text.field("Selector", selector_text(selector))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     if controller(obj):
         text.field("Controlled By", controller(obj))
     text.field("Replicas", f"{status.get('replicas') or 0} current / {obj['spec'].get('replicas') or 0} desired")
@@ -111,7 +111,7 @@ def stateful_set(session: Session, text: Text, obj: Object, listed: list[Object]
     text.field("CreationTimestamp", moment(meta(obj).get("creationTimestamp")))
     text.field("Selector", selector_text(spec.get("selector")))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.field("Replicas", f"{spec.get('replicas') or 0} desired | {status.get('replicas') or 0} total")
     strategy = spec.get("updateStrategy") or {}
     text.field("Update Strategy", strategy.get("type") or "")
@@ -136,7 +136,7 @@ def _claims(text: Text, templates: list[Object]) -> None:
         text.field("Name", meta(one).get("name", ""), 1)
         text.field("StorageClass", spec.get("storageClassName") or "", 1)
         labels(text, "Labels", meta(one).get("labels"), indent="  ")
-        annotations(text, "Annotations", meta(one).get("annotations"), indent="  ")
+        annotation_lines(text, "Annotations", meta(one).get("annotations"), indent="  ")
         capacity = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
         text.field("Capacity", capacity or "<default>", 1)
         text.field("Access Modes", f"[{' '.join(spec.get('accessModes') or ())}]", 1)
@@ -150,7 +150,7 @@ def daemon_set(session: Session, text: Text, obj: Object, listed: list[Object] |
     text.field("Selector", selector_text(spec.get("selector")))
     text.field("Node-Selector", map_text(pod_spec.get("nodeSelector")))
     labels(text, "Labels", meta(obj).get("labels"))
-    annotations(text, "Annotations", meta(obj).get("annotations"))
+    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     for title, field in (
         ("Desired Number of Nodes Scheduled", "desiredNumberScheduled"),
         ("Current Number of Nodes Scheduled", "currentNumberScheduled"),
@@ -162,5 +162,3 @@ def daemon_set(session: Session, text: Text, obj: Object, listed: list[Object] |
     text.field("Pods Status", pods_status(session, obj, spec.get("selector")))
     template(text, spec.get("template"))
     events(text, listed)
-
-
