@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,7 +13,12 @@ from sampan.apiserver.core import Core
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.registry.strategy import Strategy
 from sampan.apiserver.request import Answer, Reply
-from sampan.controllers.metrics.collector import GROUP, VERSION, Collector
+from sampan.client.api import Client
+
+if TYPE_CHECKING:  # the controllers' modules are read after the server answers
+    from sampan.controllers.metrics.collector import Collector
+
+GROUP, VERSION = "metrics.k8s.io", "v1beta1"
 
 Handler = Callable[[Context], Awaitable[Answer]]
 
@@ -31,6 +36,22 @@ PODS = ResourceInfo(
 )
 
 
+class LazyCollector:
+    """Made when it is first asked for, by when the server is there."""
+
+    def __init__(self) -> None:
+        self.client: Client | None = None
+        self._made: Collector | None = None
+
+    def __call__(self) -> Collector:
+        from sampan.controllers.metrics.collector import Collector
+
+        if self._made is None:
+            assert self.client is not None
+            self._made = Collector(self.client)
+        return self._made
+
+
 async def serve_metrics(core: Core) -> None:
     """From now on it is discovered."""
     for info in (NODES, PODS):
@@ -38,7 +59,7 @@ async def serve_metrics(core: Core) -> None:
 
 
 def handlers(collector: Callable[[], Collector]) -> dict[tuple[str, str], Handler]:
-    """What `wiring.build` takes as `virtual`. The collector needs the server that is being built: it is asked later."""
+    """What `wiring.build` takes as `virtual`. The collector needs the server that is being built: asked later."""
 
     async def nodes(context: Context) -> Answer:
         found = await collector().nodes(name=context.name, label_selector=context.request.param("labelSelector"))

@@ -27,7 +27,6 @@ from sampan.client.api import Client
 from sampan.cluster import metrics_api
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.pki import Pki, outward_address
-from sampan.controllers.metrics.collector import Collector
 from sampan.storage.contract import Store
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
     try:
         pki = options.pki
         kubelet_client = pki.pair("apiserver-kubelet")
-        collectors: list[Collector] = []
+        collector = metrics_api.LazyCollector()
         chain = await build(
             store,
             address=f"{outward_address() or config.host}:{config.port}",
@@ -64,9 +63,9 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
             kubelets=KubeletConfig(
                 ca=pki.ca.certificate, certificate=kubelet_client.certificate, key=kubelet_client.key
             ),
-            virtual=metrics_api.handlers(lambda: collectors[0]),
+            virtual=metrics_api.handlers(collector),
         )
-        collectors.append(Collector(own_client(chain)))
+        collector.client = own_client(chain)
         await metrics_api.serve_metrics(chain.core)
         registrar = Registrar(chain.core, own_client(chain))
         await registrar.load()
@@ -84,7 +83,16 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
             return Client(InProcessTransport(chain, user=user, user_agent=agent), user_agent=agent)
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve(server, chain, ready=ready))
+            serving = asyncio.Event()
+
+            def ready_now(started: Server) -> None:
+                ready(started)
+                serving.set()
+
+            tasks.create_task(serve(server, chain, ready=ready_now))
+            # The other components' modules take as long to read as the server takes to start: it answers first.
+            await serving.wait()
+            await asyncio.sleep(0)
             tasks.create_task(registrar.run())
             tasks.create_task(keep_prepared(chain, config))
             for start in component_starters(options.components, client_of, options):
@@ -105,6 +113,7 @@ async def keep_prepared(chain: Chain, config: ClusterConfig) -> None:
     informer.add_handler(on_delete=lambda _: gone.set())
     informer.start()
     try:
+        await ensure_storage_class(own_client(chain))
         while True:
             await gone.wait()
             gone.clear()
@@ -131,7 +140,6 @@ async def prepare(chain: Chain, config: ClusterConfig) -> None:
         port=config.port,
         endpoint_ip=reachable_address(config),
     )
-    await ensure_storage_class(client)
     await ensure_dns_service(client, config.dns_ip)
 
 
