@@ -1,0 +1,186 @@
+"""`auth can-i` and `auth whoami`: what the server says of the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.api.errors import ApiError
+from sampan.cli import printers
+from sampan.cli.command import ALL_NAMESPACES, OUTPUT, Command, Invocation
+from sampan.cli.errors import CliError, Exit
+from sampan.cli.flags import Flag
+from sampan.client.calls import JSON
+from sampan.client.resources import NoSuchResource
+
+VERBS = frozenset(
+    ("*", "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "use", "bind", "escalate",
+     "impersonate", "approve", "sign", "attest", "proxy"),
+)  # fmt: skip
+URL_VERBS = frozenset(("get", "put", "post", "head", "options", "delete", "patch", "*"))
+USAGE = (
+    "you must specify two arguments: verb resource or verb resource/resourceName.\n"
+    "See 'kubectl auth can-i -h' for help and examples."
+)
+
+
+def can_i(call: Invocation) -> int:
+    flags = call.flags
+    if flags["list"]:
+        if call.args:
+            raise CliError("list option must be specified with no arguments")
+        return _list(call)
+    if len(call.args) not in (2, 3):
+        raise CliError(USAGE)
+    spec = _spec(call)
+    answer = _post(call, "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", spec)
+    status = answer.get("status") or {}
+    allowed = bool(status.get("allowed"))
+    if not flags["quiet"]:
+        text = "yes" if allowed else "no"
+        if not allowed and status.get("reason"):
+            text += f" - {status['reason']}"
+        if status.get("evaluationError"):
+            text += f" - {status['evaluationError']}"
+        call.print(text)
+    if not allowed:
+        raise Exit(1)
+    return 0
+
+
+def _spec(call: Invocation) -> dict[str, Any]:
+    flags, session = call.flags, call.session
+    verb, what = call.args[0], call.args[1]
+    namespace = "" if flags["all-namespaces"] else session.namespace
+    if what.startswith("/"):
+        if flags["subresource"]:
+            raise CliError("--subresource can not be used with NonResourceURL")
+        if verb not in URL_VERBS:
+            call.complain(f"Warning: verb '{verb}' is not a known verb\n")
+        return {"nonResourceAttributes": {"path": what, "verb": verb}}
+    if verb not in VERBS:
+        call.complain(f"Warning: verb '{verb}' is not a known verb\n")
+    word, _, name = what.partition("/")
+    name = call.args[2] if len(call.args) == 3 else name
+    attributes: dict[str, Any] = {}
+    group, resource = "", word
+    if word != "*":
+        try:
+            info = session.resources.resolve(word)
+            group, resource = info.group, info.resource
+            if not info.namespaced and namespace:
+                of_group = f" in group '{group}'" if group else ""
+                call.complain(f"Warning: resource '{resource}' is not namespace scoped{of_group}\n")
+        except NoSuchResource:
+            resource, _, group = word.partition(".")
+            said = f" in group '{group}'" if group else ""
+            call.complain(f"Warning: the server doesn't have a resource type '{resource}'{said}\n")
+    else:
+        group = "*"
+    for key, value in (("namespace", namespace), ("verb", verb), ("group", group), ("resource", resource),
+                       ("subresource", flags["subresource"]), ("name", name)):  # fmt: skip
+        if value:
+            attributes[key] = value
+    return {"resourceAttributes": attributes}
+
+
+def _list(call: Invocation) -> int:
+    from sampan.cli.printers.tabwriter import table
+
+    answer = _post(call, "authorization.k8s.io/v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews",
+                   {"namespace": call.session.namespace})  # fmt: skip
+    status = answer.get("status") or {}
+    if status.get("evaluationError"):
+        call.complain(f"warning: the list may be incomplete: {status['evaluationError']}")
+    rows = rule_rows(status)
+    titles = [] if call.flags["no-headers"] else ["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]
+    call.out.write(table([titles, *rows] if titles else rows))
+    return 0
+
+
+def rule_rows(status: dict[str, Any]) -> list[list[str]]:
+    """One row a resource, equal ones joined, by their whole text; the URLs' rows after them as they came."""
+    merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for rule in status.get("resourceRules") or ():
+        names = tuple(rule.get("resourceNames") or ())
+        for group in rule.get("apiGroups") or ("",):
+            for resource in rule.get("resources") or ():
+                text = f"{resource}.{group}" if group else resource
+                verbs = merged.setdefault((text, names), [])
+                verbs += [verb for verb in rule.get("verbs") or () if verb not in verbs]
+    rows = [[text, "[]", f"[{' '.join(names)}]", f"[{' '.join(verbs)}]"] for (text, names), verbs in merged.items()]
+    rows.sort(key=lambda row: _compact(row[0], row[2], row[3]))
+    urls = [
+        ["", f"[{url}]", "[]", f"[{' '.join(rule.get('verbs') or ())}]"]
+        for rule in status.get("nonResourceRules") or ()
+        for url in rule.get("nonResourceURLs") or ()
+    ]
+    return rows + sorted(urls, key=lambda row: _compact(row[1], row[3], ""))
+
+
+def _compact(resource: str, names: str, verbs: str) -> tuple[str, ...]:
+    """kubectl sorts rules by their Go text, which begins with the verbs, then groups, then resources."""
+    word, _, group = resource.partition(".")
+    return (verbs, group, word, names) if verbs else (resource, names)
+
+
+def whoami(call: Invocation) -> int:
+    flags = call.flags
+    answer = _post(call, "authentication.k8s.io/v1", "SelfSubjectReview", "selfsubjectreviews", None)
+    if flags["output"]:
+        printers.of(flags["output"], flags=flags, sort_keys=False)(answer)
+        return 0
+    from sampan.cli.printers.tabwriter import table
+
+    user = (answer.get("status") or {}).get("userInfo") or {}
+    rows = [["ATTRIBUTE", "VALUE"]]
+    for title, value in (("Username", user.get("username")), ("UID", user.get("uid"))):
+        if value:
+            rows.append([title, value])
+    if user.get("groups"):
+        rows.append(["Groups", f"[{' '.join(user['groups'])}]"])
+    rows += [[f"Extra: {key}", f"[{' '.join(values)}]"] for key, values in sorted((user.get("extra") or {}).items())]
+    call.out.write(table(rows))
+    return 0
+
+
+def _post(call: Invocation, version: str, kind: str, resource: str, spec: dict[str, Any] | None) -> dict[str, Any]:
+    import msgspec
+
+    body: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": {}}
+    if spec is not None:
+        body["spec"] = spec
+    try:
+        response = call.session.client.raw(
+            "POST", f"/apis/{version}/{resource}", headers={"accept": JSON, "content-type": JSON},
+            body=msgspec.json.encode(body),
+        )  # fmt: skip
+    except ApiError as error:
+        if error.http_code == 403 and kind == "SelfSubjectReview":
+            raise CliError("the selfsubjectreviews API is not enabled in the cluster or you do not have permission to "
+                           "call it") from None  # fmt: skip
+        raise
+    answer: dict[str, Any] = msgspec.json.decode(response.body)
+    return answer
+
+
+COMMAND = Command(
+    path="auth",
+    summary="What the user is and may.",
+    usage="[flags]",
+    subcommands={
+        "can-i": Command(
+            path="auth can-i",
+            run=can_i,
+            flags=(
+                ALL_NAMESPACES,
+                Flag("quiet", "bool", short="q", usage="only by exit code"),
+                Flag("subresource", usage="such as log or scale"),
+                Flag("list", "bool", usage="all that is allowed"),
+                Flag("no-headers", "bool", usage="no headers"),
+            ),
+            summary="Whether something is allowed.",
+            usage="VERB [TYPE | TYPE/NAME | NONRESOURCEURL]",
+        ),
+        "whoami": Command(path="auth whoami", run=whoami, flags=OUTPUT, summary="Who the server takes us for."),
+    },
+)

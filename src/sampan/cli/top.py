@@ -1,0 +1,133 @@
+"""`top pod | node`: cpu and memory in use, from the metrics API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.api import quantity
+from sampan.api.errors import ApiError
+from sampan.cli.command import ALL_NAMESPACES, FIELD_SELECTOR, SELECTOR, Command, Invocation
+from sampan.cli.errors import CliError
+from sampan.cli.flags import Flag
+from sampan.cli.printers.tabwriter import table
+from sampan.client.calls import JSON
+
+ROOT = "/apis/metrics.k8s.io/v1beta1"
+SHARED = (
+    SELECTOR,
+    Flag("sort-by", usage="cpu or memory"),
+    Flag("no-headers", "bool", usage="no headers"),
+    Flag("use-protocol-buffers", "bool", True, usage="accepted, without effect"),
+)
+
+
+def pods(call: Invocation) -> int:
+    flags, session = call.flags, call.session
+    if call.args and flags["selector"]:
+        raise CliError("name cannot be provided when a selector is specified")
+    where = "" if flags["all-namespaces"] else f"/namespaces/{session.namespace}"
+    path = f"{ROOT}{where}/pods" + (f"/{call.args[0]}" if call.args else "")
+    found = _items(_ask(call, path))
+    if not found:
+        scope = "" if flags["all-namespaces"] else f" in {session.namespace} namespace"
+        call.complain(f"No resources found{scope}." if scope else "No resources found")
+        return 0
+    rows: list[tuple[list[str], int, int]] = []
+    for item in found:
+        lead = [item["metadata"]["namespace"]] if flags["all-namespaces"] else []
+        parts = item.get("containers") or ()
+        if flags["containers"]:
+            for part in parts:
+                cpu, memory = _usage(part)
+                rows.append(([*lead, item["metadata"]["name"], part["name"]], cpu, memory))
+        else:
+            used = [_usage(part) for part in parts]
+            rows.append(([*lead, item["metadata"]["name"]], sum(u[0] for u in used), sum(u[1] for u in used)))
+    titles = [*(["NAMESPACE"] if flags["all-namespaces"] else []), *(["POD"] if flags["containers"] else []), "NAME"]
+    return _write(call, [*titles, "CPU(cores)", "MEMORY(bytes)"], [(lead, c, m, [f"{c}m", f"{m >> 20}Mi"]) for lead, c, m in rows])
+
+
+def nodes(call: Invocation) -> int:
+    found = _items(_ask(call, f"{ROOT}/nodes" + (f"/{call.args[0]}" if call.args else "")))
+    known = {n["metadata"]["name"]: n for n in call.session.client.of(call.session.resolve("nodes")).list().items}
+    rows = []
+    for item in found:
+        name = item["metadata"]["name"]
+        cpu, memory = _usage(item)
+        status = known.get(name, {}).get("status") or {}
+        have = status.get("capacity" if call.flags["show-capacity"] else "allocatable") or {}
+        rows.append(([name], cpu, memory, [
+            f"{cpu}m", _percent(cpu, have, "cpu"), f"{memory >> 20}Mi", _percent(memory, have, "memory"),
+        ]))  # fmt: skip
+    return _write(call, ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"], rows)
+
+
+def _write(call: Invocation, titles: list[str], rows: list[tuple[list[str], int, int, list[str]]]) -> int:
+    by = call.flags["sort-by"]
+    if by not in ("", "cpu", "memory"):
+        raise CliError("--sort-by accepts only cpu or memory")
+    rows.sort(key=lambda row: (-row[1] if by == "cpu" else -row[2] if by == "memory" else 0, row[0]))
+    lines = [[*lead, *cells] for lead, _, _, cells in rows]
+    call.out.write(table(lines if call.flags["no-headers"] else [titles, *lines]))
+    return 0
+
+
+def _ask(call: Invocation, path: str) -> dict[str, Any]:
+    import msgspec
+
+    query = {key: value for key, value in (
+        ("labelSelector", call.flags["selector"]), ("fieldSelector", call.flags.get("field-selector") or ""),
+    ) if value}  # fmt: skip
+    try:
+        known = call.session.client.raw("GET", "/apis", headers={"accept": JSON}).body
+        if b'"metrics.k8s.io"' not in known:
+            raise CliError("Metrics API not available")
+        answer: dict[str, Any] = msgspec.json.decode(
+            call.session.client.raw("GET", path, query=query, headers={"accept": JSON}).body
+        )
+    except ApiError as error:
+        if error.http_code == 503:
+            raise CliError("Metrics API not available") from None
+        raise
+    return answer
+
+
+def _items(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return answer["items"] if "items" in answer else [answer]
+
+
+def _usage(item: dict[str, Any]) -> tuple[int, int]:
+    usage = item.get("usage") or {}
+    return quantity.milli_value(usage.get("cpu", "0")), quantity.value(usage.get("memory", "0"))
+
+
+def _percent(amount: int, have: dict[str, str], resource: str) -> str:
+    if resource not in have:
+        return "<unknown>"
+    whole = quantity.milli_value(have[resource]) if resource == "cpu" else quantity.value(have[resource])
+    return f"{amount * 100 // whole if whole else 0}%"
+
+
+_POD = Command(
+    path="top pod",
+    run=pods,
+    flags=(*SHARED, ALL_NAMESPACES, FIELD_SELECTOR, Flag("containers", "bool", usage="each container"),
+           Flag("sum", "bool", usage="accepted, without effect"),
+           Flag("show-swap", "bool", usage="accepted, without effect")),
+    summary="What Pods use.",
+    usage="[NAME | -l label]",
+)  # fmt: skip
+_NODE = Command(
+    path="top node",
+    run=nodes,
+    flags=(*SHARED, Flag("show-capacity", "bool", usage="in percent of the capacity"),
+           Flag("show-swap", "bool", usage="accepted, without effect")),
+    summary="What nodes use.",
+    usage="[NAME | -l label]",
+)  # fmt: skip
+COMMAND = Command(
+    path="top",
+    summary="The use of cpu and memory.",
+    subcommands={"pod": _POD, "node": _NODE},
+    aliases={"pods": "pod", "po": "pod", "nodes": "node", "no": "node"},
+)
