@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
-from sampan.api.errors import NotFound
+from sampan.api.errors import NotFound, ServiceUnavailable
 from sampan.api.types import core_v1, meta_v1
+from sampan.client.api import Client
+from sampan.client.discovery import Discovered, discover
+from sampan.client.transport import TransportError
 from tests.integration.controllers.world import World
 
 GC = "garbage-collector-controller"
@@ -163,6 +166,26 @@ async def test_a_namespaced_owner_of_something_without_namespace_is_left_alone(c
     await delete(cluster, "root", "Background")
     await asyncio.sleep(0.3)
     assert (await nodes.get("n")).metadata.name == "n"
+
+
+async def test_a_server_that_cannot_say_what_it_serves_is_asked_again(
+    cluster: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [TransportError("away"), ServiceUnavailable("starting")]
+
+    async def failing(client: Client) -> Discovered:
+        if failures:
+            raise failures.pop()
+        return await discover(client)
+
+    monkeypatch.setattr("sampan.controllers.garbage.controller.discover", failing)
+    monkeypatch.setattr("sampan.controllers.garbage.controller.RETRY", 0.05)
+    cluster.start(GC)
+    root = await make(cluster, "root")
+    await make(cluster, "child", reference(root))
+    await delete(cluster, "root", "Background")
+    await cluster.gone(core_v1.ConfigMap, "child", namespace="default")
+    assert failures == []
 
 
 async def test_restarts_lose_nothing(cluster: World) -> None:

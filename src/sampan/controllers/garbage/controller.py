@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 VERBS = ("delete", "list", "watch")
 REDISCOVER = 300.0  # seconds, besides whenever a definition of custom resources changes
+RETRY = 1.0
 SETTLE = (0.2, 2.0, 10.0)  # a new definition takes a moment until it is served
 WORKERS = 10
 ABSENT_LIMIT = 1000
@@ -57,7 +58,8 @@ class GarbageCollector(Controller):
 
     async def run(self) -> None:
         try:
-            await self._discover()
+            while not await self._try_to_discover():
+                await self.clock.sleep(RETRY)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_discovering())
                 tasks.create_task(run_workers(self.queue, self.reconcile, WORKERS, name=self.context.name))
@@ -72,6 +74,14 @@ class GarbageCollector(Controller):
             log.info("garbage collector: not discovered: %s", ", ".join(sorted(found.failed)))
         await self.monitors.follow(deletable(found.resources, verbs=VERBS))
 
+    async def _try_to_discover(self) -> bool:
+        try:
+            await self._discover()
+        except (ApiError, TransportError) as error:
+            log.info("garbage collector: discovery: %s", error)
+            return False
+        return True
+
     async def _keep_discovering(self) -> None:
         while True:
             self.rediscover.clear()
@@ -80,10 +90,7 @@ class GarbageCollector(Controller):
             timer.cancel()
             for wait in SETTLE:
                 await self.clock.sleep(wait)
-                try:
-                    await self._discover()
-                except (ApiError, TransportError) as error:
-                    log.info("garbage collector: discovery: %s", error)
+                await self._try_to_discover()
 
     def _changed(self, info: ResourceInfo, before: meta_v1.ObjectMeta | None, after: meta_v1.ObjectMeta | None) -> None:
         one = before if after is None else after
