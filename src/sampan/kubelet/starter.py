@@ -27,6 +27,8 @@ from sampan.runtime.contract import (
     ContainerStatus,
     CreateError,
     Mount,
+    NamespaceMode,
+    Namespaces,
     Runtime,
     RuntimeFault,
     StartError,
@@ -126,7 +128,7 @@ class Starter:
             container, last = by_name[name], state.latest(name)
             try:
                 self._hold_back(pod, container, state.containers.get(name, ()))
-                await self._start(pod, container, last, sandbox_id, outcome.ip)
+                await self._start(pod, container, last, sandbox_id, outcome.ip, _target(pod, name, state))
             except ContainerFault as fault:
                 outcome.waiting[name] = Waiting(fault.reason, fault.message)
                 outcome.retry(fault.retry_after if fault.retry_after is not None else RETRY)
@@ -156,7 +158,13 @@ class Starter:
         self.backoff.failed(key, ended)
 
     async def _start(
-        self, pod: core_v1.Pod, container: core_v1.Container, last: ContainerStatus | None, sandbox_id: str, ip: str
+        self,
+        pod: core_v1.Pod,
+        container: core_v1.Container,
+        last: ContainerStatus | None,
+        sandbox_id: str,
+        ip: str,
+        target: str,
     ) -> None:
         image = await self._images.ensure(pod, container)
         attempt = _next_attempt(pod, container, last)
@@ -164,6 +172,12 @@ class Starter:
             env = await self._environment.of(pod, container, pod_ip=ip)
             mounts = await self._volumes.mounts(pod, container, env)
             mounts.append(self._termination_message(pod, container, attempt))
+            security = self._security.of(pod, container, image)
+            if target:
+                own = security.namespaces
+                security.namespaces = Namespaces(
+                    network=own.network, pid=NamespaceMode.TARGET, ipc=own.ipc, target_id=target
+                )
             config = container_config(
                 pod,
                 container,
@@ -171,7 +185,7 @@ class Starter:
                 image=image,
                 env=env,
                 mounts=mounts,
-                security=self._security.of(pod, container, image),
+                security=security,
                 node_memory=self._node_memory,
             )
             container_id = await self._runtime.create_container(sandbox_id, config)
@@ -219,6 +233,18 @@ def as_container(debugger: core_v1.EphemeralContainer) -> core_v1.Container:
     shared = {f: getattr(debugger, f) for f in core_v1.Container.__struct_fields__ if hasattr(debugger, f)}
     shared["restartPolicy"] = "Never"
     return core_v1.Container(**shared)
+
+
+def _target(pod: core_v1.Pod, name: str, state: PodState) -> str:
+    """The container whose processes an ephemeral one is to see."""
+    wanted = next((e.targetContainerName for e in pod.spec.ephemeralContainers or () if e.name == name), None)
+    if not wanted:
+        return ""
+    found = state.active(wanted)
+    if found is None:
+        said = f'unable to find target container "{wanted}"'
+        raise ContainerFault("CreateContainerError", said)
+    return found.id
 
 
 def termination_message_file(config: KubeletConfig, pod: core_v1.Pod, name: str, attempt: int) -> Path:

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 from sampan.api.types import core_v1
+from sampan.kubelet import garbage
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.pod_state import PodState
 from sampan.kubelet.sandbox_config import log_directory
 from sampan.kubelet.starter import termination_message_file
-from sampan.runtime.contract import ContainerState, ContainerStatus
+from sampan.runtime.contract import ContainerState, ContainerStatus, Runtime
 from sampan.runtime.logline import parse_entry
 
 LONGEST = 4096
@@ -23,6 +24,14 @@ class TerminationMessages:
     def __init__(self, config: KubeletConfig) -> None:
         self._config = config
         self._known: dict[str, str] = {}
+        self._owners: dict[str, str | None] = {}
+
+    async def collect(self, runtime: Runtime, pod: core_v1.Pod, state: PodState) -> None:
+        """Older deaths than the last one of each container are not shown anywhere: clear them away."""
+        if await garbage.collect(runtime, self._config, pod, state):
+            for container in garbage.surplus_containers(state):
+                self._known.pop(container.id, None)
+                self._owners.pop(container.id, None)
 
     async def of(self, pod: core_v1.Pod, state: PodState) -> dict[str, str]:
         found = {}
@@ -31,6 +40,7 @@ class TerminationMessages:
                 if container.state is not ContainerState.EXITED:
                     continue
                 if container.id not in self._known:
+                    self._owners[container.id] = pod.metadata.uid
                     self._known[container.id] = await asyncio.to_thread(self._read, pod, container)
                 if self._known[container.id]:
                     found[container.id] = self._known[container.id]
@@ -38,6 +48,9 @@ class TerminationMessages:
 
     async def remove(self, pod: core_v1.Pod) -> None:
         """All that is left of the Pod on disk: its directory and its logs."""
+        for key in [k for k, owner in self._owners.items() if owner == pod.metadata.uid]:
+            del self._owners[key]
+            self._known.pop(key, None)
         for directory in (self._config.root_dir / "pods" / str(pod.metadata.uid), log_directory(self._config, pod)):
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 

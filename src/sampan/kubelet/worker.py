@@ -23,7 +23,7 @@ from sampan.kubelet.errors import MountFault, PodFault
 from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
 from sampan.kubelet.seams import Events, Probes, Volumes
 from sampan.kubelet.starter import Outcome, Starter
-from sampan.kubelet.status import OWNED, make_status, rejected_status, with_disruption
+from sampan.kubelet.status import OWNED, SCHEDULED, make_status, rejected_status, with_disruption
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
@@ -217,6 +217,7 @@ class PodWorker:
         self._tools.probes.observe(self.pod, after)
         await self._say(after)
         self._waiting = outcome.waiting
+        await self._tools.messages.collect(self._tools.runtime, self.pod, after)
         return outcome
 
     def _deadline_left(self, status: core_v1.PodStatus) -> float | None:
@@ -292,5 +293,5 @@ def _differs(before: core_v1.Pod, after: core_v1.Pod) -> bool:
 
 def _wanted(pod: core_v1.Pod) -> tuple[object, ...]:
     meta = pod.metadata
-    others = [(c.type, c.status) for c in pod.status.conditions or () if c.type not in OWNED]
+    others = [(c.type, c.status) for c in pod.status.conditions or () if c.type not in (*OWNED, SCHEDULED)]
     return pod.spec, meta.labels, meta.annotations, meta.deletionTimestamp, meta.deletionGracePeriodSeconds, others

@@ -36,7 +36,9 @@ def sandbox(*, attempt: int = 0, ready: bool = True, host_network: bool = False)
     )  # fmt: skip
 
 
-def container(name: str, state: str = "running", *, code: int = 0, attempt: int = 0, box: int = 0, **more: Any) -> ContainerStatus:
+def container(
+    name: str, state: str = "running", *, code: int = 0, attempt: int = 0, box: int = 0, **more: Any
+) -> ContainerStatus:
     return ContainerStatus(
         id=f"{name}{attempt}", sandbox_id=f"s{box}", name=name, attempt=attempt, state=ContainerState(state),
         created_at=(attempt + 1) * 10, started_at=int(NOW) * 10**9, exit_code=code,
@@ -51,9 +53,7 @@ def state_of(*containers: ContainerStatus, boxes: list[SandboxStatus] | None = N
 class Verdicts:
     """What probes are taken to have found."""
 
-    def __init__(
-        self, *, dead: str = "", never_up: str = "", starting: str = "", unready: str = ""
-    ) -> None:
+    def __init__(self, *, dead: str = "", never_up: str = "", starting: str = "", unready: str = "") -> None:
         self.dead, self.never_up, self.starting, self.unready = dead, never_up, starting, unready
 
     def liveness_failed(self, container_id: str) -> bool:

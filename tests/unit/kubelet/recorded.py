@@ -68,6 +68,7 @@ def event(item: dict[str, Any]) -> tuple[str, str, str, str, str]:
 
 def live_events(items: list[dict[str, Any]]) -> list[tuple[str, str, str, str, str]]:
     """In the order in which they first happened; the server's order decides between those of one second."""
+
     def first(item: dict[str, Any]) -> tuple[str, int]:
         when = item.get("firstTimestamp") or item.get("eventTime") or ""
         return when[:19], int(item["metadata"]["resourceVersion"]) if item.get("count", 1) == 1 else 0
@@ -82,5 +83,7 @@ def differences(wanted: Any, found: Any, where: str = "") -> list[str]:
             result += differences(wanted.get(key), found.get(key), f"{where}.{key}")
         return result
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        return [d for at, pair in enumerate(zip(wanted, found, strict=True)) for d in differences(*pair, f"{where}[{at}]")]
+        return [
+            d for at, pair in enumerate(zip(wanted, found, strict=True)) for d in differences(*pair, f"{where}[{at}]")
+        ]
     return [] if wanted == found else [f"{where}: recorded {wanted!r}, here {found!r}"]

@@ -15,9 +15,11 @@ NOTHING: dict[str, Any] = {}
 KILL_ALL = {"kill_pod": True}
 TWO = {"containers": [{"name": "a", "image": "app:1"}, {"name": "b", "image": "app:1"}]}
 INIT = {"initContainers": [{"name": "i", "image": "init:1"}, {"name": "j", "image": "init:1"}]}
-SIDECAR = {"initContainers": [{"name": "s", "image": "side:1", "restartPolicy": "Always"}, {"name": "i", "image": "i:1"}]}
+SIDECAR = {
+    "initContainers": [{"name": "s", "image": "side:1", "restartPolicy": "Always"}, {"name": "i", "image": "i:1"}]
+}
 NEVER, ON_FAILURE = {"restartPolicy": "Never"}, {"restartPolicy": "OnFailure"}
-DELETED = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+DELETED: dict[str, Any] = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 DEBUG = {"ephemeralContainers": [{"name": "d", "image": "debug:1"}]}
 RULE = {
     "restartPolicy": "Never",
@@ -147,7 +149,7 @@ ROWS: dict[str, tuple[dict[str, Any], PodState, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_plan(name: str) -> None:
     spec, state, wanted = ROWS[name]
-    pod = make_pod(spec, **(DELETED if name.startswith("deleted") else {}))
+    pod = make_pod(spec, status=None, **(DELETED if name.startswith("deleted") else {}))
     hashes = {c.name: container_hash(c) for c in pod.spec.containers}
     assert told(plan(pod, state, Verdicts(), hashes)) == wanted
 

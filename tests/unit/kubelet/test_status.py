@@ -75,7 +75,9 @@ def test_recorded(row: dict[str, Any]) -> None:
     up = conditions["PodReadyToStartContainers"] == "True"
     boxes = [sandbox(ready=up, host_network=bool(spec.get("hostNetwork")))]
     waits_for_volumes = not up and not told.containers
-    state = state_of(*told.containers, boxes=[] if waits_for_volumes else boxes, ip="" if waits_for_volumes else "10.0.0.2")
+    state = state_of(
+        *told.containers, boxes=[] if waits_for_volumes else boxes, ip="" if waits_for_volumes else "10.0.0.2"
+    )
     before = {"qosClass": status["qosClass"], "startTime": "2026-01-01T00:00:00Z"}
     facts = Facts(
         state=state, probes=told, waiting=told.waiting, messages=told.messages, now=NOW, host_ips=("192.0.2.1",),
@@ -87,7 +89,6 @@ def test_recorded(row: dict[str, Any]) -> None:
         for kind, amount in one["resources"].get("limits", {}).items():  # as defaulting stores it
             one["resources"].setdefault("requests", {}).setdefault(kind, amount)
     made = make_status(make_pod(spec, status=before), facts)
-
 
     found = recorded.pod_status(msgspec.to_builtins(made))
     assert recorded.differences(recorded.pod_status(status), found) == []
@@ -169,7 +170,8 @@ def test_the_last_end_is_shown_beside_the_next_run() -> None:
     status = make_status(make_pod(), facts(container("a", "exited", code=3), container("a", attempt=1)))
     one = (status.containerStatuses or [])[0]
     assert one.state.running is not None
-    assert one.lastState.terminated is not None and one.lastState.terminated.exitCode == 3
+    assert one.lastState.terminated is not None
+    assert one.lastState.terminated.exitCode == 3
     assert one.restartCount == 1
 
 
@@ -209,8 +211,12 @@ def test_an_end_is_final() -> None:
 
 def test_states_of_the_runtime() -> None:
     pod = make_pod({"containers": [{"name": n, "image": "app:1"} for n in "abc"]})
-    made = make_status(pod, facts(container("a", "created"), container("b", "unknown"), container("c"))).containerStatuses
+    made = make_status(
+        pod, facts(container("a", "created"), container("b", "unknown"), container("c"))
+    ).containerStatuses
     a, b, c = made or []
-    assert a.state.waiting is not None and a.state.waiting.reason == "ContainerCreating"
-    assert b.state.terminated is not None and b.state.terminated.reason == "ContainerStatusUnknown"
+    assert a.state.waiting is not None
+    assert a.state.waiting.reason == "ContainerCreating"
+    assert b.state.terminated is not None
+    assert b.state.terminated.reason == "ContainerStatusUnknown"
     assert c.state.running is not None
