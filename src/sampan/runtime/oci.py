@@ -18,6 +18,8 @@ from sampan.runtime.rotate import LogKeeper
 from sampan.runtime.sandboxes import Sandboxes
 from sampan.version import __version__
 
+_SOCKET_FOLDER_LIMIT = 80  # an address of a socket has at most 107 bytes
+
 
 class HostRuntime(cri.Runtime):
     """See the contract."""
@@ -41,6 +43,8 @@ class HostRuntime(cri.Runtime):
 
     async def start(self) -> None:
         config = self._config
+        if len(os.fsencode(config.run)) > _SOCKET_FOLDER_LIMIT:
+            raise cri.InvalidArgument(f"run_dir {config.run!r} is too long for the sockets in it")
         for path in (config.sandboxes, config.containers, config.exits, config.oci_root, config.run):
             os.makedirs(path, 0o700, exist_ok=True)
         for name in os.listdir(config.run):  # sockets of an earlier process's terminals

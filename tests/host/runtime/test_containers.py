@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,34 @@ async def test_seccomp_default_refuses_what_it_should(world: World) -> None:
     container = await world.container(await world.sandbox(), "sleep", "100", security=security)
     assert await world.sh(container, "echo fine; ls / | wc -l; sleep 0.01; nc -l -p 99 & sleep 0.05; kill $!") != ""
     assert (await world.runtime.container_status(container)).state is cri.ContainerState.RUNNING
+
+
+@pytest.mark.parametrize("world", ["crun", "runc"], indirect=True)
+async def test_a_seccomp_profile_of_one_s_own(world: World, tmp_path: Path) -> None:
+    profile = tmp_path / "no-mkdir.json"
+    profile.write_text(json.dumps({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
+    }))  # fmt: skip
+    security = cri.SecurityContext(seccomp=cri.Seccomp(type="Localhost", localhost_path=str(profile)))
+    said = await world.output(await world.sandbox(), "sh", "-c", "mkdir /x; touch /y && echo made", security=security)
+    assert "Operation not permitted" in said
+    assert "made" in said
+
+
+async def test_events_tell_a_life_in_order(world: World) -> None:
+    events = world.runtime.events()
+    sandbox = await world.sandbox()
+    quick = await world.container(sandbox, "sh", "-c", "exit 3")
+    await world.ended(quick)
+    await world.runtime.remove_sandbox(sandbox)
+    await world.runtime.close()
+    seen = [(e.kind.value, e.exit_code) async for e in events if e.container_id in ("", quick)]
+    assert seen == [
+        ("sandbox-ready", 0), ("created", 0), ("started", 0), ("stopped", 3), ("sandbox-died", 0), ("deleted", 0),
+        ("sandbox-deleted", 0),
+    ]  # fmt: skip
+    await world.restart_closed()
 
 
 async def test_masked_and_readonly_paths(world: World) -> None:

@@ -44,7 +44,7 @@ class World:
         self.root = busybox_root(path / "image")
         self.config = RuntimeConfig(
             state_dir=str(path / "state"), run_dir=f"/run/{self.tag}", cgroup_root=self.tag, oci_runtime=oci,
-            log_rotation=RotationPolicy(max_size=50_000, max_files=3, interval=0.05),
+            log_rotation=RotationPolicy(max_size=200_000, max_files=3, interval=0.05),
         )
         self.overlay = overlay
         self.netns: list[str] = []
