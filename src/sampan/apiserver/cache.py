@@ -335,4 +335,7 @@ class Caches:
         self.revision = events[-1].revision
 
     def _on_lost(self, error: StoreError) -> None:
+        """Nothing is heard of writes any more: health says so, and nobody waits for events that do not come."""
         self.lost = error
+        for cache in self._caches.values():
+            cache.end_watches()

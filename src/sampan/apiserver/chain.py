@@ -17,7 +17,15 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from sampan.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized, qualified
+from sampan.api.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    InternalError,
+    ServiceUnavailable,
+    Unauthorized,
+    qualified,
+)
 from sampan.api.selectors import fields
 from sampan.apiserver import impersonation
 from sampan.apiserver.codec import encode
@@ -28,6 +36,7 @@ from sampan.apiserver.metrics import Metrics
 from sampan.apiserver.request import Answer, Reply, Request
 from sampan.apiserver.requestinfo import RequestInfo, request_info
 from sampan.apiserver.routing import Router
+from sampan.storage.contract import StoreError, StoreFull
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +71,9 @@ class Chain:
         except RecursionError:
             # Only a client's nesting goes this deep.
             answer = error_reply(BadRequest("json: exceeded max depth"))
+        except StoreError as error:
+            log.error("%s %s: the store: %s", request.method, request.path, error)
+            answer = error_reply(storage_error(error))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             answer = error_reply(InternalError("Internal Server Error: " + request.path))
@@ -161,6 +173,13 @@ def refused(user: User, attributes: Attributes, why: str) -> Forbidden:
         group=attributes.group,
         kind=attributes.resource,
     )
+
+
+def storage_error(error: StoreError) -> ApiError:
+    """A full disk is told as it is, and a later try may work; a store that failed needs its server started anew."""
+    if isinstance(error, StoreFull):
+        return InternalError(f"Internal error occurred: {error}", retry_after_seconds=10)
+    return ServiceUnavailable(f"the storage is not available: {error}", retry_after_seconds=1)
 
 
 def error_reply(error: ApiError) -> Reply:
