@@ -40,6 +40,8 @@ _BOUNDS = (
     60.0,
 )
 _Labels = tuple[str, str, str, str, str]
+_MOST_SERIES = 5000
+_OTHERS: _Labels = ("OTHER", "", "", "", "")
 
 
 class _Durations:
@@ -67,6 +69,10 @@ class Metrics:
         labels = (info.verb.upper(), info.group, info.version, info.resource, info.subresource)
         code = answer.status if isinstance(answer, Reply) else 200
         key = (labels, code)
+        if key not in self._requests and len(self._requests) >= _MOST_SERIES:
+            # Paths are the clients' to choose: what they make up is counted together.
+            labels = _OTHERS
+            key = (labels, code)
         self._requests[key] = self._requests.get(key, 0) + 1
         if not isinstance(answer, Reply):
             return
@@ -102,8 +108,12 @@ class Metrics:
 
 
 def _shown(labels: _Labels) -> str:
-    verb, group, version, resource, subresource = labels
+    verb, group, version, resource, subresource = (_escaped(label) for label in labels)
     return f'verb="{verb}",group="{group}",version="{version}",resource="{resource}",subresource="{subresource}"'
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _histogram(labels: str, durations: _Durations) -> list[str]:
