@@ -1,0 +1,319 @@
+"""`config set-…, delete-…, use-context, rename-context, set, unset`: changes of kubeconfig files.
+
+An entry is changed in the file that it came from, a new one goes into the first (`sampan.client.kubeconfig_write`).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sampan.cli.command import Command, Invocation
+from sampan.cli.config import target_file
+from sampan.cli.errors import CliError
+from sampan.cli.flags import Flag
+from sampan.client import kubeconfig_write as write
+from sampan.client.kubeconfig_files import SECTIONS
+
+Data = dict[str, Any]
+
+
+def _file_of(call: Invocation, section: str, name: str) -> str:
+    return call.session.kubeconfig.origins.get((section, name)) or target_file(call)
+
+
+def _one(call: Invocation) -> str:
+    if len(call.args) != 1:
+        raise CliError(f"Unexpected args: [{' '.join(call.args)}]")
+    return call.args[0]
+
+
+def _use_context(call: Invocation) -> int:
+    name = _one(call)
+    if not name or name not in call.session.kubeconfig.contexts:
+        raise CliError(f'no context exists with the name: "{name}"')
+    write.edit(_current_file(call), lambda data: data.__setitem__("current-context", name))
+    call.print(f'Switched to context "{name}".')
+    return 0
+
+
+def _current_file(call: Invocation) -> str:
+    """Where `current-context` stands: the first file that says one."""
+    from sampan.client.kubeconfig_files import paths, read_file
+
+    for path in paths(call.flags["kubeconfig"]):
+        if os.path.exists(path) and read_file(path).get("current-context"):
+            return path
+    return target_file(call)
+
+
+def _rename_context(call: Invocation) -> int:
+    if len(call.args) != 2:
+        raise CliError(f"Unexpected args: [{' '.join(call.args)}]")
+    old, new = call.args
+    known = call.session.kubeconfig.contexts
+    if old not in known:
+        raise CliError(f'cannot rename the context "{old}", it\'s not in {target_file(call)}')
+    if new in known:
+        raise CliError(f'cannot rename the context "{old}", the context "{new}" already exists in {target_file(call)}')
+    write.edit(_file_of(call, "contexts", old), lambda data: write.rename_context(data, old, new))
+    call.print(f'Context "{old}" renamed to "{new}".')
+    return 0
+
+
+def _deleting(section: str, word: str) -> Callable[[Invocation], int]:
+    def run(call: Invocation) -> int:
+        name, path = _one(call), target_file(call)
+        if name not in call.session.kubeconfig.section(section):
+            raise CliError(f"cannot delete {word} {name}, not in {path}")
+        if section == "contexts" and call.session.kubeconfig.current_context == name:
+            call.complain(
+                'warning: this removed your active context, use "kubectl config use-context" to select a different one'
+            )
+        path = _file_of(call, section, name)
+        write.edit(path, lambda data: write.remove_entry(data, section, name))
+        call.print(f"deleted {word} {name} from {path}")
+        return 0
+
+    return run
+
+
+def _update(call: Invocation, section: str, name: str, change: Callable[[Data], object]) -> None:
+    def edit(data: Data) -> None:
+        body = write.entry_of(data, section, name)
+        if body is None:
+            body = {}
+            write.set_entry(data, section, name, body)
+        change(body)
+
+    write.edit(_file_of(call, section, name), edit)
+
+
+def _set_context(call: Invocation) -> int:
+    flags = call.flags
+    if len(call.args) > 1 or (flags["current"] and call.args):
+        raise CliError(f"Unexpected args: [{' '.join(call.args)}]" if not flags["current"] else
+                       "you cannot specify both a context name and --current")  # fmt: skip
+    name = call.session.kubeconfig.current_context if flags["current"] else (call.args[0] if call.args else "")
+    if not name:
+        raise CliError("no current context is set" if flags["current"] else
+                       "you must specify a non-empty context name or --current")  # fmt: skip
+    known = name in call.session.kubeconfig.contexts
+
+    def change(body: Data) -> None:
+        for key in ("cluster", "user", "namespace"):
+            if flags.changed(key):
+                body[key] = flags[key]
+
+    _update(call, "contexts", name, change)
+    call.print(f'Context "{name}" {"modified" if known else "created"}.')
+    return 0
+
+
+def _set_cluster(call: Invocation) -> int:
+    name, flags = _one(call), call.flags
+    authority = flags["certificate-authority"]
+    if authority and flags["insecure-skip-tls-verify"]:
+        raise CliError("you cannot specify a certificate authority and insecure mode at the same time")
+    if authority and not os.path.exists(authority):
+        raise CliError(
+            f"could not stat certificate-authority file {authority}: stat {authority}: no such file or directory"
+        )
+
+    def change(body: Data) -> None:
+        for key in ("server", "tls-server-name", "proxy-url"):
+            if flags.changed(key):
+                _put(body, key, flags[key])
+        if flags.changed("insecure-skip-tls-verify"):
+            _put(body, "insecure-skip-tls-verify", flags["insecure-skip-tls-verify"])
+            if flags["insecure-skip-tls-verify"]:
+                body.pop("certificate-authority", None)
+                body.pop("certificate-authority-data", None)
+        if authority:
+            body.pop("insecure-skip-tls-verify", None)
+            _put_file(body, "certificate-authority", authority, embed=flags["embed-certs"])
+
+    _update(call, "clusters", name, change)
+    call.print(f'Cluster "{name}" set.')
+    return 0
+
+
+def _set_credentials(call: Invocation) -> int:
+    name, flags = _one(call), call.flags
+    basic = flags["username"] or flags["password"]
+    methods = [text for text, said in (("--token", flags["token"]), ("--username/--password", basic)) if said]
+    if len(methods) > 1:
+        raise CliError(
+            f"you cannot specify more than one authentication method at the same time: {', '.join(methods)}"
+        )
+
+    def change(body: Data) -> None:
+        for key in ("client-certificate", "client-key"):
+            if flags[key]:
+                if not os.path.exists(flags[key]):
+                    raise CliError(f"could not stat {key} file {flags[key]}: stat {flags[key]}: no such file or directory")
+                _put_file(body, key, flags[key], embed=flags["embed-certs"])
+        if flags["token"]:
+            body["token"] = flags["token"]
+            body.pop("username", None)
+            body.pop("password", None)
+        for key in ("username", "password"):
+            if flags[key]:
+                body[key] = flags[key]
+                body.pop("token", None)
+        if flags["exec-command"] or flags["exec-api-version"] or flags["exec-arg"] or flags["exec-env"]:
+            _put_exec(body, call)
+
+    _update(call, "users", name, change)
+    call.print(f'User "{name}" set.')
+    return 0
+
+
+def _put_exec(body: Data, call: Invocation) -> None:
+    flags = call.flags
+    plugin = body.setdefault("exec", {"provideClusterInfo": False})
+    if flags["exec-command"]:
+        plugin["command"] = flags["exec-command"]
+    if flags["exec-api-version"]:
+        plugin["apiVersion"] = flags["exec-api-version"]
+    if flags["exec-arg"]:
+        plugin["args"] = list(flags["exec-arg"])
+    for text in flags["exec-env"]:
+        key, equals, value = text.partition("=")
+        variables = [one for one in plugin.get("env") or () if one["name"] != key.removesuffix("-")]
+        if equals:
+            variables.append({"name": key, "value": value})
+        plugin["env"] = variables
+
+
+def _put(body: Data, key: str, value: object) -> None:
+    if value in ("", False):
+        body.pop(key, None)
+    else:
+        body[key] = value
+
+
+def _put_file(body: Data, key: str, path: str, *, embed: bool) -> None:
+    if embed:
+        with open(path, "rb") as file:
+            body[f"{key}-data"] = base64.b64encode(file.read()).decode()
+        body.pop(key, None)
+    else:
+        body[key] = os.path.abspath(path)
+        body.pop(f"{key}-data", None)
+
+
+def _set(call: Invocation) -> int:
+    if len(call.args) != 2:
+        raise CliError(f"Unexpected args: [{' '.join(call.args)}]")
+    name, value = call.args
+    steps = name.split(".")
+    if steps[-1].endswith("-data") and not call.flags["set-raw-bytes"]:
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            raise CliError(f"error decoding base64 data for {name}") from None
+    elif steps[-1].endswith("-data"):
+        value = base64.b64encode(value.encode()).decode()
+    shown: object = value == "true" if value in ("true", "false") and len(steps) > 2 else value
+
+    def change(data: Data) -> None:
+        if len(steps) == 1:
+            data[name] = shown
+            return
+        body = _entry(data, steps, create=True)
+        for step in steps[2:-1]:
+            body = body.setdefault(step, {})
+        if len(steps) < 3:
+            raise CliError(f"unable to set {name}: a field is wanted")
+        body[steps[-1]] = shown
+
+    write.edit(_path_for(call, steps), change)
+    call.print(f'Property "{name}" set.')
+    return 0
+
+
+def _unset(call: Invocation) -> int:
+    name = _one(call)
+    steps = name.split(".")
+
+    def change(data: Data) -> None:
+        if len(steps) == 1:
+            data[name] = [] if name in SECTIONS else "" if name == "current-context" else {}
+        elif len(steps) == 2:
+            write.remove_entry(data, steps[0], steps[1])
+        else:
+            body = _entry(data, steps, create=False)
+            for step in steps[2:-1]:
+                body = body.get(step) or {}
+            body.pop(steps[-1], None)
+
+    write.edit(_path_for(call, steps), change)
+    call.print(f'Property "{name}" unset.')
+    return 0
+
+
+def _path_for(call: Invocation, steps: list[str]) -> str:
+    return _file_of(call, steps[0], steps[1]) if len(steps) > 1 else target_file(call)
+
+
+def _entry(data: Data, steps: list[str], *, create: bool) -> Data:
+    section, name = steps[0], steps[1]
+    if section not in SECTIONS:
+        raise CliError(f"unknown field name {section}")
+    body = write.entry_of(data, section, name)
+    if body is None:
+        body = {}
+        if create:
+            write.set_entry(data, section, name, body)
+    return body
+
+
+_ENTRY = "NAME"
+USE_CONTEXT = Command(
+    path="config use-context", run=_use_context, summary="Use another context.", usage="CONTEXT_NAME"
+)
+RENAME_CONTEXT = Command(
+    path="config rename-context", run=_rename_context, summary="Rename a context.", usage="CONTEXT_NAME NEW_NAME"
+)
+DELETE_CLUSTER = Command(path="config delete-cluster", run=_deleting("clusters", "cluster"), usage=_ENTRY)
+DELETE_CONTEXT = Command(path="config delete-context", run=_deleting("contexts", "context"), usage=_ENTRY)
+DELETE_USER = Command(path="config delete-user", run=_deleting("users", "user"), usage=_ENTRY)
+SET_CONTEXT = Command(
+    path="config set-context",
+    run=_set_context,
+    flags=(Flag("current", "bool", usage="the context in use"),),
+    summary="Make or change a context: --cluster, --user, --namespace.",
+    usage="[NAME | --current]",
+)
+SET_CLUSTER = Command(
+    path="config set-cluster",
+    run=_set_cluster,
+    flags=(Flag("embed-certs", "bool", usage="files go into the kubeconfig"), Flag("proxy-url", usage="a proxy")),
+    summary="Make or change a cluster: --server, --certificate-authority, --insecure-skip-tls-verify, --tls-server-name.",
+    usage=_ENTRY,
+)
+SET_CREDENTIALS = Command(
+    path="config set-credentials",
+    run=_set_credentials,
+    flags=(
+        Flag("embed-certs", "bool", usage="files go into the kubeconfig"),
+        Flag("exec-command", usage="a program that gives credentials"),
+        Flag("exec-api-version", usage="which version it speaks"),
+        Flag("exec-arg", "list", usage="its arguments"),
+        Flag("exec-env", "array", usage="NAME=value for it"),
+        Flag("auth-provider", usage="accepted, without effect"),
+    ),
+    summary="Make or change a user: --token, --client-certificate, --client-key, --username, --password.",
+    usage=_ENTRY,
+)
+SET = Command(
+    path="config set",
+    run=_set,
+    flags=(Flag("set-raw-bytes", "bool", usage="the value of a -data field is not base64 yet"),),
+    summary="Set one field.",
+    usage="PROPERTY_NAME PROPERTY_VALUE",
+)
+UNSET = Command(path="config unset", run=_unset, summary="Remove one field.", usage="PROPERTY_NAME")
