@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from sampan.api import names
+from sampan.api.goquote import quote
 from sampan.apiserver.registry.field import Errors
 
 IPAddress = IPv4Address | IPv6Address
@@ -100,6 +102,43 @@ def validate_non_special_ip(text: str, path: str, errors: Errors) -> None:
 
 
 _LINK_MULTICAST: dict[int, IPNetwork] = {4: ip_network("224.0.0.0/24"), 6: ip_network("ff02::/16")}
+
+
+def ip_warnings(text: str, path: str) -> Iterator[str]:
+    """Addresses that old fields tolerate, and what to write instead."""
+    address = parse_ip(text)
+    if address is None:
+        return
+    mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
+    if mapped or (address.version == 4 and str(address) != text):
+        better = address.ipv4_mapped if isinstance(address, IPv6Address) else address
+        yield (
+            f"{path}: non-standard IP address {quote(text)} will be considered invalid in a future Kubernetes release: "
+            f"use {quote(str(better))}"
+        )
+    elif str(address) != text:
+        yield f"{path}: IPv6 address {quote(text)} should be in RFC 5952 canonical format ({quote(str(address))})"
+
+
+def cidr_warnings(text: str, path: str) -> Iterator[str]:
+    """The same for networks; and those that may be meant for an address."""
+    network, address = parse_cidr(text), parse_ip(text.partition("/")[0])
+    if network is None or address is None:
+        return
+    ambiguous = address != network.network_address
+    if ambiguous:
+        alone = f"{address}/{address.max_prefixlen}"
+        yield (
+            f"{path}: CIDR value {quote(text)} is ambiguous in this context (should be {quote(str(network))} or "
+            f"{quote(alone)}?)"
+        )
+    if address.version == 4 and f"{address}/{network.prefixlen}" != text:
+        yield (
+            f"{path}: non-standard CIDR value {quote(text)} will be considered invalid in a future Kubernetes release: "
+            f"use {quote(str(network))}"
+        )
+    elif address.version == 6 and not ambiguous and str(network) != text:
+        yield f"{path}: IPv6 CIDR value {quote(text)} should be in RFC 5952 canonical format ({quote(str(network))})"
 
 
 def validate_port(port: int, path: str, errors: Errors) -> None:

@@ -18,6 +18,7 @@ from sampan.apiserver.registry.podspec.paths import no_backsteps
 from sampan.apiserver.registry.podspec.remote_volumes import REMOTE, validate_driver_name
 from sampan.apiserver.registry.podspec.scheduling import validate_node_selector
 from sampan.apiserver.registry.podspec.volumes import validate_host_path
+from sampan.apiserver.registry.podspec.warnings import OLD_VOLUMES
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
@@ -27,6 +28,10 @@ _SOURCES = (
     "iscsi", "cinder", "fc", "flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume",
     "azureDisk", "scaleIO", "local", "storageos", "csi",
 )  # fmt: skip
+_OLD_ANNOTATIONS = (
+    ("volume.beta.kubernetes.io/storage-class", "v1.8", "storageClassName"),
+    ("volume.beta.kubernetes.io/mount-options", "v1.31", "mountOptions"),
+)
 
 
 class PersistentVolumeStrategy(Strategy):
@@ -94,6 +99,21 @@ class PersistentVolumeStrategy(Strategy):
     def selectable_fields(self, obj: PersistentVolume) -> dict[str, str]:
         name = obj.metadata.name or ""
         return {"metadata.name": name, "name": name}
+
+    def warnings(self, obj: PersistentVolume, old: PersistentVolume | None) -> list[str]:
+        found = [
+            f'metadata.annotations[{key}]: deprecated since {version}; use "{attribute}" attribute instead'
+            for key, version, attribute in _OLD_ANNOTATIONS
+            if key in (obj.metadata.annotations or ())
+        ]
+        if obj.spec.persistentVolumeReclaimPolicy == "Recycle":
+            note = (
+                "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic "
+                "provisioning."
+            )
+            found.append(f"spec.persistentVolumeReclaimPolicy: {note}")
+        notes = ((wire, note) for wire, note in OLD_VOLUMES.items() if getattr(obj.spec, wire, None) is not None)
+        return found + [f"spec.{wire}: {note}" for wire, note in notes]
 
     def cells(self, obj: PersistentVolume, now: datetime) -> list[Any]:
         spec, status = obj.spec, obj.status

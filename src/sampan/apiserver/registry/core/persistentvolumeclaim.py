@@ -13,6 +13,7 @@ from sampan.apiserver.registry import meta, resource_names
 from sampan.apiserver.registry.core.claim_rules import default_claim_spec, validate_claim_spec
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.podspec import goform
+from sampan.apiserver.registry.podspec.warnings import claim_warnings
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
@@ -99,6 +100,9 @@ class PersistentVolumeClaimStrategy(Strategy):
                 errors.invalid(where, quantity.value(amount), "must be a valid resource quantity")
         for name in obj.status.allocatedResources or ():
             errors.each("status.allocatedResources", name, names.qualified_name(name))
+
+    def warnings(self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> list[str]:
+        return list(claim_warnings(obj.spec, "spec"))
 
     def cells(self, obj: PersistentVolumeClaim, now: datetime) -> list[Any]:
         spec, status = obj.spec, obj.status

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from sampan.api.types.core_v1 import ClientIPConfig, Service, SessionAffinityConfig
 from sampan.apiserver.registry import meta
+from sampan.apiserver.registry.addresses import cidr_warnings, ip_warnings
 from sampan.apiserver.registry.core.service_rules import (
     externally_accessible,
     is_headless,
@@ -106,7 +107,10 @@ class ServiceStrategy(Strategy):
         validate_service_status(obj, errors)
 
     def warnings(self, obj: Service, old: Service | None) -> list[str]:
-        found = []
+        found: list[str] = []
+        if not is_headless(obj):
+            for index, address in enumerate(obj.spec.clusterIPs or ()):
+                found += ip_warnings(address, f"spec.clusterIPs[{index}]")
         if obj.spec.type == "ExternalName" and obj.spec.externalIPs:
             found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
         if obj.spec.type != "ExternalName" and obj.spec.externalName:
@@ -117,6 +121,12 @@ class ServiceStrategy(Strategy):
             found.append("spec.externalIPs is ignored for headless services")
         if is_headless(obj) and obj.spec.sessionAffinity == "ClientIP":
             found.append("spec.SessionAffinity is ignored for headless services")
+        for index, address in enumerate(obj.spec.externalIPs or ()):
+            found += ip_warnings(address, f"spec.externalIPs[{index}]")
+        if obj.spec.loadBalancerIP:
+            found += ip_warnings(obj.spec.loadBalancerIP, "spec.loadBalancerIP")
+        for index, network in enumerate(obj.spec.loadBalancerSourceRanges or ()):
+            found += cidr_warnings(network, f"spec.loadBalancerSourceRanges[{index}]")
         if obj.spec.trafficDistribution == "PreferClose":
             found.append("spec.trafficDistribution: PreferClose is deprecated, use PreferSameZone instead")
         return found

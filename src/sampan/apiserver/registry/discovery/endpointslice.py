@@ -10,6 +10,7 @@ from sampan.api import names
 from sampan.api.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.addresses import (
+    ip_warnings,
     is_ipv6,
     parse_ip,
     validate_ip,
@@ -67,6 +68,16 @@ class EndpointSliceStrategy(Strategy):
     def validate_change(self, obj: EndpointSlice, old: EndpointSlice, errors: Errors) -> None:
         if obj.addressType != old.addressType:
             errors.invalid("addressType", obj.addressType, meta.IMMUTABLE)
+
+    def warnings(self, obj: EndpointSlice, old: EndpointSlice | None) -> list[str]:
+        if obj.addressType == "FQDN":
+            return []
+        return [
+            warning
+            for index, endpoint in enumerate(obj.endpoints or ())
+            for at, address in enumerate(endpoint.addresses or ())
+            for warning in ip_warnings(address, f"endpoints[{index}].addresses[{at}]")
+        ]
 
     def cells(self, obj: EndpointSlice, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", obj.addressType, _format_ports(obj), _format_endpoints(obj), age_of(obj, now)]

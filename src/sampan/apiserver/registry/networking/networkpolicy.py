@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 from sampan.api import names
 from sampan.api.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
-from sampan.apiserver.registry.addresses import NOT_A_CIDR, PROTOCOLS, parse_cidr, validate_cidr, validate_port
+from sampan.apiserver.registry.addresses import (
+    NOT_A_CIDR,
+    PROTOCOLS,
+    cidr_warnings,
+    parse_cidr,
+    validate_cidr,
+    validate_port,
+)
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.labels import validate_selector
 from sampan.apiserver.registry.printing import age_of, format_selector
@@ -46,6 +53,25 @@ class NetworkPolicyStrategy(Strategy):
         for index, kind in enumerate(types):
             if kind not in _TYPES:
                 errors.unsupported(f"spec.policyTypes[{index}]", kind, _TYPES)
+
+    def warnings(self, obj: NetworkPolicy, old: NetworkPolicy | None) -> list[str]:
+        blocks = [
+            (f"spec.ingress[{at}].from[{index}]", peer.ipBlock)
+            for at, rule in enumerate(obj.spec.ingress or ())
+            for index, peer in enumerate(rule.from_ or ())
+        ]
+        blocks += [
+            (f"spec.egress[{at}].to[{index}]", peer.ipBlock)
+            for at, out in enumerate(obj.spec.egress or ())
+            for index, peer in enumerate(out.to or ())
+        ]
+        found: list[str] = []
+        for path, block in blocks:
+            if block is not None:
+                found += cidr_warnings(block.cidr, f"{path}.ipBlock.cidr")
+                for index, hole in enumerate(block.except_ or ()):
+                    found += cidr_warnings(hole, f"{path}.ipBlock.except[{index}]")
+        return found
 
     def cells(self, obj: NetworkPolicy, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", format_selector(obj.spec.podSelector), age_of(obj, now)]

@@ -13,6 +13,7 @@ from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.meta import validate_labels
 from sampan.apiserver.registry.podspec.resources import validate_requirements
 from sampan.apiserver.registry.podspec.scheduling import validate_tolerations
+from sampan.apiserver.registry.podspec.warnings import OLD_NODE_LABELS
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
@@ -48,6 +49,10 @@ class RuntimeClassStrategy(Strategy):
         if obj.handler != old.handler:
             errors.invalid("handler", obj.handler, meta.IMMUTABLE)
         return errors
+
+    def warnings(self, obj: RuntimeClass, old: RuntimeClass | None) -> list[str]:
+        wanted = (obj.scheduling.nodeSelector if obj.scheduling is not None else None) or {}
+        return [f"scheduling.nodeSelector: {OLD_NODE_LABELS[key]}" for key in wanted if key in OLD_NODE_LABELS]
 
     def cells(self, obj: RuntimeClass, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", obj.handler, age_of(obj, now)]

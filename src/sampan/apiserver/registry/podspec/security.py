@@ -137,9 +137,7 @@ def _seccomp(profile: SeccompProfile | None, path: str, errors: Errors) -> None:
             local_descending(profile.localhostProfile, f"{path}.localhostProfile", errors)
     elif profile.localhostProfile is not None:
         shown = {"Type": profile.type, "LocalhostProfile": profile.localhostProfile}
-        errors.invalid(
-            f"{path}.localhostProfile", Ordered(shown), "can only be set when seccomp type is Localhost"
-        )
+        errors.invalid(f"{path}.localhostProfile", Ordered(shown), "can only be set when seccomp type is Localhost")
 
 
 def _app_armor(profile: AppArmorProfile | None, path: str, errors: Errors) -> None:

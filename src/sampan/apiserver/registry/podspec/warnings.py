@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 from sampan.api import names, quantity
 from sampan.api.goquote import quote
+from sampan.apiserver.registry.addresses import ip_warnings
 from sampan.apiserver.registry.podspec.security import each_container
 
 if TYPE_CHECKING:
-    from sampan.api.types.core_v1 import Container, EphemeralContainer, Pod, PodSpec, PodTemplateSpec, Volume
+    from sampan.api.types.core_v1 import (
+        Container,
+        EphemeralContainer,
+        PersistentVolumeClaimSpec,
+        Pod,
+        PodSpec,
+        PodTemplateSpec,
+        Volume,
+    )
     from sampan.api.types.meta_v1 import ObjectMeta
 
 OLD_NODE_LABELS = {
@@ -21,7 +30,7 @@ OLD_NODE_LABELS = {
     "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
 _REMOVED_LATER = "this feature will be completely removed from a subsequent Kubernetes release, no replacement found"
-_OLD_VOLUMES = {
+OLD_VOLUMES = {
     "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
     "gitRepo": "deprecated in v1.11, and disabled by default in v1.33+",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
@@ -73,6 +82,7 @@ def _spec_warnings(spec: PodSpec, path: str) -> Iterator[str]:
         if alias.ip in ips:
             yield f"{path}.hostAliases[{index}].ip: duplicate ip {quote(alias.ip)}"
         ips[alias.ip] = index
+        yield from ip_warnings(alias.ip, f"{path}.hostAliases[{index}].ip")
     for volume_index, volume in enumerate(spec.volumes or ()):
         yield from _volume(volume, f"{path}.volumes[{volume_index}]")
     seen: set[str] = set()
@@ -82,6 +92,8 @@ def _spec_warnings(spec: PodSpec, path: str) -> Iterator[str]:
         elif secret.name in seen:
             yield f"{path}.imagePullSecrets[{index}].name: duplicate name {quote(secret.name)}"
         seen.add(secret.name or "")
+    for index, server in enumerate((spec.dnsConfig.nameservers if spec.dnsConfig is not None else None) or ()):
+        yield from ip_warnings(server, f"{path}.dnsConfig.nameservers[{index}]")
     grace = spec.terminationGracePeriodSeconds
     if grace is not None and grace < 0:
         note = "must be >= 0; negative values are invalid and will be treated as 1"
@@ -113,11 +125,22 @@ def _affinity(spec: PodSpec, path: str) -> Iterator[str]:
 
 
 def _volume(volume: Volume, path: str) -> Iterator[str]:
-    for wire, note in _OLD_VOLUMES.items():
+    for wire, note in OLD_VOLUMES.items():
         if getattr(volume, wire) is not None:
             yield f"{path}.{wire}: {note}"
     if volume.emptyDir is not None and volume.emptyDir.sizeLimit is not None:
         yield from _fraction(volume.emptyDir.sizeLimit, f"{path}.emptyDir.sizeLimit")
+
+    if volume.ephemeral is not None and volume.ephemeral.volumeClaimTemplate is not None:
+        claim = volume.ephemeral.volumeClaimTemplate
+        yield from claim_warnings(claim.spec, f"{path}.ephemeral.volumeClaimTemplate.spec")
+
+
+def claim_warnings(spec: PersistentVolumeClaimSpec, path: str) -> Iterator[str]:
+    for wire in ("requests", "limits"):
+        amount = (getattr(spec.resources, wire) or {}).get("storage")
+        if amount is not None:
+            yield from _fraction(amount, f"{path}.resources.{wire}[storage]")
 
 
 def _fraction(amount: str | int | float, path: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from sampan.api.types.storage_v1 import StorageClass
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.labels import validate_label_key
+from sampan.apiserver.registry.podspec.warnings import OLD_NODE_LABELS
 from sampan.apiserver.registry.printing import age_of
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
@@ -79,6 +80,14 @@ class StorageClassStrategy(Strategy):
             errors.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden.")
         if obj.volumeBindingMode != old.volumeBindingMode:
             errors.invalid("volumeBindingMode", obj.volumeBindingMode, meta.IMMUTABLE)
+
+    def warnings(self, obj: StorageClass, old: StorageClass | None) -> list[str]:
+        return [
+            f"allowedTopologies[{at}].matchLabelExpressions[{index}].key: {OLD_NODE_LABELS[expression.key]}"
+            for at, term in enumerate(obj.allowedTopologies or ())
+            for index, expression in enumerate(term.matchLabelExpressions or ())
+            if expression.key in OLD_NODE_LABELS
+        ]
 
     def cells(self, obj: StorageClass, now: datetime) -> list[Any]:
         name = obj.metadata.name or ""
