@@ -63,7 +63,7 @@ async def _take_up_container(node: Node, containers: Containers, record: Contain
     node.containers[record.id] = container
     rebooted = record.boot_id != node.boot_id
     if rebooted:
-        record.pid = record.pid_started = 0
+        record.pid = record.pid_started = record.monitor_pid = record.monitor_started = 0
     if record.phase is Phase.CREATED and rebooted:
         await containers.abandon(container, "the host was restarted before this container was started")
     elif record.phase is Phase.STARTING:

@@ -142,3 +142,33 @@ async def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_left(world: W
         traces = world.traces()
         assert not any(traces.values()), (delay, traces)
     await world.restart_closed()
+
+
+async def test_after_a_restart_of_the_host_nothing_runs_and_all_is_known(world: World) -> None:
+    sandbox = await world.sandbox()
+    running = await world.container(sandbox, "sleep", "100")
+    created = await world.container(sandbox, "true", start=False)
+    await world.settled()
+    infra = (await world.runtime.sandbox_status(sandbox)).pid
+    record = world.runtime.node.container(running).record
+    pids = (infra, record.pid, record.monitor_pid)
+    tree = world.runtime.node.tree
+    await world.runtime.close()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(100):
+        if tree.remove(world.tag):
+            break
+        await asyncio.sleep(0.01)
+    for mount in world.traces()["mounts"]:
+        subprocess.run(["umount", mount], check=True)
+    for path in (world.path / "state").glob("*/*/state.json"):
+        other_boot = json.loads(path.read_text()) | {"boot_id": "another"}
+        # Some process of this boot has the number now: it must be left alone.
+        path.write_text(json.dumps(other_boot | {"pid": os.getpid()}))
+    await world.restart_closed()
+    assert (await world.runtime.sandbox_status(sandbox)).state is cri.SandboxState.NOT_READY
+    assert (await world.ended(running)).exit_code == 255
+    status = await world.runtime.container_status(created)
+    assert (status.state, status.reason) == (cri.ContainerState.EXITED, "StartError")
+    assert "restarted" in status.message
