@@ -27,6 +27,7 @@ from sampan.kubelet.pod_state import is_mirror
 from sampan.kubelet.pods import Pods
 from sampan.kubelet.probes.prober import Prober
 from sampan.kubelet.pull_secrets import PullSecrets
+from sampan.kubelet.resize import Resizing
 from sampan.kubelet.security import PodSecurity
 from sampan.kubelet.server.access import Access
 from sampan.kubelet.server.app import KubeletServer
@@ -41,7 +42,7 @@ from sampan.kubelet.termination import TerminationMessages
 from sampan.kubelet.volumes.claims import Claims
 from sampan.kubelet.volumes.manager import VolumeManager
 from sampan.kubelet.volumes.tokens import Tokens
-from sampan.kubelet.worker import Tools, Verdict
+from sampan.kubelet.worker import Phase, Tools, Verdict
 from sampan.network.contract import PodNetwork
 from sampan.runtime.contract import EventKind, Runtime
 
@@ -111,6 +112,8 @@ class Kubelet:
             events=self.events,
             clock=self.clock,
             host_ips=host_ips,
+            node_memory=self.machine.memory,
+            fits=self._fits,
         )
         self.pods = Pods(self.tools, admit=self._admit)
         self._admission = admission
@@ -129,8 +132,8 @@ class Kubelet:
                 config.pod_manifest_path,
                 node_name=config.node_name,
                 clock=self.clock,
-                apply=self.pods.apply,
-                remove=self.pods.remove,
+                apply=self._static_pod,
+                remove=self._static_pod_gone,
             )
         self.mirrors = Mirrors(
             client,
@@ -160,6 +163,10 @@ class Kubelet:
 
     def _admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
         return refusal(pod, self.evictor.active) or self._admission.admit(pod, others)
+
+    def _fits(self, pod: core_v1.Pod) -> Resizing | None:
+        others = [w.pod for w in self.pods if w.uid != pod.metadata.uid and w.phase is Phase.SYNC]
+        return self._admission.fits(pod, others)
 
     async def _look_at_node(self) -> NodeInputs:
         if not self._runtime_name:
@@ -191,11 +198,20 @@ class Kubelet:
             events.cancel()
             await asyncio.gather(events, self.api_pods.stop(), self.services.stop(), return_exceptions=True)
 
+    def _static_pod(self, pod: core_v1.Pod) -> None:
+        self.pods.apply(pod)
+        self.mirrors.check()
+
+    def _static_pod_gone(self, uid: str) -> None:
+        self.pods.remove(uid)
+        self.mirrors.check()
+
     def _api_pod(self, pod: core_v1.Pod) -> None:
         if is_mirror(pod):
             self.mirrors.check()
         else:
             self.pods.apply(pod)
+            self.statuses.check(pod)
 
     def _api_pod_gone(self, pod: core_v1.Pod) -> None:
         if is_mirror(pod):

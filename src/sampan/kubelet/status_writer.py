@@ -62,6 +62,21 @@ class StatusWriter:
             )
             self._start(uid)
 
+    def check(self, pod: core_v1.Pod) -> None:
+        """The API's copy, as a watch showed it. While this node was not heard of, somebody may have said of the Pod
+        that it is not ready: what is true is said again."""
+        uid = pod.metadata.uid or ""
+        said, written = self._said.get(uid), self._versions.get(uid)
+        if said is None or written is None or uid in self._tasks:
+            return
+        if int(pod.metadata.resourceVersion or 0) <= int(written) or _own(pod.status) == _own(said):
+            return
+        status = _adopt(said, pod.status)
+        self._wanted[uid] = core_v1.Pod(
+            kind="Pod", apiVersion="v1", metadata=pod.metadata, spec=pod.spec, status=status
+        )
+        self._start(uid)
+
     def started_at(self, status: core_v1.PodStatus) -> float:
         return parse_time(status.startTime) if status.startTime else self._clock.now()
 
@@ -136,6 +151,10 @@ class StatusWriter:
             log.exception("pod %s: the API server refuses its status", pod_key(pod))
             return
         self._versions[uid] = written.metadata.resourceVersion or "0"
+
+
+def _own(status: core_v1.PodStatus) -> set[tuple[str, str]]:
+    return {(c.type, c.status) for c in status.conditions or () if c.type in OWNED}
 
 
 def _adopt(said: core_v1.PodStatus, current: core_v1.PodStatus) -> core_v1.PodStatus:
