@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from sampan.api import quantity
 from sampan.api.types import core_v1
+from sampan.kubelet.resize import PENDING, Resizing
 from sampan.kubelet.sandbox_config import host_ports
 from sampan.kubelet.worker import Verdict
 
@@ -37,6 +38,16 @@ class NodeAdmission:
 
     def admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
         return self._sysctls(pod) or self._resources(pod, others) or self._selector(pod) or self._ports(pod, others)
+
+    def fits(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Resizing | None:
+        """Whether a Pod that is here already may have what it is to be resized to."""
+        for name, amount in requests(pod).items():
+            room = self._room.get(name, 0)
+            if name in ("cpu", "memory") and amount > room:
+                said = f"requested: {_shown(name, amount)}, capacity: {_shown(name, room)}"
+                return Resizing(PENDING, "Infeasible", f"Node didn't have enough capacity: {name}, {said}")
+        refused = self._resources(pod, others)
+        return Resizing(PENDING, "Deferred", refused.message) if refused is not None else None
 
     def _sysctls(self, pod: core_v1.Pod) -> Verdict | None:
         context = pod.spec.securityContext

@@ -9,6 +9,7 @@ from sampan.api.types import core_v1
 from sampan.client.clock import rfc3339
 from sampan.kubelet.actions import should_restart
 from sampan.kubelet.pod_state import PodState, is_sidecar
+from sampan.kubelet.resize import Resizing
 from sampan.runtime.contract import ContainerState, ContainerStatus
 
 ID_SCHEME = "sampan"
@@ -41,6 +42,7 @@ class Facts(Struct, kw_only=True):
     now: float
     host_ips: tuple[str, ...] = ()
     terminal: bool = False  # every container has been stopped for good
+    resizing: Resizing | None = None  # what keeps the containers from their new limits
     reason: str = ""  # Evicted, DeadlineExceeded: the kubelet's own verdict on the Pod
     message: str = ""
 
@@ -80,7 +82,10 @@ def _one(
                 status.lastState = status.state
             status.state = core_v1.ContainerState(waiting=_waiting(waiting))
     _set_readiness(container, status, history, facts, init=init)
-    _set_resources(container, status)
+    if facts.resizing is not None and old is not None and old.containerID == status.containerID:
+        status.resources, status.allocatedResources = old.resources, old.allocatedResources
+    else:
+        _set_resources(container, status)
     return status
 
 

@@ -6,6 +6,7 @@ from sampan.api.types import core_v1
 from sampan.client.clock import rfc3339
 from sampan.kubelet.container_status import Facts, container_statuses
 from sampan.kubelet.pod_state import is_sidecar
+from sampan.kubelet.resize import IN_PROGRESS, PENDING
 from sampan.kubelet.resources import pod_amounts
 
 READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
@@ -16,7 +17,7 @@ READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
     "PodScheduled",
 )
 DISRUPTION = "DisruptionTarget"
-OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY)
+OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, PENDING, IN_PROGRESS)
 
 
 def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
@@ -176,6 +177,8 @@ def _conditions(
         containers_ready,
         _condition(SCHEDULED, True),
     ]
+    if facts.resizing is not None:
+        wanted.append(_condition(facts.resizing.type, True, facts.resizing.reason, facts.resizing.message))
     before = {c.type: c for c in pod.status.conditions or ()}
     for condition in wanted:
         condition.observedGeneration = pod.metadata.generation
@@ -184,7 +187,7 @@ def _conditions(
             condition.lastTransitionTime = known.lastTransitionTime
         else:
             condition.lastTransitionTime = rfc3339(facts.now)
-    kinds = {c.type for c in wanted}
+    kinds = {*(c.type for c in wanted), PENDING, IN_PROGRESS}
     return wanted + [c for c in before.values() if c.type not in kinds]
 
 

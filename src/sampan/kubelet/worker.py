@@ -21,6 +21,8 @@ from sampan.kubelet.container_config import container_hash
 from sampan.kubelet.container_status import Facts, Waiting
 from sampan.kubelet.errors import MountFault, PodFault
 from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
+from sampan.kubelet.resize import Change, Fits, Resizing, changes
+from sampan.kubelet.resize import carry_out as resize
 from sampan.kubelet.seams import Events, Probes, Volumes
 from sampan.kubelet.starter import Outcome, Starter
 from sampan.kubelet.status import OWNED, SCHEDULED, make_status, rejected_status, with_disruption
@@ -68,6 +70,8 @@ class Tools(Struct, kw_only=True):
     events: Events
     clock: Clock
     host_ips: tuple[str, ...]
+    node_memory: int = 0
+    fits: Fits = lambda pod: None  # whether the node can give what a resized Pod wants now
 
 
 class PodWorker:
@@ -82,6 +86,7 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._waiting: dict[str, Waiting] = {}
         self._ip = ""
+        self._resizing: Resizing | None = None
         self._mount_retry = MOUNT_RETRY_FIRST
         self._state: PodState | None = None
 
@@ -176,6 +181,8 @@ class PodWorker:
         tools, pod = self._tools, self.pod
         state = await self._read()
         tools.probes.observe(pod, state)
+        resizes = changes(pod, state, node_memory=tools.node_memory)
+        self._resizing = tools.fits(pod) if resizes else None
         status = await self._say(state)
         if status.phase in ("Succeeded", "Failed"):
             self._ask_to_stop()
@@ -196,6 +203,8 @@ class PodWorker:
         self._mount_retry = MOUNT_RETRY_FIRST
         hashes = {c.name: container_hash(c) for c in pod.spec.containers}
         plan = actions.plan(pod, state, tools.probes, hashes)
+        if resizes and self._resizing is None and not (plan.kill_pod or plan.make_sandbox):
+            await self._resize(plan, state, resizes)
         if plan.empty:
             self._waiting = {}
             return left
@@ -205,6 +214,18 @@ class PodWorker:
             return 0.0
         outcome = await self._carry_out(plan, state)
         return min((t for t in (outcome.retry_after, left) if t is not None), default=None)
+
+    async def _resize(self, plan: actions.Plan, state: PodState, resizes: list[Change]) -> None:
+        """Give running containers the limits that they are to have now; ends some by adding to the plan."""
+        wanted = [c for c in resizes if c.container_id not in plan.kill]
+        self._resizing = await resize(self._tools.runtime, self.pod, state, wanted)
+        if self._resizing is None:
+            for change in wanted:
+                if change.restart:
+                    said = f"Container {change.name} resize requires restart"
+                    plan.kill[change.container_id] = actions.Kill(name=change.name, message=said)
+                    plan.start.append(change.name)
+        await self._say(await self._read())
 
     async def _carry_out(self, plan: actions.Plan, state: PodState) -> Outcome:
         outcome = await self._tools.starter.carry_out(self.pod, plan, state)
@@ -240,6 +261,7 @@ class PodWorker:
             now=tools.clock.now(),
             host_ips=tools.host_ips,
             terminal=terminal,
+            resizing=self._resizing,
             reason=self.verdict.reason if self.verdict else "",
             message=self.verdict.message if self.verdict else "",
         )

@@ -263,3 +263,53 @@ async def test_a_debugger_joins_a_running_pod(world: World) -> None:
         namespaces = world.runtime.config_of(await world.container_id("d")).security.namespaces
         assert namespaces.target_id == await world.container_id("a")
         assert (world.pod.status.containerStatuses or [])[0].restartCount == 0
+
+
+async def test_a_resize_reaches_the_running_container(world: World) -> None:
+    small = {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m", "memory": "64Mi"}}
+    async with world.running():
+        world.add({"containers": [{"name": "a", "image": "app:1", "resources": small}]})
+        await world.settle()
+        pod = world.pod
+        pod.spec.containers[0].resources.limits = {"cpu": "400m", "memory": "128Mi"}
+        world.server.add(pod)
+        await world.settle()
+        given = (await world.runtime.container_status(await world.container_id())).resources
+        assert (given.cpu_quota, given.memory_limit) == (40_000, 128 << 20)
+        assert (world.pod.status.containerStatuses or [])[0].restartCount == 0
+
+
+async def test_a_resize_that_asks_for_a_restart(world: World) -> None:
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    small = {"limits": {"memory": "64Mi"}, "requests": {"memory": "64Mi"}}
+    async with world.running():
+        world.add({"containers": [{"name": "a", "image": "app:1", "resources": small, "resizePolicy": policy}]})
+        await world.settle()
+        pod = world.pod
+        pod.spec.containers[0].resources.limits = {"memory": "128Mi"}
+        world.server.add(pod)
+        await world.settle()
+        given = (await world.runtime.container_status(await world.container_id())).resources
+        assert given.memory_limit == 128 << 20
+        assert (world.pod.status.containerStatuses or [])[0].restartCount == 1
+
+
+async def test_a_resize_that_the_node_cannot_give(world: World) -> None:
+    async with world.running():
+        small = {"requests": {"cpu": "100m"}}
+        world.add({"containers": [{"name": "a", "image": "app:1", "resources": small}]})
+        await world.settle()
+        pod = world.pod
+        pod.spec.containers[0].resources.requests = {"cpu": "1000"}
+        world.server.add(pod)
+        await world.settle()
+        told = next(c for c in world.pod.status.conditions or () if c.type == "PodResizePending")
+        assert (told.status, told.reason) == ("True", "Infeasible")
+        assert (told.message or "").startswith("Node didn't have enough capacity: cpu, requested: 1000000, capacity: ")
+        one = (world.pod.status.containerStatuses or [])[0]
+        assert (one.resources.requests if one.resources else None) == {"cpu": "100m"}
+        pod = world.pod
+        pod.spec.containers[0].resources.requests = {"cpu": "50m"}
+        world.server.add(pod)
+        await world.settle()
+        assert world.condition("PodResizePending") == ""
