@@ -41,6 +41,8 @@ from sampan.storage.contract import StoreError, StoreFull
 log = logging.getLogger(__name__)
 
 _COLLECTION = frozenset(("list", "watch", "deletecollection"))
+# Characters of all warnings of an answer, and of each when they are more.
+_WARNINGS, _WARNING = 4096, 256
 _ENTERING = frozenset(("exec", "attach", "portforward"))
 
 
@@ -80,10 +82,7 @@ class Chain:
         if request.warnings and not isinstance(answer, Reply):
             request.warnings.clear()
         if request.warnings and isinstance(answer, Reply):
-            answer.headers = [
-                *answer.headers,
-                *(("Warning", warning_header(w)) for w in dict.fromkeys(request.warnings)),
-            ]
+            answer.headers = [*answer.headers, *warning_headers(request.warnings)]
         self.metrics.finish(watched, request, answer)
         return answer
 
@@ -187,6 +186,16 @@ def error_reply(error: ApiError) -> Reply:
     return Reply(error.http_code, encode(error.status()) + b"\n", headers=headers)
 
 
+def warning_headers(texts: list[str]) -> list[tuple[str, str]]:
+    """Each warning once; when they are too much for a head, their beginnings."""
+    once = list(dict.fromkeys(texts))
+    if sum(map(len, once)) > _WARNINGS:
+        once = [t[:_WARNING] for t in once][: _WARNINGS // _WARNING]
+    return [("Warning", warning_header(t)) for t in once]
+
+
 def warning_header(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    """Clients write the text (field names of theirs stand in it): no character of it may end the header."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
     return f'299 - "{escaped}"'

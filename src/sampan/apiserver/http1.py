@@ -12,7 +12,6 @@ import logging
 import ssl
 import time
 import zlib
-from collections import deque
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from sampan.api.errors import TooLarge
 from sampan.apiserver import eager
 from sampan.apiserver.chain import Chain, error_reply
 from sampan.apiserver.httphead import MAX_HEAD, BadHead, Chunks, Head, parse_head
+from sampan.apiserver.rawbytes import RawBytes
 from sampan.apiserver.request import Answer, Reply, Request, Stream, Upgrade
 
 log = logging.getLogger(__name__)
@@ -328,55 +328,6 @@ class Connection(asyncio.Protocol):
             log.exception("upgraded connection failed")
         finally:
             raw.close()
-
-
-class RawBytes:
-    """`RawConnection` on a connection that was upgraded. What is not read holds the peer up."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self._paused = False
-        self._ended = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    def feed(self, data: bytes) -> None:
-        if data:
-            self._chunks.append(data)
-            self._size += len(data)
-            transport = self._connection.transport
-            if self._size > _HIGH_WATER and not self._paused and transport is not None:
-                self._paused = True
-                transport.pause_reading()
-        else:
-            self._ended = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def read(self) -> bytes:
-        while not self._chunks:
-            if self._ended:
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        data = self._chunks.popleft()
-        self._size -= len(data)
-        if self._paused and self._size <= _HIGH_WATER // 2 and self._connection.transport is not None:
-            self._paused = False
-            self._connection.transport.resume_reading()
-        return data
-
-    async def write(self, data: bytes) -> None:
-        transport = self._connection.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        transport.write(data)
-        await self._connection.drain()
-
-    def close(self) -> None:
-        if self._connection.transport is not None:
-            self._connection.transport.close()
 
 
 def _status(code: int) -> bytes:

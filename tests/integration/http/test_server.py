@@ -196,3 +196,14 @@ async def test_a_client_that_leaves_in_the_middle_is_forgotten(server: Server) -
             break
         await asyncio.sleep(0.01)
     assert not server.connections
+
+
+async def test_what_clients_write_into_warnings_cannot_end_a_header(server: Server) -> None:
+    client = await Client.to(server)
+    body = json.dumps({"metadata": {"name": "w"}, 'x\r\nSet-Cookie: "a\\': 1, "é": 1}).encode()
+    code, headers, _ = await client.ask(request("POST", MAPS, body))
+    assert code == 201
+    assert "set-cookie" not in headers
+    many = json.dumps({"metadata": {"name": "many"}, **{f"{n}-{'y' * 500}": 1 for n in range(100)}}).encode()
+    code, headers, _ = await client.ask(request("POST", MAPS, many))
+    assert code == 201
