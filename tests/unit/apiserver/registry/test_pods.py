@@ -3,8 +3,12 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
+from sampan.api.types.core_v1 import EphemeralContainer
+from sampan.apiserver.registry.field import Errors
+from sampan.apiserver.registry.podspec.update import validate_binding
 from tests.unit.apiserver.registry.objects import PODS, cells, changed, changed_status, stored, wrong
 
 
@@ -272,4 +276,56 @@ def test_owners_are_shown_in_the_order_of_go() -> None:
     shown = '{"apiVersion":"v1","kind":"Event","name":"a","uid":"b"}'
     assert wrong(PODS, {"metadata": {"name": "it", "ownerReferences": [owner]}, **pod()}) == [
         f"metadata.ownerReferences: Invalid value: {shown}: /v1, Kind=Event is disallowed from being an owner"
+    ]
+
+
+# --- subresources ---------------------------------------------------------------------------------------------------
+
+
+def through(subresource: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    strategy, before = stored(PODS, old)
+    _, after = stored(PODS, {"metadata": {"name": "it"}, "spec": {**new["spec"], "ephemeralContainers": None}})
+    if new["spec"].get("ephemeralContainers"):
+        after.spec.ephemeralContainers = msgspec.convert(
+            new["spec"]["ephemeralContainers"], list[EphemeralContainer] | None
+        )
+    strategy.default(after)
+    strategy.prepare_for_subresource_update(subresource, after, before)
+    return [str(error) for error in strategy.validate_subresource_update(subresource, after, before)]
+
+
+def test_ephemeral_containers_are_added_only() -> None:
+    looking = {"name": "look", "image": "i", "targetContainerName": "c0"}
+    assert through("ephemeralcontainers", pod(), pod(ephemeralContainers=[looking])) == []
+    assert through("ephemeralcontainers", pod(), pod(ephemeralContainers=[{**looking, "name": "c0"}])) == [
+        'spec.ephemeralContainers[0].name: Duplicate value: "c0"'
+    ]
+    open_ = {**looking, "ports": [{"containerPort": 1}]}
+    assert through("ephemeralcontainers", pod(), pod(ephemeralContainers=[open_])) == [
+        "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container"
+    ]
+
+
+def test_resizing() -> None:
+    def sized(**amounts: str) -> dict[str, Any]:
+        return one(resources={"requests": amounts, "limits": {"cpu": "2", "memory": "1Gi"}})
+
+    assert through("resize", sized(cpu="1", memory="1Gi"), sized(cpu="500m", memory="512Mi")) == []
+    quality = 'spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing'
+    assert through("resize", sized(cpu="1", memory="1Gi"), sized(cpu="2", memory="1Gi")) == [quality]
+    smaller = one(resources={"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "512Mi"}})
+    assert through("resize", sized(cpu="1", memory="512Mi"), smaller) == []
+    removed = one(resources={"requests": {"cpu": "1"}, "limits": {"cpu": "2"}})
+    assert through("resize", sized(cpu="1", memory="512Mi"), removed) == [
+        "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed",
+        "spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed",
+    ]
+
+
+def test_a_pod_is_bound_to_a_node() -> None:
+    errors = Errors()
+    validate_binding("Pod", "", errors)
+    assert [str(error) for error in errors] == [
+        'target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>"',
+        "target.name: Required value",
     ]

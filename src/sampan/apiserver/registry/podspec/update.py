@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from sampan.api import names, quantity
+from sampan.api import names
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.podspec import goform
 from sampan.apiserver.registry.podspec.annotations import MIRROR
@@ -214,8 +214,6 @@ def validate_resize(new: Pod, old: Pod, errors: Errors) -> None:
         refused = "static pods cannot be resized"
     elif old.spec.os is not None and old.spec.os.name == "windows":
         refused = "windows pods cannot be resized"
-    elif _pod_level(old.spec) or _pod_level(new.spec):
-        refused = "pods with pod-level resources cannot be resized"
     if refused:
         errors.clear()
         errors.forbidden("", refused)
@@ -225,23 +223,20 @@ def validate_resize(new: Pod, old: Pod, errors: Errors) -> None:
     running = next((s for s in old.status.containerStatuses or () if s.state.running is not None), None)
     if running is not None and running.resources is None:
         errors.forbidden("spec", "Pod running on node without support for resize")
+    _kept(new.spec.resources, old.spec.resources, "spec.resources", errors)
     for index, (after, before) in enumerate(
         zip(new.spec.initContainers or (), old.spec.initContainers or (), strict=True)
     ):
         if before.restartPolicy == "Always":
-            _resize(after, before, f"spec.initContainers[{index}].resources", errors)
+            _kept(after.resources, before.resources, f"spec.initContainers[{index}].resources", errors)
             if _beyond_cpu_memory(after.resources, before.resources) or after.resizePolicy != before.resizePolicy:
                 errors.forbidden("spec", "only cpu and memory resources for sidecar containers are mutable")
         elif after != before:
             errors.forbidden("spec", "resources for non-sidecar init containers are immutable")
     for index, (after, before) in enumerate(zip(new.spec.containers, old.spec.containers, strict=True)):
-        _resize(after, before, f"spec.containers[{index}].resources", errors)
+        _kept(after.resources, before.resources, f"spec.containers[{index}].resources", errors)
         if _beyond_cpu_memory(after.resources, before.resources) or after.resizePolicy != before.resizePolicy:
             errors.forbidden("spec", "only cpu and memory resources are mutable")
-
-
-def _pod_level(spec: PodSpec) -> bool:
-    return spec.resources is not None and bool(spec.resources.limits or spec.resources.requests)
 
 
 def _beyond_cpu_memory(new: ResourceRequirements, old: ResourceRequirements) -> bool:
@@ -251,16 +246,10 @@ def _beyond_cpu_memory(new: ResourceRequirements, old: ResourceRequirements) -> 
     return rest(new.limits) != rest(old.limits) or rest(new.requests) != rest(old.requests) or new.claims != old.claims
 
 
-def _resize(new: Container, old: Container, path: str, errors: Errors) -> None:
+def _kept(new: ResourceRequirements | None, old: ResourceRequirements | None, path: str, errors: Errors) -> None:
     for wire in ("requests", "limits"):
-        if set(getattr(old.resources, wire) or ()) - set(getattr(new.resources, wire) or ()):
+        if set(getattr(old, wire, None) or ()) - set(getattr(new, wire, None) or ()):
             errors.forbidden(f"{path}.{wire}", f"resource {wire} cannot be removed")
-    policy = next((p.restartPolicy for p in new.resizePolicy or () if p.resourceName == "memory"), "")
-    if policy in ("NotRequired", ""):
-        after, before = (new.resources.limits or {}).get("memory"), (old.resources.limits or {}).get("memory")
-        allowed = "unless resizePolicy is RestartContainer"
-        if after is not None and before is not None and quantity.compare(after, before) < 0:
-            errors.forbidden(f"{path}.limits[memory]", f"memory limits cannot be decreased {allowed}")
 
 
 # --- binding --------------------------------------------------------------------------------------------------------
