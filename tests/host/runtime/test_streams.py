@@ -109,8 +109,9 @@ async def test_exec_with_a_terminal(world: World) -> None:
     assert stream.stdin is not None
     assert stream.stderr is None
     await stream.resize(77, 33)
-    await stream.stdin.write(b"stty size; echo $TERM; exit 9\n")
-    assert b"33 77" in await read_until(stream.stdout, b"xterm")
+    # runc, which relays, passes the size on some time after the command has begun.
+    await stream.stdin.write(b"until stty size | grep '33 77'; do sleep 0.05; done; echo $TERM; exit 9\n")
+    assert b"\n33 77" in await read_until(stream.stdout, b"xterm")
     await read_all(stream.stdout)
     assert await stream.wait() == 9
     await stream.close()
