@@ -99,6 +99,7 @@ class WatchEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 #   ├── StoreFull           the disk is full; nothing was written, a later try may work
 #   ├── StoreFailed         the disk failed under a write: its outcome is unknown, no more writes until reopened
 #   ├── StoreCorrupt        the data cannot be trusted, none is served
+#   ├── StoreUnavailable    a distant store does not answer: a read may be tried again, a write's outcome is unknown
 #   ├── StoreInUse          another process has it open            .pid
 #   └── StoreClosed         used after close()
 
@@ -156,6 +157,10 @@ class StoreFailed(StoreError):
 
 class StoreCorrupt(StoreError):
     """The data on disk is damaged."""
+
+
+class StoreUnavailable(StoreError):
+    """No server of a distant store answers. What a write that ends so has done is unknown; later ones may work."""
 
 
 class StoreInUse(StoreError):

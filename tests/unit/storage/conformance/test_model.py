@@ -62,7 +62,7 @@ def test_a_store_is_like_its_model(name: str, steps: list[tuple[str, str | float
             try:
                 await _follow(world, steps)
             finally:
-                await world.store.close()
+                await world.close()
 
     asyncio.run(follow())
 

@@ -137,5 +137,5 @@ async def test_a_caller_that_gives_up_harms_nobody(store: Store) -> None:
 
 async def test_more_than_fits_a_batch(store: Store) -> None:
     made = await asyncio.gather(*(store.create(key=f"/n/{number:05}", value=b"x") for number in range(1200)))
-    assert [kv.revision for kv in made] == list(range(2, 1202))
+    assert sorted(kv.revision for kv in made) == list(range(2, 1202))
     assert len((await store.range(prefix="/n/")).items) == 1200

@@ -1,0 +1,1 @@
+"""Sampan on etcd, with faults."""

@@ -1,0 +1,1 @@
+"""Sampan on a real etcd."""
