@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,7 +9,12 @@ from sampan.api import names
 from sampan.api.types.admissionregistration_v1 import MatchResources, ParamRef
 from sampan.api.types.meta_v1 import LabelSelector
 from sampan.apiserver.registry import meta
-from sampan.apiserver.registry.admissionregistration.webhooks import FAILURE_POLICIES, MATCH_POLICIES, validate_rule
+from sampan.apiserver.registry.admissionregistration.webhooks import (
+    FAILURE_POLICIES,
+    MATCH_POLICIES,
+    validate_match_conditions,
+    validate_rule,
+)
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.labels import validate_selector
 from sampan.apiserver.registry.printing import age_of
@@ -57,7 +61,7 @@ class _PolicyStrategy(Strategy):
             seen.add(variable.name)
             if not variable.expression.strip():
                 errors.required(f"{here}.expression", "expression is not specified")
-        _conditions(spec.matchConditions or (), "spec.matchConditions", errors)
+        validate_match_conditions(spec.matchConditions or (), "spec.matchConditions", errors)
 
     def _param_kind(self, obj: Any) -> str:
         kind = obj.spec.paramKind
@@ -199,23 +203,6 @@ def _match(match: MatchResources, path: str, errors: Errors) -> None:
     for wire in ("resourceRules", "excludeResourceRules"):
         for index, rule in enumerate(getattr(match, wire) or ()):
             validate_rule(rule, f"{path}.{wire}[{index}]", errors)
-
-
-def _conditions(conditions: Sequence[Any], path: str, errors: Errors) -> None:
-    if len(conditions) > 64:
-        errors.too_many(path, len(conditions), 64)
-    seen: set[str] = set()
-    for index, condition in enumerate(conditions):
-        here = f"{path}[{index}]"
-        if not condition.expression.strip():
-            errors.required(f"{here}.expression")
-        if condition.name in seen:
-            errors.duplicate(f"{here}.name", condition.name)
-        seen.add(condition.name)
-        if not condition.name:
-            errors.required(f"{here}.name")
-        else:
-            errors.each(f"{here}.name", condition.name, names.qualified_name(condition.name))
 
 
 def _param_ref(ref: ParamRef, errors: Errors) -> None:

@@ -85,6 +85,7 @@ class ValidatingWebhookConfigurationStrategy(Strategy):
         _versions(webhook.admissionReviewVersions, f"{path}.admissionReviewVersions", errors)
         if self.mutating and webhook.reinvocationPolicy not in (None, *_REINVOCATION):
             errors.unsupported(f"{path}.reinvocationPolicy", webhook.reinvocationPolicy, _REINVOCATION)
+        validate_match_conditions(webhook.matchConditions or (), f"{path}.matchConditions", errors)
 
     def cells(self, obj: Any, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", len(obj.webhooks or ()), age_of(obj, now)]
@@ -121,11 +122,47 @@ def _resources(resources: Sequence[str] | None, path: str, errors: Errors) -> No
     if not resources:
         errors.required(path)
         return
-    if len(resources) > 1 and ("*/*" in resources):
-        errors.invalid(path, resources, "if '*/*' is present, must not specify other resources")
+    every_part_of: set[str] = set()
+    part_of_every: set[str] = set()
+    plain = False
     for index, resource in enumerate(resources):
         if not resource:
             errors.required(f"{path}[{index}]")
+            continue
+        name, slash, part = resource.partition("/")
+        if not slash:
+            plain = resource != "*"
+            continue
+        if name in every_part_of:
+            errors.invalid(f"{path}[{index}]", resource, f"if '{name}/*' is present, must not specify {resource}")
+        if part in part_of_every:
+            errors.invalid(f"{path}[{index}]", resource, f"if '*/{part}' is present, must not specify {resource}")
+        if part == "*":
+            every_part_of.add(name)
+        if name == "*":
+            part_of_every.add(part)
+    if len(resources) > 1 and "*/*" in resources:
+        errors.invalid(path, resources, "if '*/*' is present, must not specify other resources")
+    if "*" in resources and plain:
+        detail = "if '*' is present, must not specify other resources without subresources"
+        errors.invalid(path, resources, detail)
+
+
+def validate_match_conditions(conditions: Sequence[Any], path: str, errors: Errors) -> None:
+    if len(conditions) > 64:
+        errors.too_many(path, len(conditions), 64)
+    seen: set[str] = set()
+    for index, condition in enumerate(conditions):
+        here = f"{path}[{index}]"
+        if not condition.expression.strip():
+            errors.required(f"{here}.expression")
+        if condition.name in seen:
+            errors.duplicate(f"{here}.name", condition.name)
+        seen.add(condition.name)
+        if not condition.name:
+            errors.required(f"{here}.name")
+        else:
+            errors.each(f"{here}.name", condition.name, names.qualified_name(condition.name))
 
 
 def _versions(versions: Sequence[str], path: str, errors: Errors) -> None:
