@@ -13,6 +13,7 @@ from sampan.client.leader import LeaderElector
 from sampan.client.shared import SharedInformerFactory
 from sampan.controllers.config import MANAGER, ControllersConfig, is_enabled
 from sampan.controllers.contract import ClientOf, Context, Controller
+from sampan.controllers.gate import gated
 from sampan.controllers.registry import Row, rows
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def _make(
     context = Context(
         name=row.name,
         identity=row.component or row.identity,
-        client=client_of(row.identity),
+        client=gated(client_of(row.identity)),
         informers=informers,
         clock=clock,
         config=config,

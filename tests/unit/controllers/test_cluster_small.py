@@ -1,5 +1,6 @@
 """Tables of the small ones."""
 
+import asyncio
 import base64
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from sampan.api import quota, times
 from sampan.api.types import batch_v1, core_v1, meta_v1, networking_v1, policy_v1, rbac_v1
 from sampan.api.types.meta_v1 import ObjectMeta
-from sampan.client.clock import FakeClock
+from sampan.client.clock import FakeClock, settle
+from sampan.client.fake import FakeServer
 from sampan.client.store import Store
+from sampan.client.transport import Response
 from sampan.controllers.cluster_roles.controller import gathered
 from sampan.controllers.config import is_enabled
 from sampan.controllers.disruption.decide import (
@@ -22,6 +25,7 @@ from sampan.controllers.disruption.decide import (
     status,
     still_disrupted,
 )
+from sampan.controllers.gate import Gate
 from sampan.controllers.registry import rows
 from sampan.controllers.service_cidrs.controller import orphans
 from sampan.controllers.token_cleaner.controller import expires_at as token_expires_at
@@ -270,6 +274,37 @@ def test_a_cache_that_is_behind() -> None:
     assert written.is_behind("k", store)
     clock._monotonic += PATIENCE + 1
     assert not written.is_behind("k", store), "a cache is not doubted for ever"
+
+
+async def test_only_so_many_requests_are_under_way() -> None:
+    server = FakeServer()
+    under_way, most, entered = 0, 0, asyncio.Event()
+    inner = server.request
+
+    async def slow(*args: Any, **options: Any) -> Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await entered.wait()
+        try:
+            return await inner(*args, **options)
+        finally:
+            under_way -= 1
+
+    server.request = slow  # type: ignore[method-assign]
+    client = server.client()
+    client.transport = Gate(client.transport, at_once=3)
+    maps = client.resource(core_v1.ConfigMap)
+    tasks = [
+        asyncio.ensure_future(maps.create(core_v1.ConfigMap(metadata=ObjectMeta(name=f"m{i}", namespace="n"))))
+        for i in range(10)
+    ]
+    await settle()
+    assert under_way == 3
+    entered.set()
+    await asyncio.gather(*tasks)
+    assert most == 3
+    assert len(server.all(core_v1.ConfigMap)) == 10
 
 
 @pytest.mark.parametrize(
