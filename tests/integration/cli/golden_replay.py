@@ -12,11 +12,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sampan.cluster import config as configs
+from sampan.cluster import kubeconfigs
+from sampan.cluster.paths import ClusterPaths
+from sampan.cluster.pki import Pki
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT.parent / "shared" / "golden" / "kubectl.json"
@@ -92,21 +98,42 @@ def normal(text: str) -> list[str]:
 
 @contextmanager
 def cluster() -> Iterator[Path]:
-    """A control plane without nodes; gives its kubeconfig, whose context says the namespace demo."""
-    name = f"golden-{uuid.uuid4().hex[:8]}"
+    """API server and controllers without a scheduler, as where it was recorded. Gives a kubeconfig (namespace demo)."""
     with tempfile.TemporaryDirectory() as home:
+        name = f"golden-{uuid.uuid4().hex[:8]}"
+        paths = ClusterPaths(name, Path(home) / name)
+        paths.root.mkdir(parents=True)
+        config = configs.new_config(paths, nodes=0, port=None)
+        configs.save(paths, config)
+        pki = Pki(paths.pki)
+        pki.ensure(config, {})
+        kubeconfigs.write_own(paths, config, pki)
         env = os.environ | {"SAMPAN_HOME": home}
-        up = [*SAMPAN, "up", "--name", name, "--no-kubeconfig", "--nodes", "0", "--quiet"]
-        subprocess.run(up, env=env, check=True, cwd=ROOT, capture_output=True)
-        try:
-            kubeconfig = Path(home) / name / "kubeconfig"
-            told = re.sub(r"^(\s+)(user: .*)$", r"\1\2\n\1namespace: demo", kubeconfig.read_text(), count=1, flags=re.M)
-            own = Path(home) / "config"
-            own.write_text(told)
-            yield own
-        finally:
-            down = [*SAMPAN, "down", "--name", name, "--purge"]
-            subprocess.run(down, env=env, check=True, cwd=ROOT, capture_output=True)
+        parts = ["--components", "apiserver,controllers", "--datastore", "memory:"]
+        with subprocess.Popen(
+            [*SAMPAN, "server", "--name", paths.name, *parts],
+            env=env,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as server:
+            try:
+                kubeconfig = Path(home) / "config"
+                own = paths.kubeconfig.read_text()
+                kubeconfig.write_text(re.sub(r"(?m)^(\s+)(user: .*)$", r"\1\2\n\1namespace: demo", own, count=1))
+                _wait_until_ready(kubeconfig)
+                yield kubeconfig
+            finally:
+                server.terminate()
+
+
+def _wait_until_ready(kubeconfig: Path) -> None:
+    ask = [*SAMPAN, "get", "serviceaccount", "default", "-n", "default", "--kubeconfig", str(kubeconfig)]
+    for _ in range(150):
+        if not subprocess.run(ask, cwd=ROOT, capture_output=True).returncode:
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the server did not become ready")
 
 
 def replay(
@@ -123,9 +150,6 @@ def replay(
             "TZ": "UTC",
         }
         (Path(folder) / "files").mkdir()
-        first = ["create", "namespace", "demo"]
-        if (made := subprocess.run([*command, *first], env=env, capture_output=True)).returncode:
-            subprocess.run([shutil.which("kubectl") or "kubectl", *first], env=env, capture_output=True)
         for row in listed:
             done = subprocess.run(
                 [*command, *row.args],

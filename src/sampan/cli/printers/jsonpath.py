@@ -152,7 +152,8 @@ class JsonPath:
         return (
             f"Error executing template: {said}. Printing more information for debugging the template:\n"
             f"\ttemplate was:\n\t\t{self.template}\n"
-            f"\tobject given to jsonpath engine was:\n\t\t{compact(data) if isinstance(data, dict) else go_text(data)}\n\n"
+            f"\tobject given to jsonpath engine was:\n\t\t{compact(data) if isinstance(data, dict) else go_text(data)}"
+            "\n\n"
         )
 
 
