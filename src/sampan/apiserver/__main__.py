@@ -17,6 +17,7 @@ import uvloop
 from sampan.apiserver import devcerts
 from sampan.apiserver.bootstrap.ensure import bootstrap
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
+from sampan.apiserver.custom.registrar import Registrar
 from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.registry.core.service_alloc import DEFAULT_CIDR
 from sampan.apiserver.secure import cluster_security
@@ -48,14 +49,17 @@ async def _run(arguments: argparse.Namespace) -> None:
         store, address=f"{arguments.host}:{arguments.port}", security=cluster_security(folder / "serviceaccounts.key")
     )
     system = InProcessTransport(chain, user=User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED)))
+    client = Client(system, user_agent="sampan-apiserver")
     await bootstrap(
         chain.core,
-        Client(system, user_agent="sampan-apiserver"),
+        client,
         service_ip="10.96.0.1",
         service_cidr=DEFAULT_CIDR,
         port=arguments.port or 6443,
         endpoint_ip=_OUTWARD,
     )
+    registrar = Registrar(chain.core, client)
+    await registrar.load()
     config = ServerConfig(
         hosts=(arguments.host,),
         port=arguments.port,
@@ -70,6 +74,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         sys.stdout.write(f"serving {address}; export KUBECONFIG={folder / 'kubeconfig'}\n")
         sys.stdout.flush()
 
+    registering = asyncio.create_task(registrar.run())
     task = asyncio.ensure_future(serve(config, chain, ready=ready))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -78,6 +83,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     except asyncio.CancelledError:
         pass
     finally:
+        registering.cancel()
         await store.close()
 
 
