@@ -1,5 +1,5 @@
-"""A controller has only so many requests under way at a time: a ReplicaSet of a thousand Pods must not be why somebody's
-request is refused. What is more waits here, in order. Watches are not counted."""
+"""A controller has only so many requests under way at a time: a thousand new Pods must not be why somebody's request is
+refused. What is more waits here, in order. Watches are not counted."""
 
 from __future__ import annotations
 
