@@ -123,7 +123,9 @@ async def test_delete_all_leaves_what_is_no_workload(cluster: World, kubectl: Ku
 
 async def test_the_kubernetes_service_is_made_again(cluster: World, tmp_path: Path) -> None:
     paths = ClusterPaths("sampan", tmp_path)
-    keeping = asyncio.create_task(keep_prepared(cluster.chain, new_config(paths, nodes=0, port=6443)))
+    config = new_config(paths, nodes=0, port=6443)
+    config.service_cidr = "10.96.0.0/16"  # whatever other clusters of this host have
+    keeping = asyncio.create_task(keep_prepared(cluster.chain, config))
     services = cluster.admin.resource(core_v1.Service)
     first = await services.get("kubernetes", namespace="default")
     await asyncio.sleep(0.1)
