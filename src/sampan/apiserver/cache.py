@@ -255,7 +255,7 @@ class Caches:
         self._subscription = self.store.subscribe(prefix=PREFIX, callback=self._apply, on_lost=self._on_lost)
         everything = await self.store.range(prefix=PREFIX)
         for kv in everything.items:
-            cache = self._caches.get(kv.key.split("/", 3)[2])
+            cache = self._caches.get(_resource_of(kv.key))
             if cache is not None:
                 cache.load(kv)
         self.revision = everything.revision
@@ -285,7 +285,7 @@ class Caches:
         async with self.store.watch(prefix=PREFIX, from_revision=first) as watch:
             while await watch.progress() < last:
                 for event in await anext(watch):
-                    cache = self._caches.get(event.key.split("/", 3)[2])
+                    cache = self._caches.get(_resource_of(event.key))
                     if cache is not None and event.revision <= last:
                         cache.recall(event)
 
@@ -329,7 +329,7 @@ class Caches:
         if not events:
             return
         for event in events:
-            cache = self._caches.get(event.key.split("/", 3)[2])
+            cache = self._caches.get(_resource_of(event.key))
             if cache is not None:
                 cache.apply(event)
         self.revision = events[-1].revision
@@ -339,3 +339,9 @@ class Caches:
         self.lost = error
         for cache in self._caches.values():
             cache.end_watches()
+
+
+def _resource_of(key: str) -> str:
+    """`pods` of `/registry/pods/ns/name`; a key of another shape is not ours."""
+    parts = key.split("/", 3)
+    return parts[2] if len(parts) == 4 else ""
