@@ -1,0 +1,126 @@
+"""Pods that no node takes: node by node, what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sampan.api import quantity
+from sampan.cli.why.crash import target
+from sampan.cli.why.facts import Facts, Object, condition, name_of
+from sampan.cli.why.finding import Finding
+
+
+def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
+    if pod["spec"].get("nodeName") or (pod.get("status") or {}).get("phase") not in ("Pending", None):
+        return
+    if pod["spec"].get("schedulingGates"):
+        gates = ", ".join(gate["name"] for gate in pod["spec"]["schedulingGates"])
+        yield Finding("SchedulingGated", f"the Pod waits for its scheduling gates: {gates}", (), (), "",
+                      "whoever set the gate has to take it away")  # fmt: skip
+        return
+    events = facts.events("Pod", name_of(pod), "FailedScheduling")
+    message = condition(pod, "PodScheduled").get("message") or (events[-1].get("message", "") if events else "")
+    nodes = list(facts.of("nodes"))
+    causes = tuple(_causes(facts, pod, nodes, message))
+    evidence = (facts.told(events[-1]),) if events else ((message,) if message else ())
+    if not nodes and not message:
+        yield Finding("NoNodes", "there is no node", evidence, (), "sampan up")
+    elif not message and not events:
+        yield Finding("NoScheduler", f'no scheduler has looked at the Pod (schedulerName: '
+                      f"{pod['spec'].get('schedulerName') or 'default-scheduler'})", evidence, (), "sampan status",
+                      "check that the scheduler runs")  # fmt: skip
+    else:
+        yield Finding("Unschedulable", "no node takes the Pod", evidence, causes)
+
+
+def _causes(facts: Facts, pod: Object, nodes: list[Object], message: str) -> Iterator[Finding]:
+    lower = message.lower()
+    yield from _selector(pod, nodes)
+    yield from _resources(pod, nodes, lower)
+    yield from _taints(pod, nodes)
+    off = [name_of(node) for node in nodes if node["spec"].get("unschedulable")]
+    if off:
+        yield Finding("NodeCordoned", f"{_listed(off)} cordoned: no new Pods", (), (), f"sampan uncordon {off[0]}")
+    if "persistentvolumeclaim" in lower or "volume" in lower:
+        from sampan.cli.why.volume import claims
+
+        yield from claims(facts, pod)
+    if "free ports" in lower:
+        yield Finding("HostPortTaken", "the host port is taken on every node", (message,), (), f"sampan edit {target(pod)}",
+                      "use a Service instead of hostPort")  # fmt: skip
+    if "anti-affinity" in lower or "topology spread" in lower or "pod affinity" in lower:
+        yield Finding("AffinityUnmet", "the Pod's affinity or spread rules leave no node", (message,), (),
+                      f"sampan edit {target(pod)}")  # fmt: skip
+
+
+def _selector(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
+    wanted = pod["spec"].get("nodeSelector") or {}
+    for key, value in wanted.items():
+        have = {name_of(node): (node["metadata"].get("labels") or {}).get(key) for node in nodes}
+        if value in have.values():
+            continue
+        seen = sorted({text for text in have.values() if text})
+        evidence = tuple(f"{name}: {key}={text}" if text else f"{name}: no label {key}" for name, text in have.items())[
+            :5
+        ]
+        node = next(iter(have), "NODE")
+        more = f" (there is: {', '.join(seen)})" if seen else ""
+        yield Finding("NodeSelectorUnmatched", f"nodeSelector wants {key}={value}, no node has it{more}", evidence, (),
+                      f"sampan label node {node} {key}={value}" + (" --overwrite" if seen else ""))  # fmt: skip
+
+
+def _resources(pod: Object, nodes: list[Object], message: str) -> Iterator[Finding]:
+    for resource in ("cpu", "memory"):
+        if f"insufficient {resource}" not in message:
+            continue
+        wanted = sum(quantity.milli_value(((c.get("resources") or {}).get("requests") or {}).get(resource, "0"))
+                     for c in pod["spec"]["containers"])  # fmt: skip
+        have = {name_of(n): ((n.get("status") or {}).get("allocatable") or {}).get(resource, "0") for n in nodes}
+        largest = max((quantity.milli_value(text) for text in have.values()), default=0)
+        evidence = tuple(f"{name}: {text} {resource} allocatable" for name, text in have.items())[:5]
+        shown = _amount(wanted, resource)
+        fix = f"sampan set resources {target(pod)} --requests={resource}={_amount(min(wanted, largest) // 2, resource)}"
+        if wanted > largest:
+            yield Finding(
+                "RequestTooLarge", f"the Pod asks for {shown} {resource}, more than any node has", evidence, (), fix
+            )
+        else:
+            yield Finding("NodesFull", f"the Pod asks for {shown} {resource}: other Pods have taken what the nodes have",
+                          evidence, (), fix, "or delete Pods that nobody needs, or add a node")  # fmt: skip
+
+
+def _taints(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
+    tolerations = pod["spec"].get("tolerations") or ()
+    for node in nodes:
+        for taint in node["spec"].get("taints") or ():
+            if taint.get("effect") == "PreferNoSchedule" or taint["key"] == "node.kubernetes.io/unschedulable":
+                continue
+            if any(_tolerates(one, taint) for one in tolerations):
+                continue
+            text = taint["key"] + (f"={taint['value']}" if taint.get("value") else "")
+            if taint["key"].startswith("node.kubernetes.io/"):
+                yield Finding("NodeUnhealthy", f"{name_of(node)} is not healthy ({text})", (), (),
+                              f"sampan why node/{name_of(node)}")  # fmt: skip
+                continue
+            yield Finding("TaintNotTolerated", f"{name_of(node)} has the taint {text}:{taint.get('effect')}, which the Pod "
+                          "does not tolerate", (), (), f"sampan taint node {name_of(node)} {taint['key']}:{taint.get('effect')}-",
+                          "or give the Pod a toleration")  # fmt: skip
+
+
+def _tolerates(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
+        return False
+    if toleration.get("key") and toleration["key"] != taint["key"]:
+        return False
+    return toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", "")
+
+
+def _amount(milli: int, resource: str) -> str:
+    if resource == "cpu":
+        return f"{milli}m" if milli % 1000 else str(milli // 1000)
+    size = milli // 1000
+    return f"{size >> 20}Mi" if size >= 1 << 20 else str(size)
+
+
+def _listed(names: list[str]) -> str:
+    return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names)} are"
