@@ -99,6 +99,9 @@ class Applier:
             self.call.session.warn(ANNOTATION_MISSING.format(f"{one.info.resource}/{one.name}"))
         if current["metadata"].get("deletionTimestamp"):
             self.call.session.warn(f"Detected changes to resource {one.name} which is currently being deleted.")
+        if self.mode == "client":  # what would become of it is not worked out here: --dry-run=server does that
+            self._report("configured", current)
+            return
         result, changed = self._patched(one, wanted, current)
         self._report("configured" if changed else "unchanged", result)
 
@@ -108,8 +111,6 @@ class Applier:
             patch, kind = last_applied.three_way(one.info, wanted, current, overwrite=self.call.flags["overwrite"])
             if not patch:
                 return current, False
-            if self.mode == "client":
-                return self._locally(one, patch, current), True
             try:
                 return client.patch(one.name, patch, self.options, namespace=one.namespace, type=kind), True
             except Conflict:
@@ -117,17 +118,6 @@ class Applier:
                     raise
                 current = client.get(one.name, namespace=one.namespace)
         raise AssertionError("unreachable")
-
-    def _locally(self, one: Found, patch: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
-        row = last_applied.built_in(one.info)
-        if row is None or not row.schema_ref:
-            from sampan.api.patch import merge
-
-            return merge.apply_to_object(current, patch)
-        from sampan.api.patch import strategic
-        from sampan.api.patch.shape import built_in as shape_of
-
-        return strategic.apply(current, patch, shape_of(row.schema_ref))
 
     def _report(self, word: str, result: dict[str, Any]) -> None:
         output = self.call.flags["output"]

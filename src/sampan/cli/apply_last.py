@@ -26,9 +26,8 @@ def view(call: Invocation) -> int:
         raise UsageError("Unexpected -o output mode: " + output + ", the flag 'output' must be one of yaml|json")
 
     def show(one: Found) -> None:
-        said = last_applied.text(one.data)
-        if said is None:
-            raise CliError(f"no last-applied-configuration annotation found on resource: {one.name}\n")
+        if last_applied.text(one.data) is None:
+            return
         obj = last_applied.original(one.data)
         if output == "json":
             from sampan.cli.printers.json import pretty

@@ -23,7 +23,7 @@ def run(call: Invocation) -> int | None:
             from sampan.cli.errors import UsageError
 
             raise UsageError(f"unknown command {' '.join(call.args)!r}".replace("'", '"'))
-        raise CliError("must specify one of -f and -k\n\n")
+        raise CliError("must specify one of -f and -k\n")
     mode, validation = dry_run(flags), validation_of(flags)
     printer = printers.of(flags["output"], operation="created", dry_run=mode, flags=flags)
     errors: list[Exception] = []

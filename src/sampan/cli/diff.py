@@ -15,12 +15,13 @@ from sampan.api.errors import ApiError, NotFound
 from sampan.cli import last_applied
 from sampan.cli.command import FILES, SELECTOR, Command, Invocation, manager
 from sampan.cli.create import placed, selected
-from sampan.cli.errors import CliError
+from sampan.cli.errors import CliError, words
 from sampan.cli.files import from_flags
 from sampan.cli.flags import Flag
 from sampan.cli.goyaml import dump
 from sampan.cli.printers import without_managed_fields
 from sampan.cli.resources import Found, from_files
+from sampan.cli.say import complain
 from sampan.client.calls import APPLY_PATCH, WriteOptions
 
 
@@ -41,9 +42,8 @@ def run(call: Invocation) -> int:
                 _write(merged, name, after, call.flags["show-managed-fields"])
             return _compared(live, merged)
     except (ApiError, CliError) as error:
-        if isinstance(error, CliError):
-            error.code = max(error.code, 2) if error.code != 1 else 1
-        raise
+        complain(words(error))
+        return 2  # 1 means that something differs
 
 
 def _sides(call: Invocation, one: Found) -> tuple[dict[str, Any] | None, dict[str, Any]]:

@@ -66,6 +66,8 @@ def _check(call: Invocation, output: str, argument: str) -> None:
         raise UsageError("--output-watch-events option can only be used with --watch or --watch-only")
     if flags["show-labels"] and output not in ("", "wide"):
         raise CliError(f"--show-labels option cannot be used with {output} printer")
+    if flags["subresource"] and not flags["filename"] and len(call.args) == 1 and "/" not in call.args[0]:
+        raise CliError("subresource cannot be used when bulk resources are specified")
     if output and (output not in GET_FORMATS or (argument and output in ("json", "yaml", "kyaml", "name", "wide"))):
         raise no_printer(flags["output"], GET_FORMATS)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sampan.cli import printers
 from sampan.cli.change import each
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, Command, Invocation, dry_run, manager
-from sampan.cli.errors import CliError, UsageError
+from sampan.cli.errors import CliError
 from sampan.cli.files import YamlError, load_yaml
 from sampan.cli.flags import Flag
 from sampan.cli.printers.json import compact
@@ -22,7 +22,7 @@ def run(call: Invocation) -> int:
     body = _body(call)
     kind = flags["type"].lower()
     if kind not in TYPES:
-        raise UsageError(f'--type must be one of [json merge strategic], not "{kind}"')
+        raise CliError(f'--type must be one of [json merge strategic], not "{kind}"')
     mode = dry_run(flags)
 
     def apply_to(one: Found) -> None:
@@ -46,7 +46,7 @@ def _body(call: Invocation) -> bytes:
     text = flags["patch"]
     if flags["patch-file"]:
         if text:
-            raise UsageError("cannot specify --patch and --patch-file together")
+            raise CliError("cannot specify --patch and --patch-file together")
         try:
             with open(flags["patch-file"], encoding="utf-8") as file:
                 text = file.read()
@@ -54,7 +54,7 @@ def _body(call: Invocation) -> bytes:
             said = (error.strerror or "").lower()
             raise CliError(f"unable to read patch file: open {flags['patch-file']}: {said}") from None
     if not text:
-        raise UsageError("must specify --patch or --patch-file containing the contents of the patch")
+        raise CliError("must specify --patch or --patch-file containing the contents of the patch")
     if text.lstrip().startswith("{"):
         return bytes(text, "utf-8")
     try:

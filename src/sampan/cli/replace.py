@@ -9,7 +9,7 @@ from sampan.cli import printers
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, VALIDATE, Command, Invocation, dry_run, manager
 from sampan.cli.command import validation as validation_of
 from sampan.cli.create import placed
-from sampan.cli.errors import CliError, UsageError, in_source, raise_all
+from sampan.cli.errors import CliError, in_source, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, from_files, shown_kind
 from sampan.cli.say import say
@@ -19,7 +19,7 @@ from sampan.client.calls import WriteOptions, delete_options
 def run(call: Invocation) -> int:
     flags, session = call.flags, call.session
     if not flags["filename"] and not flags["kustomize"]:
-        raise UsageError("must specify one of -f and -k")
+        raise CliError("must specify one of -f and -k")
     mode, validation = dry_run(flags), validation_of(flags)
     printer = printers.of(flags["output"], operation="replaced", dry_run=mode, flags=flags)
     options = WriteOptions(mode == "server", flags["field-manager"], validation)

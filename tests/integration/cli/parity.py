@@ -42,7 +42,7 @@ spec:
     ports: [{containerPort: 80, name: http}, {containerPort: 443}]
     env:
     - {name: A, value: "x"}
-    - {name: N, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+    - {name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
     - {name: K, valueFrom: {configMapKeyRef: {name: settings, key: a}}}
     - {name: S, valueFrom: {secretKeyRef: {name: keys, key: p, optional: true}}}
     - {name: L, valueFrom: {resourceFieldRef: {resource: limits.memory}}}
@@ -223,7 +223,6 @@ create -f nope.yaml
 create -f empty.yaml
 create -f bad.yaml
 create -f badjson.json
-create -f folder
 create -f folder --dry-run=client
 create -f emptyfolder
 create -f nokind.yaml
@@ -358,6 +357,8 @@ def _normal(text: str) -> str:
     text = re.sub(r"\b(\d+[smh]){1,2}\b", "<age>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>", text)
     text = re.sub(r"(LIVE|MERGED)-\w+", r"\1", text)
+    text = text.replace("kubectl.1.33", "kubectl").replace("jsonpath-file,kyaml", "jsonpath-file")
+    text = re.sub(r'(" (?:force )?deleted) from \S+ namespace', r"\1", text)  # newer than the newest here may be
     return re.sub(r"WARNING: version difference.*\n", "", re.sub(r" +(?=\n)|(?<=\S) {2,}", "  ", text))
 
 
@@ -371,8 +372,10 @@ def compare() -> tuple[int, list[str]]:
             path.parent.mkdir(exist_ok=True)
             path.write_text(content)
         (Path(folder) / "emptyfolder").mkdir()
-        for line in (["create", "namespace", "demo"], ["apply", "-f", "manifest.yaml"]):
-            outcome([real], line, folder, kubeconfig)
+        outcome([real], ["create", "namespace", "demo"], folder, kubeconfig)
+        outcome([real], ["wait", "--for=create", "serviceaccount/default", "--timeout=20s"], folder, kubeconfig)
+        made = outcome([real], ["apply", "-f", "manifest.yaml"], folder, kubeconfig)
+        assert not made.code, made.stderr
         for line in lines():
             theirs, ours = outcome([real], line, folder, kubeconfig), outcome(SAMPAN, line, folder, kubeconfig)
             if theirs == ours:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sampan.cli.describe.text import Object, Text, annotation_lines, labels, meta
 
 
@@ -10,24 +12,34 @@ def role(text: Text, obj: Object, listed: list[Object] | None) -> None:
     text.line("PolicyRule:")
     text.line("Resources\tNon-Resource URLs\tResource Names\tVerbs", 1)
     text.line("---------\t-----------------\t--------------\t-----", 1)
-    for resource, urls, names, verbs in sorted(set(_rows(obj))):
-        text.line(f"{resource}\t[{urls}]\t[{names}]\t[{verbs}]", 1)
+    for row in _rows(obj):
+        text.line(f"{row.resource}\t[{row.urls}]\t[{row.names}]\t[{row.verbs}]", 1)
 
 
-def _rows(obj: Object) -> list[tuple[str, str, str, str]]:
-    """One row for each resource of each rule."""
-    rows = []
+class _Row(NamedTuple):
+    resource: str
+    urls: str
+    names: str
+    verbs: str
+    order: str
+
+
+def _rows(obj: Object) -> list[_Row]:
+    """One row for each resource; the verbs of several rules on the same one are put together."""
+    merged: dict[tuple[str, str, str, str], list[str]] = {}
     for rule in obj.get("rules") or ():
-        verbs = " ".join(rule.get("verbs") or ())
-        names = " ".join(rule.get("resourceNames") or ())
-        urls = " ".join(rule.get("nonResourceURLs") or ())
-        if urls:
-            rows.append(("", urls, names, verbs))
-        for resource in rule.get("resources") or ():
-            for group in rule.get("apiGroups") or [""]:
-                name, slash, part = resource.partition("/")
-                rows.append((f"{name}.{group}{slash}{part}" if group else resource, "", names, verbs))
-    return rows
+        names, urls = " ".join(rule.get("resourceNames") or ()), rule.get("nonResourceURLs") or ()
+        whats = [("", resource, group) for resource in rule.get("resources") or () for group in rule["apiGroups"]]
+        for url, resource, group in (*((url, "", "") for url in urls), *whats):
+            verbs = merged.setdefault((group, resource, names, url), [])
+            verbs += [verb for verb in rule.get("verbs") or () if verb not in verbs]
+    rows = []
+    for (group, resource, names, url), verbs in merged.items():
+        name, slash, part = resource.partition("/")
+        shown = f"{name}.{group}{slash}{part}" if group else resource
+        said = " ".join(verbs)
+        rows.append(_Row(shown, url, names, said, f"{said}],[{group}],[{resource}],[{names}],[{url}]"))
+    return sorted(rows, key=lambda row: row.order)
 
 
 def role_binding(text: Text, obj: Object, listed: list[Object] | None) -> None:

@@ -110,13 +110,10 @@ def _chosen(call: Invocation, errors: list[Exception]) -> Any:
                 errors.append(error)
         return
     if not call.args:
-        from sampan.cli.errors import UsageError
-
-        complain(
+        raise CliError(
             'You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of '
-            "supported resources.\n"
+            "supported resources."
         )
-        raise UsageError("Required resource not specified.")
     wanted = targets(session, call.args, allow_empty=True)
     if flags["selector"] and any(target.name for target in wanted):
         raise CliError("name cannot be provided when a selector is specified")

@@ -158,7 +158,7 @@ def daemon_set(session: Session, text: Text, obj: Object, listed: list[Object] |
         ("Number of Nodes Scheduled with Available Pods", "numberAvailable"),
         ("Number of Nodes Misscheduled", "numberMisscheduled"),
     ):
-        text.field(title, status.get(field) or 0)
+        text.line(f"{title}: {status.get(field) or 0}")
     text.field("Pods Status", pods_status(session, obj, spec.get("selector")))
     template(text, spec.get("template"))
     events(text, listed)
