@@ -11,6 +11,8 @@ import click
 
 from sampan.cluster.paths import DEFAULT_NAME, BadName, ClusterPaths
 
+DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] or memory: (default: SQLite)"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -74,18 +76,26 @@ def cluster_name(command: F) -> F:
 @cluster_name
 @click.option("--nodes", type=click.IntRange(0, 50), help="how many nodes; 0: a control plane alone")
 @click.option("--port", type=click.IntRange(1, 65535), help="of the API server")
+@click.option("--datastore", help=DATASTORE_HELP)
 @click.option("--no-kubeconfig", is_flag=True, help="leave ~/.kube/config alone")
 @click.option("--foreground", is_flag=True, help="stay until interrupted, then stop the cluster")
 @click.option("--quiet", "-q", is_flag=True)
 def up(
-    paths: ClusterPaths, nodes: int | None, port: int | None, *, no_kubeconfig: bool, foreground: bool, quiet: bool
+    paths: ClusterPaths,
+    nodes: int | None,
+    port: int | None,
+    datastore: str | None,
+    *,
+    no_kubeconfig: bool,
+    foreground: bool,
+    quiet: bool,
 ) -> int:
     """Start a cluster and wait until it is ready."""
     from sampan.cluster.up import UpFailed
     from sampan.cluster.up import up as bring_up
 
     try:
-        bring_up(paths, nodes=nodes, port=port, write_kubeconfig=not no_kubeconfig, quiet=quiet)
+        bring_up(paths, nodes=nodes, port=port, datastore=datastore, write_kubeconfig=not no_kubeconfig, quiet=quiet)
     except UpFailed as error:
         click.echo(f"error: {error}", err=True)
         return 1
@@ -135,12 +145,13 @@ def status(paths: ClusterPaths) -> int:
 @cluster_name
 @click.option("--components", default="apiserver,scheduler,controllers", show_default=True)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="run components against this API server")
-@click.option("--datastore", default="", help="etcd://HOST:PORT,… or memory: (default: SQLite)")
+@click.option("--datastore", default="", help=DATASTORE_HELP)
 @click.option("-v", "--verbose", is_flag=True)
 def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datastore: str, *, verbose: bool) -> int:
     """The control plane in the foreground."""
     set_up_logging(verbose=verbose)
     from sampan.cluster import config as configs
+    from sampan.cluster.datastores import BadDatastore, check
     from sampan.cluster.pki import Pki
     from sampan.cluster.server import ServerOptions, run_components, run_server, run_until_stopped
 
@@ -150,6 +161,10 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
         return 0
     config = configs.load(paths) or configs.new_config(paths, nodes=0, port=None)
     config.datastore = datastore or config.datastore
+    try:
+        check(config.datastore)
+    except BadDatastore as error:
+        raise click.ClickException(str(error)) from None
     pki = Pki(paths.pki)
     pki.ensure(config, {})
     options = ServerOptions(config=config, data_dir=paths.server, pki=pki, components=chosen)

@@ -26,6 +26,8 @@ from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.cluster import metrics_api
 from sampan.cluster.config import ClusterConfig
+from sampan.cluster.datastores import open_datastore
+from sampan.cluster.paths import STATE
 from sampan.cluster.pki import Pki, outward_address
 from sampan.storage.contract import Store
 
@@ -221,14 +223,7 @@ def controller_clients(client_of: ClientOf, manager: str) -> Callable[[str], Cli
 
 
 async def open_store(options: ServerOptions) -> Store:
-    if options.config.datastore == "memory:":
-        from sampan.storage.memory import open_store as open_memory
-
-        return await open_memory()
-    from sampan.storage import sqlite
-
-    options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return await sqlite.open_store(path=options.data_dir / "state.db")
+    return await open_datastore(options.config.datastore, options.data_dir / STATE)
 
 
 def run_until_stopped(main: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sampan.cluster import config as configs
 from sampan.cluster import kubeconfigs
 from sampan.cluster.config import ClusterConfig
+from sampan.cluster.datastores import BadDatastore, check
 from sampan.cluster.nodes import NodePlan, make_nodes
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.pki import Pki
@@ -52,7 +53,13 @@ def agent_daemon(paths: ClusterPaths, node: str) -> Daemon:
 
 
 def up(
-    paths: ClusterPaths, *, nodes: int | None, port: int | None, write_kubeconfig: bool, quiet: bool
+    paths: ClusterPaths,
+    *,
+    nodes: int | None,
+    port: int | None,
+    write_kubeconfig: bool,
+    quiet: bool,
+    datastore: str | None = None,
 ) -> ClusterConfig:
     """Idempotent: what runs already is left alone."""
     config = configs.load(paths)
@@ -64,6 +71,8 @@ def up(
     elif port is not None and port != config.port:
         config.port = port
     server = server_daemon(paths)
+    if datastore is not None and datastore != config.datastore:
+        use_datastore(config, datastore, server)
     found = problems(paths, config, server)
     if found:
         lines = [f"  {p.what}\n    {p.fix}" for p in found]
@@ -91,6 +100,17 @@ def up(
     if write_kubeconfig:
         kubeconfigs.write_peoples(paths, config, pki)
     return config
+
+
+def use_datastore(config: ClusterConfig, datastore: str, server: Daemon) -> None:
+    """What the cluster holds does not come along by itself: `sampan datastore copy`."""
+    try:
+        check(datastore)
+    except BadDatastore as error:
+        raise UpFailed(str(error)) from None
+    if server.pid:
+        raise UpFailed(f"the cluster runs on another datastore; first: sampan down --name {config.name}")
+    config.datastore = datastore
 
 
 def start_agent(paths: ClusterPaths, node: NodePlan) -> None:

@@ -64,7 +64,9 @@ class Gateway:
             left = end - loop.time()
             endpoint = self._endpoints[self._preferred]
             try:
-                answer = await self._ask(endpoint + path, content, min(left, _READ_WITHIN) if again else left)
+                seconds = min(left, _READ_WITHIN) if again else left
+                # In a task, which a timeout needs: whoever calls may be driven by something else.
+                answer = await asyncio.ensure_future(self._ask(endpoint + path, content, seconds))
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 unbegun = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
                 reason = f"{endpoint}: {error or type(error).__name__}"

@@ -153,6 +153,9 @@ class EtcdStore(Store):
         return Compacted(requested=revision, compact_revision=await self._compact_revision())
 
     async def _compact_revision(self) -> int:
+        return await asyncio.ensure_future(self._find_compact_revision())
+
+    async def _find_compact_revision(self) -> int:
         """etcd names it only to a watch that comes too late."""
         try:
             async with aclosing(events_from(self._gateway, self._offset + 1, self._offset)) as stream:
@@ -287,6 +290,9 @@ class EtcdStore(Store):
             pass
 
     async def past(self, *, prefix: str, first: int, last: int) -> list[WatchEvent]:
+        return await asyncio.ensure_future(self._past(prefix, first, last))
+
+    async def _past(self, prefix: str, first: int, last: int) -> list[WatchEvent]:
         found: list[WatchEvent] = []
         async with aclosing(events_from(self._gateway, first, self._offset)) as stream:
             async for events in stream:

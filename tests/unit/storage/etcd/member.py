@@ -20,7 +20,7 @@ class Member:
 
     @classmethod
     def start(cls, folder: Path, *, tls: list[str] | None = None) -> Member:
-        port, peer = _free_ports(2)
+        port, peer = free_ports(2)
         scheme = "https" if tls else "http"
         url, peer_url = f"{scheme}://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
         command = [
@@ -80,7 +80,7 @@ def _launch(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

@@ -1,0 +1,1 @@
+"""A whole cluster whose objects are in etcd."""
