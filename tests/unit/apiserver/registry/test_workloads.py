@@ -33,3 +33,16 @@ def test_a_selector_that_cannot_be_read() -> None:
     assert errors == [unknown, f"spec.selector: Invalid value: {shown}"]
     template["spec"] = {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}
     assert wrong(JOBS, {"spec": {"manualSelector": True, "selector": selector, "template": template}}) == [unknown]
+
+
+def test_the_name_of_a_stateful_set_becomes_part_of_hostnames() -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    assert wrong(STATEFUL_SETS, {"metadata": {"name": "a.b"}, "spec": spec}) == [
+        'metadata.name: Invalid value: "a.b": must not contain dots'
+    ]
+
+
+def test_names_of_storage_drivers() -> None:
+    (error,) = wrong("/apis/storage.k8s.io/v1/csidrivers", {"metadata": {"name": "a_b"}, "spec": {}})
+    assert error.startswith('name: Invalid value: "a_b": a lowercase RFC 1123 subdomain must')

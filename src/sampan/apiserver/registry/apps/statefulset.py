@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from sampan.api.types.apps_v1 import (
     StatefulSetSpec,
 )
 from sampan.api.types.autoscaling_v1 import Scale
-from sampan.apiserver.registry import labels, scaling
+from sampan.apiserver.registry import labels, meta, scaling
 from sampan.apiserver.registry.core.claim_rules import default_claim_spec
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.intorpercent import at_most_all, is_zero, validate_int_or_percent
@@ -73,6 +74,10 @@ class StatefulSetStrategy(Strategy):
             claim.kind, claim.apiVersion = "PersistentVolumeClaim", "v1"
             default_claim_spec(claim.spec)
             claim.status.phase = claim.status.phase or "Pending"
+
+    def validate_name(self, name: str, prefix: bool) -> Iterable[str]:
+        """It becomes part of its Pods' hostnames."""
+        return meta.label_name(name, prefix)
 
     def validate_spec(self, obj: StatefulSet, errors: Errors) -> None:
         spec = obj.spec

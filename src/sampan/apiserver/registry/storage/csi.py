@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -54,9 +55,13 @@ class CSIDriverStrategy(Strategy):
     def prepare_for_create(self, obj: CSIDriver, context: WriteContext) -> None:
         """No status, no generation."""
 
+    def validate_name(self, name: str, prefix: bool) -> Iterable[str]:
+        """The rules of drivers' names are those of the spec."""
+        return meta.path_name(name, prefix)
+
     def validate_spec(self, obj: CSIDriver, errors: Errors) -> None:
         spec = obj.spec
-        validate_driver_name(obj.metadata.name or "", "metadata.name", errors)
+        validate_driver_name(obj.metadata.name or "", "name", errors)
         if spec.attachRequired is None:
             errors.required("spec.attachedRequired")
         if spec.fsGroupPolicy is not None and spec.fsGroupPolicy not in _FS_GROUP:
