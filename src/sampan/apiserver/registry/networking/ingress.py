@@ -155,7 +155,7 @@ def _backend(backend: IngressBackend, path: str, errors: Errors) -> None:
         if not service.name:
             errors.required(f"{path}.service.name")
         else:
-            errors.each(f"{path}.service.name", service.name, names.dns1035_label(service.name))
+            errors.each(f"{path}.service.name", service.name, names.dns1123_label(service.name))
         port = service.port
         if port.name and port.number:
             errors.invalid(path, "", "cannot set both port name & port number")
