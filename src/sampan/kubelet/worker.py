@@ -213,6 +213,8 @@ class PodWorker:
             self.wake()
             return 0.0
         outcome = await self._carry_out(plan, state)
+        if plan.start_init and not outcome.waiting:
+            self.wake()  # a sidecar that runs lets the next one begin, and nothing else will say so
         return min((t for t in (outcome.retry_after, left) if t is not None), default=None)
 
     async def _resize(self, plan: actions.Plan, state: PodState, resizes: list[Change]) -> None:

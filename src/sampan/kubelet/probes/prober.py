@@ -45,7 +45,7 @@ class _Probe:
         self.timer: Timer | None = None
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
-        self.on_hold = False  # it has failed: nothing to find out until another container takes its place
+        self.on_hold = False  # its work is done: there is nothing to find out before another container runs
 
     def schedule(self, delay: float) -> None:
         if not (self.stopped or self.on_hold):
@@ -57,6 +57,10 @@ class _Probe:
             self.timer.cancel()
         if self.task is not None:
             self.task.cancel()
+
+    @property
+    def looking(self) -> bool:
+        return self.task is not None and not self.task.done()
 
     def _begin(self) -> None:
         self.task = asyncio.get_running_loop().create_task(self._look())
@@ -82,7 +86,7 @@ class _Probe:
         if self.row < needed or self.verdict == good:
             return
         self.verdict = good
-        if not good and self.kind is not Kind.READINESS:
+        if self.kind is Kind.STARTUP or (self.kind is Kind.LIVENESS and not good):
             self.on_hold = True
         self.owner.changed(self)
 
@@ -175,7 +179,7 @@ class Prober:
         uid = probe.pod.metadata.uid or ""
         if probe.kind is Kind.STARTUP and probe.verdict:
             for sibling in self._by_container.get(probe.container_id, {}).values():
-                if sibling.kind is not Kind.STARTUP and sibling.timer is not None and sibling.task is None:
+                if sibling.kind is not Kind.STARTUP and sibling.timer is not None and not sibling.looking:
                     sibling.timer.cancel()
                     sibling.schedule(0.0)
         for listener in self._listeners:
@@ -217,7 +221,7 @@ class Prober:
         if said is None or said.containerID is None:
             return
         if probe.kind is Kind.STARTUP and said.started:
-            probe.verdict = True
+            probe.verdict = probe.on_hold = True
         if probe.kind is Kind.READINESS and said.ready:
             probe.verdict = True
 

@@ -21,6 +21,7 @@ def write(directory: Path, files: Files, *, group: int | None = None, owner: int
     directory.mkdir(parents=True, exist_ok=True)
     current = _current(directory)
     if current is not None and _same(current, files):
+        _link_names(directory, files)  # whoever wrote it may have been killed before
         return False
     stamp = datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.")
     fresh = Path(tempfile.mkdtemp(prefix=stamp, dir=directory))
@@ -33,8 +34,9 @@ def write(directory: Path, files: Files, *, group: int | None = None, owner: int
     link.symlink_to(fresh.name)
     link.rename(directory / DATA)
     _link_names(directory, files)
-    if current is not None:
-        shutil.rmtree(current, ignore_errors=True)
+    for old in directory.iterdir():
+        if old.name.startswith("..") and old.name not in (DATA, fresh.name):
+            shutil.rmtree(old, ignore_errors=True)  # the one before, and what killed writers left
     return True
 
 
