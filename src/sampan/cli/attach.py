@@ -22,7 +22,9 @@ def run(call: Invocation) -> int:
     if not call.args:
         raise CliError("at least 1 argument is required for attach")
     if len(call.args) > 2:
-        raise CliError(f"expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {len(call.args)}: {call.args}")
+        raise CliError(
+            f"expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {len(call.args)}: {call.args}"
+        )
     words = call.args if len(call.args) == 2 or "/" in call.args[0] else [f"pods/{call.args[0]}"]
     session = call.session
     target = targets(session, words)[0]

@@ -145,15 +145,15 @@ def _set_credentials(call: Invocation) -> int:
     basic = flags["username"] or flags["password"]
     methods = [text for text, said in (("--token", flags["token"]), ("--username/--password", basic)) if said]
     if len(methods) > 1:
-        raise CliError(
-            f"you cannot specify more than one authentication method at the same time: {', '.join(methods)}"
-        )
+        raise CliError(f"you cannot specify more than one authentication method at the same time: {', '.join(methods)}")
 
     def change(body: Data) -> None:
         for key in ("client-certificate", "client-key"):
             if flags[key]:
                 if not os.path.exists(flags[key]):
-                    raise CliError(f"could not stat {key} file {flags[key]}: stat {flags[key]}: no such file or directory")
+                    raise CliError(
+                        f"could not stat {key} file {flags[key]}: stat {flags[key]}: no such file or directory"
+                    )
                 _put_file(body, key, flags[key], embed=flags["embed-certs"])
         if flags["token"]:
             body["token"] = flags["token"]
@@ -272,9 +272,7 @@ def _entry(data: Data, steps: list[str], *, create: bool) -> Data:
 
 
 _ENTRY = "NAME"
-USE_CONTEXT = Command(
-    path="config use-context", run=_use_context, summary="Use another context.", usage="CONTEXT_NAME"
-)
+USE_CONTEXT = Command(path="config use-context", run=_use_context, summary="Use another context.", usage="CONTEXT_NAME")
 RENAME_CONTEXT = Command(
     path="config rename-context", run=_rename_context, summary="Rename a context.", usage="CONTEXT_NAME NEW_NAME"
 )

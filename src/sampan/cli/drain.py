@@ -89,13 +89,15 @@ def _drain(call: Invocation, node: Found, mode: str) -> None:
         call.print(f"{doing} pod {pod['metadata']['namespace']}/{pod['metadata']['name']}{suffix}")
     if mode != "client":
         _send_away(call, doomed, mode)
-    call.print(f"{node.shown} drained{ {'none': '', 'client': ' (dry run)', 'server': ' (server dry run)'}[mode]}")
+    call.print(f"{node.shown} drained{ {'none': '', 'client': ' (dry run)', 'server': ' (server dry run)'}[mode] }")
 
 
 def _decided(call: Invocation, node: Found) -> list[dict[str, Any]]:
     flags = call.flags
     pods = pods_by_selector(call.session, flags["pod-selector"], "", f"spec.nodeName={node.name}")
-    doomed, refused, warned = [], {}, {}
+    doomed: list[dict[str, Any]] = []
+    refused: dict[str, list[str]] = {}
+    warned: dict[str, list[str]] = {}
     for pod in pods:
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         said = verdict(pod, flags)
@@ -126,9 +128,7 @@ def _send_away(call: Invocation, doomed: list[dict[str, Any]], mode: str) -> Non
                 pass
             except TooManyRequests as error:
                 name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
-                call.complain(
-                    f'error when evicting pods/"{name}" -n "{space}" (will retry after 5s): {error.message}'
-                )
+                call.complain(f'error when evicting pods/"{name}" -n "{space}" (will retry after 5s): {error.message}')
                 again.append(pod)
             except Forbidden as error:
                 if "because it is being terminated" not in error.message:

@@ -69,8 +69,6 @@ def follow_over_restarts(
                 query = {**query, "sinceSeconds": "1"}
                 break
             time.sleep(PAUSE)
-        else:
-            return
         query = {k: v for k, v in query.items() if k not in ("tailLines", "sinceTime", "limitBytes")}
         if current != container_id(pod, container):
             query.pop("sinceSeconds", None)
@@ -115,7 +113,9 @@ def _status(pod: dict[str, Any], container: str) -> dict[str, Any]:
     return {}
 
 
-def tail_of(client: SyncClient, info: ResourceInfo, pod: dict[str, Any], container: str, lines: int, previous: bool) -> str:
+def tail_of(
+    client: SyncClient, info: ResourceInfo, pod: dict[str, Any], container: str, lines: int, previous: bool
+) -> str:
     """The last lines as text; empty when there are none to be had."""
     metadata = pod["metadata"]
     query = {"container": container, "tailLines": str(lines)} | ({"previous": "true"} if previous else {})

@@ -54,7 +54,9 @@ def pair_of(text: str, pod: dict[str, Any], service: dict[str, Any] | None) -> P
         remote = local
     if service is not None:
         number, behind = _service_port(remote, pod, service)
-        return Pair(_number(local, text) if local.isdigit() and colon else (0 if colon and not local else number), behind)
+        return Pair(
+            _number(local, text) if local.isdigit() and colon else (0 if colon and not local else number), behind
+        )
     found = _number(remote, text) if remote.isdigit() else _named(remote, pod)
     return Pair(0 if colon and not local else (found if not colon else _number(local, text)), found)
 
@@ -84,9 +86,9 @@ def _named(name: str, pod: dict[str, Any], service: str = "") -> int:
 
 def _number(text: str, whole: str) -> int:
     if not text.isdigit():
-        raise CliError(f'error parsing local port \'{text}\': strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise CliError(f"error parsing local port '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax")
     if int(text) > 65535:
-        raise CliError(f'error parsing local port \'{text}\': strconv.ParseUint: parsing "{text}": value out of range')
+        raise CliError(f"error parsing local port '{text}': strconv.ParseUint: parsing \"{text}\": value out of range")
     if not int(text) and whole.endswith(text) and not whole.startswith(f"{text}:"):
         raise CliError("remote port must be > 0")
     return int(text)

@@ -95,7 +95,10 @@ def converse(
         if wanted.tty:
             if terminal.is_terminal(sys.stdin):
                 stack.enter_context(terminal.raw())
-            stack.enter_context(terminal.on_resize(lambda width, height: _try(socket, resize(width, height))))
+            def tell(width: int, height: int) -> None:
+                _try(socket, resize(width, height))
+
+            stack.enter_context(terminal.on_resize(tell))
         if wanted.stdin:
             pieces = source or terminal.keys
             threading.Thread(target=_send_all, args=(socket, pieces, done), daemon=True).start()

@@ -29,7 +29,7 @@ def revisions(session: Session, one: Found) -> list[Revision]:
     """Oldest first. Raises `CliError` for what has none."""
     kind = one.info.kind
     if kind not in ("Deployment", "DaemonSet", "StatefulSet"):
-        raise CliError(f"no history viewer has been implemented for \"{kind}\"")
+        raise CliError(f'no history viewer has been implemented for "{kind}"')
     options = ListOptions(label_selector=selector_text(one.data["spec"].get("selector") or {}))
     word = "replicasets.apps" if kind == "Deployment" else "controllerrevisions.apps"
     client = session.client.of(session.resolve(word))

@@ -111,7 +111,7 @@ def _pairs(title: str, pairs: dict[str, str], joint: str) -> list[str]:
 
 def _toleration(one: dict[str, Any]) -> str:
     text = one.get("key", "") + (f"={one['value']}" if one.get("value") else "")
-    return text + (f":{one['effect']}" if one.get("effect") else "") + (
+    return str(text) + (f":{one['effect']}" if one.get("effect") else "") + (
         " op=Exists" if one.get("operator") == "Exists" else "")  # fmt: skip
 
 

@@ -190,6 +190,6 @@ COMMAND = Command(
         Flag("cascade", default="background", bare="background", usage="for --rm"),
     ),
     summary="Run an image in a Pod.",
-    usage="NAME --image=image [--env=\"key=value\"] [--port=port] [--dry-run=server|client] -- [COMMAND] [args...]",
+    usage='NAME --image=image [--env="key=value"] [--port=port] [--dry-run=server|client] -- [COMMAND] [args...]',
     examples="sampan run kubia --image=luksa/kubia --port=8080\nsampan run -it --rm sh --image=busybox --restart=Never -- sh",
 )

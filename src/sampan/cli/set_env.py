@@ -31,7 +31,9 @@ def run(call: Invocation) -> int:
         found = containers_named(pod_spec(data), flags["containers"], init=True)
         if not found:
             name = data["metadata"]["name"]
-            call.complain(f"warning: {data['kind']} {name} does not have any containers matching \"{flags['containers']}\"")
+            call.complain(
+                f'warning: {data["kind"]} {name} does not have any containers matching "{flags["containers"]}"'
+            )
         for one in found:
             variables = updated(one.get("env") or [], new, removed, overwrite=flags["overwrite"])
             if variables:

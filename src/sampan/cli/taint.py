@@ -61,8 +61,7 @@ def split(args: list[str]) -> Changes:
             continue
         if (taint.key, taint.effect) in seen:
             raise UsageError(
-                "duplicated taints with the same key and effect: "
-                f"{{{taint.key} {taint.value} {taint.effect} <nil>}}"
+                f"duplicated taints with the same key and effect: {{{taint.key} {taint.value} {taint.effect} <nil>}}"
             )
         seen.add((taint.key, taint.effect))
         add.append(taint)

@@ -44,7 +44,9 @@ def pods(call: Invocation) -> int:
             used = [_usage(part) for part in parts]
             rows.append(([*lead, item["metadata"]["name"]], sum(u[0] for u in used), sum(u[1] for u in used)))
     titles = [*(["NAMESPACE"] if flags["all-namespaces"] else []), *(["POD"] if flags["containers"] else []), "NAME"]
-    return _write(call, [*titles, "CPU(cores)", "MEMORY(bytes)"], [(lead, c, m, [f"{c}m", f"{m >> 20}Mi"]) for lead, c, m in rows])
+    return _write(
+        call, [*titles, "CPU(cores)", "MEMORY(bytes)"], [(lead, c, m, [f"{c}m", f"{m >> 20}Mi"]) for lead, c, m in rows]
+    )
 
 
 def nodes(call: Invocation) -> int:

@@ -78,9 +78,7 @@ class Forwarder:
             sys.stdout.flush()
             threading.Thread(target=self._accept, args=(listener, port, pair.remote), daemon=True).start()
         if not opened:
-            raise CliError(
-                "unable to listen on any of the requested ports: " + f"[{{{pair.local} {pair.remote}}}]"
-            )
+            raise CliError("unable to listen on any of the requested ports: " + f"[{{{pair.local} {pair.remote}}}]")
 
     def _accept(self, listener: socket.socket, local: int, remote: int) -> None:
         while True:
@@ -97,7 +95,9 @@ class Forwarder:
             try:
                 tunnel = self._open(remote)
             except (ApiError, TransportError, WebSocketError, CliError) as error:
-                complain(f"error: an error occurred forwarding {local} -> {remote}: error creating error stream: {error}")
+                complain(
+                    f"error: an error occurred forwarding {local} -> {remote}: error creating error stream: {error}"
+                )
                 return
             threading.Thread(target=_upstream, args=(connection, tunnel), daemon=True).start()
             try:
@@ -128,7 +128,7 @@ class Forwarder:
         found = self._again()
         if found is None:
             raise CliError(f"lost connection to pod {self._pod['metadata']['name']}")
-        other = found["metadata"]["uid"] != self._pod["metadata"]["uid"]
+        other = bool(found["metadata"]["uid"] != self._pod["metadata"]["uid"])
         self._pod = found
         return other
 

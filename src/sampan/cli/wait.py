@@ -94,7 +94,9 @@ def at_path(text: str) -> Test:
     if brace and rest and not rest.startswith("="):
         raise CliError(f"jsonpath wait format must be --for=jsonpath='{{.status.readyReplicas}}'=3: {text}")
     if brace and rest == "=":
-        raise CliError("jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3")
+        raise CliError(
+            "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3"
+        )
     if not expression.startswith("{"):
         expression = f"{{{expression if expression.startswith('.') else '.' + expression}}}"
     path = JsonPath(expression, missing_ok=True)
@@ -133,7 +135,9 @@ def _until(call: Invocation, one: Found, test: Test, deadline: float, timeout: f
         version = listed.resource_version
         try:
             with client.watch(
-                which._replace(resource_version=version), namespace=one.namespace, timeout_seconds=max(1, int(left + 0.99))
+                which._replace(resource_version=version),
+                namespace=one.namespace,
+                timeout_seconds=max(1, int(left + 0.99)),
             ) as events:
                 for event in events:
                     if event.type in ("ADDED", "MODIFIED"):

@@ -81,12 +81,23 @@ def label_selector(text: str) -> Object:
         if operator in ("=", "=="):
             equal[one.key] = values[0]
         else:
-            rules.append({"key": one.key, "operator": names.get(operator, operator)} | ({"values": values} if values else {}))
+            rules.append(
+                {"key": one.key, "operator": names.get(operator, operator)} | ({"values": values} if values else {})
+            )
     return ({"matchLabels": equal} if equal else {}) | ({"matchExpressions": rules} if rules else {})
 
 
 def autoscaler(
-    name: str, api_version: str, kind: str, target: str, *, low: int, high: int, cpu: str, memory: str, namespace: str = ""
+    name: str,
+    api_version: str,
+    kind: str,
+    target: str,
+    *,
+    low: int,
+    high: int,
+    cpu: str,
+    memory: str,
+    namespace: str = "",
 ) -> Object:
     spec: Object = {"scaleTargetRef": {"kind": kind, "name": target, "apiVersion": api_version}}
     if low > 0:
@@ -112,5 +123,3 @@ def _metric(resource: str, text: str) -> Object:
 
 def _int_or_text(text: str) -> int | str:
     return int(text) if text.isdigit() else text
-
-

@@ -67,9 +67,7 @@ def resource_rules(
     groups: dict[str, list[str]] = {}
     for text in dict.fromkeys(resources):
         word, slash, part = text.partition("/")
-        if word == "*":
-            group, resource = "*", "*"
-        elif word == "*.*":
+        if word == "*" or word == "*.*":
             group, resource = "*", "*"
         elif word.startswith("*."):
             group, resource = word[2:], "*"

@@ -9,7 +9,9 @@ from typing import Any
 from sampan.api.goquote import quote
 from sampan.cli.generate import GenerateError, Object, head
 
-_RULE = re.compile(r"^(?P<host>[\w*.-]*)/?(?P<path>/?[^=]*)=(?P<service>[\w-]+):(?P<port>[\w-]+)(?:,(?P<tls>tls(?:=[\w-]*)?))?$")
+_RULE = re.compile(
+    r"^(?P<host>[\w*.-]*)/?(?P<path>/?[^=]*)=(?P<service>[\w-]+):(?P<port>[\w-]+)(?:,(?P<tls>tls(?:=[\w-]*)?))?$"
+)
 
 
 def service(
@@ -119,7 +121,9 @@ def ingress(
     for rule in rules:
         found = _RULE.match(rule)
         if found is None:
-            raise GenerateError(f"rule {rule} is invalid and should be in format host/path=svcname:svcport[,tls[=secret]]")
+            raise GenerateError(
+                f"rule {rule} is invalid and should be in format host/path=svcname:svcport[,tls[=secret]]"
+            )
         host, path = found["host"], f"/{found['path'].lstrip('/')}"
         kind = "Exact"
         if path.endswith("*"):

@@ -8,8 +8,12 @@ from sampan.cli.why.crash import target
 from sampan.cli.why.facts import Facts, Object, name_of, spec_container, waiting
 from sampan.cli.why.finding import Finding
 
-KINDS = {"configMapKeyRef": ("configmaps", "ConfigMap"), "secretKeyRef": ("secrets", "Secret"),
-         "configMapRef": ("configmaps", "ConfigMap"), "secretRef": ("secrets", "Secret")}  # fmt: skip
+KINDS = {
+    "configMapKeyRef": ("configmaps", "ConfigMap"),
+    "secretKeyRef": ("secrets", "Secret"),
+    "configMapRef": ("configmaps", "ConfigMap"),
+    "secretRef": ("secrets", "Secret"),
+}
 
 
 def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
@@ -21,11 +25,22 @@ def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
         yield from found
         return
     if "runasnonroot" in message.lower() or "non-root" in message.lower():
-        yield Finding("RunsAsRoot", f'container "{status["name"]}": its image runs as root, and runAsNonRoot forbids that',
-                      (message,), (), f"sampan edit {target(pod)}", "set securityContext.runAsUser to a user of the image")  # fmt: skip
+        yield Finding(
+            "RunsAsRoot",
+            f'container "{status["name"]}": its image runs as root, and runAsNonRoot forbids that',
+            (message,),
+            (),
+            f"sampan edit {target(pod)}",
+            "set securityContext.runAsUser to a user of the image",
+        )
         return
-    yield Finding("ContainerConfig", f'container "{status["name"]}" cannot be made from its settings', (message,), (),
-                  f"sampan edit {target(pod)}")  # fmt: skip
+    yield Finding(
+        "ContainerConfig",
+        f'container "{status["name"]}" cannot be made from its settings',
+        (message,),
+        (),
+        f"sampan edit {target(pod)}",
+    )
 
 
 def _references(facts: Facts, container: Object, message: str) -> Iterator[Finding]:
@@ -48,15 +63,23 @@ def _missing(facts: Facts, field: str, ref: Object, user: str, message: str) -> 
         if not facts.of(resource) and name not in message:
             return  # they may be hidden from us, and nobody says that this one is missing
         near = _near(name, [name_of(one) for one in facts.of(resource)])
-        yield Finding(f"{kind}Missing", f'{user} wants the {kind} "{name}", which is not in the namespace{near}',
-                      (message,) if message else (), (),
-                      f"sampan create {word} {name} --from-literal={key or 'KEY'}=VALUE -n {facts.namespace}")  # fmt: skip
+        yield Finding(
+            f"{kind}Missing",
+            f'{user} wants the {kind} "{name}", which is not in the namespace{near}',
+            (message,) if message else (),
+            (),
+            f"sampan create {word} {name} --from-literal={key or 'KEY'}=VALUE -n {facts.namespace}",
+        )
     elif key and key not in {**(held.get("data") or {}), **(held.get("binaryData") or {})}:
         keys = ", ".join(sorted(held.get("data") or {})) or "none"
         patch = '{"stringData":{"' + key + '":"VALUE"}}' if kind == "Secret" else '{"data":{"' + key + '":"VALUE"}}'
-        yield Finding(f"{kind}KeyMissing", f'{user} wants the key "{key}" of the {kind} "{name}", which has: {keys}',
-                      (message,) if message else (), (),
-                      f"sampan patch {word.split()[0]} {name} -n {facts.namespace} -p '{patch}'")  # fmt: skip
+        yield Finding(
+            f"{kind}KeyMissing",
+            f'{user} wants the key "{key}" of the {kind} "{name}", which has: {keys}',
+            (message,) if message else (),
+            (),
+            f"sampan patch {word.split()[0]} {name} -n {facts.namespace} -p '{patch}'",
+        )
 
 
 def _near(name: str, known: list[str]) -> str:

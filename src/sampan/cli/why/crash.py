@@ -14,8 +14,9 @@ _READ_ONLY = re.compile(r"read-only file ?system|EROFS", re.IGNORECASE)
 _DENIED = re.compile(r"permission denied|EACCES|operation not permitted", re.IGNORECASE)
 _UNREACHED = re.compile(
     r"connection refused|ECONNREFUSED|no such host|ENOTFOUND|could not translate host name|name or service not known|"
-    r"bad address", re.IGNORECASE,
-)  # fmt: skip
+    r"bad address",
+    re.IGNORECASE,
+)
 _MISSING_ENV = re.compile(
     r"KeyError: '([A-Z][A-Z0-9_]+)'|\$?([A-Z][A-Z0-9_]{2,}) (?:is not set|not set|must be set|is required)"
 )
@@ -41,17 +42,29 @@ def _not_started(facts: Facts, pod: Object, name: str, message: str, run: Object
     container = spec_container(pod, name)
     command = " ".join([*(container.get("command") or ()), *(container.get("args") or ())]) or "the image's own command"
     evidence = (message.strip(),) if message.strip() else ()
-    edit = f"sampan get pod {name_of(pod)} -o yaml > pod.yaml   # change command/args, then: sampan replace --force -f pod.yaml"
+    saved = f"sampan get pod {name_of(pod)} -o yaml > pod.yaml"
+    edit = f"{saved}   # change command/args, then: sampan replace --force -f pod.yaml"
     if "not found in $path" in lower or "executable file not found" in lower or "no such file or directory" in lower:
-        return Finding("CommandNotFound", f'container "{name}": the image has no program for `{command}`', evidence, (),
-                       edit, "command replaces the image's entrypoint; args its arguments")  # fmt: skip
+        return Finding(
+            "CommandNotFound",
+            f'container "{name}": the image has no program for `{command}`',
+            evidence,
+            (),
+            edit,
+            "command replaces the image's entrypoint; args its arguments",
+        )
     if "permission denied" in lower:
         return Finding(
             "CommandNotExecutable", f'container "{name}": `{command}` may not be executed', evidence, (), edit
         )
     if "exec format error" in lower:
-        return Finding("ExecFormat", f'container "{name}": `{command}` is built for another processor, or a script '
-                       "without #!", evidence, (), edit)  # fmt: skip
+        return Finding(
+            "ExecFormat",
+            f'container "{name}": `{command}` is built for another processor, or a script without #!',
+            evidence,
+            (),
+            edit,
+        )
     return Finding("StartFailed", f'container "{name}" cannot be started', evidence, (), edit)
 
 
@@ -75,10 +88,12 @@ def _ended(facts: Facts, pod: Object, status: Object, run: Object) -> Iterator[F
     if code == 0:
         yield Finding(
             "CompletedButRestarted",
-            f'container "{name}" finishes its work and is started again, because restartPolicy is Always', evidence, (),
+            f'container "{name}" finishes its work and is started again, because restartPolicy is Always',
+            evidence,
+            (),
             f"sampan create job {name_of(pod)} --image={container.get('image', '')}",
             "work that ends belongs into a Job",
-        )  # fmt: skip
+        )
         return
     yield _crashed(facts, pod, name, code, signal, log, evidence)
 
@@ -90,23 +105,51 @@ def _crashed(
     if _IN_USE.search(log):
         others = [c["name"] for c in pod["spec"]["containers"] if c["name"] != name]
         with_ = f" (containers of a Pod share its ports: look at {', '.join(others)})" if others else ""
-        return Finding("PortInUse", f'container "{name}" cannot listen: the port is taken in this Pod{with_}', evidence, (),
-                       f"sampan edit {target(pod)}", "give one of the containers another port")  # fmt: skip
+        return Finding(
+            "PortInUse",
+            f'container "{name}" cannot listen: the port is taken in this Pod{with_}',
+            evidence,
+            (),
+            f"sampan edit {target(pod)}",
+            "give one of the containers another port",
+        )
     if _READ_ONLY.search(log):
-        return Finding("ReadOnlyRoot", f'container "{name}" writes where it may not: its root is read-only', evidence, (),
-                       f"sampan edit {target(pod)}", "mount an emptyDir where it writes, or drop readOnlyRootFilesystem")  # fmt: skip
+        return Finding(
+            "ReadOnlyRoot",
+            f'container "{name}" writes where it may not: its root is read-only',
+            evidence,
+            (),
+            f"sampan edit {target(pod)}",
+            "mount an emptyDir where it writes, or drop readOnlyRootFilesystem",
+        )
     if _UNREACHED.search(log):
-        return Finding("DependencyUnreachable", f'container "{name}" gives up because it cannot reach another service',
-                       evidence, (), f"sampan get svc,endpoints -n {facts.namespace}",
-                       "check the host name and port in its settings, and that the other service runs")  # fmt: skip
+        return Finding(
+            "DependencyUnreachable",
+            f'container "{name}" gives up because it cannot reach another service',
+            evidence,
+            (),
+            f"sampan get svc,endpoints -n {facts.namespace}",
+            "check the host name and port in its settings, and that the other service runs",
+        )
     missing = _MISSING_ENV.search(log)
     if missing:
         variable = missing[1] or missing[2]
-        return Finding("VariableMissing", f'container "{name}" wants the variable {variable}', evidence, (),
-                       f"sampan set env {target(pod)} {variable}=VALUE")  # fmt: skip
+        return Finding(
+            "VariableMissing",
+            f'container "{name}" wants the variable {variable}',
+            evidence,
+            (),
+            f"sampan set env {target(pod)} {variable}=VALUE",
+        )
     if _DENIED.search(log):
-        return Finding("PermissionDenied", f'container "{name}" is refused something by the system', evidence, (),
-                       f"sampan edit {target(pod)}", "check runAsUser, fsGroup, and who owns the files")  # fmt: skip
+        return Finding(
+            "PermissionDenied",
+            f'container "{name}" is refused something by the system',
+            evidence,
+            (),
+            f"sampan edit {target(pod)}",
+            "check runAsUser, fsGroup, and who owns the files",
+        )
     if code == 127:
         return Finding("CommandNotFound", f'container "{name}": its shell did not find a command', evidence, (), logs)
     if code == 126:
@@ -117,8 +160,9 @@ def _crashed(
         return Finding("SegmentationFault", f'container "{name}" broke down inside (signal 11)', evidence, (), logs)
     if code == 137 or signal == 9:
         return Finding("Killed", f'container "{name}" was killed (signal 9)', evidence, (), logs)
-    return Finding("CrashAtStart", f'container "{name}" ends with exit code {code}', evidence, (), logs,
-                   "its own log says why")  # fmt: skip
+    return Finding(
+        "CrashAtStart", f'container "{name}" ends with exit code {code}', evidence, (), logs, "its own log says why"
+    )
 
 
 def _liveness(facts: Facts, pod: Object, name: str, run: Object) -> Finding | None:

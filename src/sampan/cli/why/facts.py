@@ -60,7 +60,7 @@ class Facts:
         if not text:
             return ""
         at = times.parse(text)
-        return human(max(0.0, self.now - float(getattr(at, "seconds", at))))  # type: ignore[arg-type]
+        return human(max(0.0, self.now - float(getattr(at, "seconds", at))))
 
     def told(self, event: Object) -> str:
         """One event as evidence."""

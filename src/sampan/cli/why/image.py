@@ -26,9 +26,16 @@ def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
     name = status["name"]
     container = spec_container(pod, name)
     image = container.get("image") or status.get("image") or ""
-    said = " ".join([waiting(status).get("message") or "", *(
-        event.get("message", "") for event in facts.events("Pod", name_of(pod), "Failed", "InspectFailed")
-        if image in event.get("message", ""))])  # fmt: skip
+    said = " ".join(
+        [
+            waiting(status).get("message") or "",
+            *(
+                event.get("message", "")
+                for event in facts.events("Pod", name_of(pod), "Failed", "InspectFailed")
+                if image in event.get("message", "")
+            ),
+        ]
+    )
     evidence = _evidence(facts, pod, image, waiting(status).get("message") or "")
     set_image = f"sampan set image pod/{name_of(pod)} {name}="
     code, what, advice, fix = _told(pod, container, image, reason, said.lower(), set_image)
@@ -40,38 +47,93 @@ def _told(
 ) -> tuple[str, str, str, str]:
     repository, tag = _split(image)
     if reason == "InvalidImageName":
-        return ("ImageNameInvalid", f'"{image}" is no valid image name', "names are lower case, with one tag",
-                f"{set_image}{image.lower().split(':')[0]}:TAG")  # fmt: skip
+        return (
+            "ImageNameInvalid",
+            f'"{image}" is no valid image name',
+            "names are lower case, with one tag",
+            f"{set_image}{image.lower().split(':')[0]}:TAG",
+        )
     if reason == "ErrImageNeverPull":
-        return ("ImageNotOnNode", f'"{image}" is not on the node, and imagePullPolicy Never forbids pulling it',
-                "load it into the node (or use imagePullPolicy IfNotPresent)", "sampan image load IMAGE.tar")  # fmt: skip
+        return (
+            "ImageNotOnNode",
+            f'"{image}" is not on the node, and imagePullPolicy Never forbids pulling it',
+            "load it into the node (or use imagePullPolicy IfNotPresent)",
+            "sampan image load IMAGE.tar",
+        )
     if "toomanyrequests" in said or "rate limit" in said or "429" in said:
-        return ("RegistryRateLimit", f'the registry of "{image}" refuses more pulls for now',
-                "log in to the registry: its limit is higher then", _secret_fix(pod))  # fmt: skip
+        return (
+            "RegistryRateLimit",
+            f'the registry of "{image}" refuses more pulls for now',
+            "log in to the registry: its limit is higher then",
+            _secret_fix(pod),
+        )
     if any(text in said for text in ("no such host", "name resolution", "name or service not known", "nodename nor")):
-        return ("RegistryUnknownHost", f'the registry "{_host(image)}" has no address: its name is wrong, or DNS is down',
-                "use a registry that exists", f"{set_image}REGISTRY/{image.rsplit('/', 1)[-1]}")  # fmt: skip
+        return (
+            "RegistryUnknownHost",
+            f'the registry "{_host(image)}" has no address: its name is wrong, or DNS is down',
+            "use a registry that exists",
+            f"{set_image}REGISTRY/{image.rsplit('/', 1)[-1]}",
+        )
     if "http response to https client" in said or "x509" in said or "certificate" in said:
-        return ("RegistryTls", f'the registry "{_host(image)}" cannot be trusted over TLS',
-                "give the node the registry's certificate authority, or configure the registry as insecure",
-                f"sampan describe pod {pod['metadata']['name']}")  # fmt: skip
-    if any(text in said for text in ("connection refused", "i/o timeout", "network is unreachable", "timed out", "dial tcp",
-                                     "cannot connect", "connect call failed")):  # fmt: skip
-        return ("RegistryUnreachable", f'the registry "{_host(image)}" cannot be reached from the node',
-                "check the node's network, or load the image by hand", "sampan image load IMAGE.tar")  # fmt: skip
+        return (
+            "RegistryTls",
+            f'the registry "{_host(image)}" cannot be trusted over TLS',
+            "give the node the registry's certificate authority, or configure the registry as insecure",
+            f"sampan describe pod {pod['metadata']['name']}",
+        )
+    if any(
+        text in said
+        for text in (
+            "connection refused",
+            "i/o timeout",
+            "network is unreachable",
+            "timed out",
+            "dial tcp",
+            "cannot connect",
+            "connect call failed",
+        )
+    ):
+        return (
+            "RegistryUnreachable",
+            f'the registry "{_host(image)}" cannot be reached from the node',
+            "check the node's network, or load the image by hand",
+            "sampan image load IMAGE.tar",
+        )
     if "no match for platform" in said or "no matching manifest" in said:
-        return ("ImageWrongPlatform", f'"{image}" is not built for this node\'s processor',
-                "use an image for this platform", f"{set_image}{repository}:TAG")  # fmt: skip
+        return (
+            "ImageWrongPlatform",
+            f'"{image}" is not built for this node\'s processor',
+            "use an image for this platform",
+            f"{set_image}{repository}:TAG",
+        )
     if "manifest unknown" in said or "manifest for" in said or ("not found" in said and f":{tag}" in said):
-        return ("ImageTagMissing", f'the repository "{repository}" has no tag "{tag}"', "use a tag that exists",
-                f"{set_image}{repository}:TAG")  # fmt: skip
-    if any(text in said for text in ("unauthorized", "authentication required", "access denied", "denied", "403", "401",
-                                     "no basic auth", "insufficient_scope")):  # fmt: skip
+        return (
+            "ImageTagMissing",
+            f'the repository "{repository}" has no tag "{tag}"',
+            "use a tag that exists",
+            f"{set_image}{repository}:TAG",
+        )
+    if any(
+        text in said
+        for text in (
+            "unauthorized",
+            "authentication required",
+            "access denied",
+            "denied",
+            "403",
+            "401",
+            "no basic auth",
+            "insufficient_scope",
+        )
+    ):
         known = [ref["name"] for ref in pod["spec"].get("imagePullSecrets") or ()]
         with_ = f"with the pull secret {', '.join(known)}" if known else "without a pull secret"
-        return ("ImageAccessDenied", f'"{image}" is private, or does not exist: the registry refuses it {with_}',
-                "if it is private: make a Secret with your login (imagePullSecrets must name it)",
-                _secret_fix(pod, _host(image)))  # fmt: skip
+        return (
+            "ImageAccessDenied",
+            f'"{image}" is private, or does not exist: the registry refuses it {with_}',
+            "if it is private: make a Secret with your login (imagePullSecrets must name it)",
+            _secret_fix(pod, _host(image)),
+        )
     if "not found" in said or "name unknown" in said or "does not exist" in said or "404" in said:
         return ("ImageMissing", f'the registry has no image "{image}"', "check the spelling", f"{set_image}IMAGE:TAG")
     return (
@@ -87,10 +149,13 @@ def missing_pull_secrets(facts: Facts, pod: Object) -> Iterator[Finding]:
     for ref in pod["spec"].get("imagePullSecrets") or ():
         if known and ref["name"] not in known:
             yield Finding(
-                "PullSecretMissing", f'the pull secret "{ref["name"]}" is not in the namespace', (), (),
+                "PullSecretMissing",
+                f'the pull secret "{ref["name"]}" is not in the namespace',
+                (),
+                (),
                 f"sampan create secret docker-registry {ref['name']} --docker-server=REGISTRY --docker-username=USER "
                 f"--docker-password=PASSWORD -n {facts.namespace}",
-            )  # fmt: skip
+            )
 
 
 def _evidence(facts: Facts, pod: Object, image: str, message: str) -> tuple[str, ...]:
@@ -103,8 +168,10 @@ def _evidence(facts: Facts, pod: Object, image: str, message: str) -> tuple[str,
 
 def _secret_fix(pod: Object, host: str = "REGISTRY") -> str:
     namespace = pod["metadata"].get("namespace") or "default"
-    return (f"sampan create secret docker-registry regcred --docker-server={host} --docker-username=USER "
-            f"--docker-password=PASSWORD -n {namespace}")  # fmt: skip
+    return (
+        f"sampan create secret docker-registry regcred --docker-server={host} --docker-username=USER "
+        f"--docker-password=PASSWORD -n {namespace}"
+    )
 
 
 def _split(image: str) -> tuple[str, str]:

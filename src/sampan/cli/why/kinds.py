@@ -35,11 +35,21 @@ def pod_causes(facts: Facts, pod: Object) -> list[Finding]:
     if any(cause.code in ("ImageAccessDenied", "ImageMissing", "ImagePullFailed") for cause in found):
         found += image.missing_pull_secrets(facts, pod)
     if not found and not (pod.get("status") or {}).get("containerStatuses") and pod["spec"].get("nodeName"):
-        found.append(Finding("KubeletSilent", f"the node {pod['spec']['nodeName']} has not begun with the Pod", (), (),
-                             f"sampan why node/{pod['spec']['nodeName']}"))  # fmt: skip
+        found.append(
+            Finding(
+                "KubeletSilent",
+                f"the node {pod['spec']['nodeName']} has not begun with the Pod",
+                (),
+                (),
+                f"sampan why node/{pod['spec']['nodeName']}",
+            )
+        )
     if not found:
-        gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or ()
-                 if condition(pod, g["conditionType"]).get("status") != "True"]  # fmt: skip
+        gates = [
+            g["conditionType"]
+            for g in pod["spec"].get("readinessGates") or ()
+            if condition(pod, g["conditionType"]).get("status") != "True"
+        ]
         if gates:
             found.append(Finding("ReadinessGate", f"it waits for its readiness gates: {', '.join(gates)}"))
     return found
@@ -53,15 +63,25 @@ def _passed(status: Object) -> bool:
 def _init(facts: Facts, pod: Object, status: Object, causes: list[Finding]) -> Finding:
     name = status["name"]
     if causes:
-        return Finding("InitContainerFails", f'the init container "{name}" does not succeed, so the others do not begin', (),
-                       tuple(causes))  # fmt: skip
+        return Finding(
+            "InitContainerFails",
+            f'the init container "{name}" does not succeed, so the others do not begin',
+            (),
+            tuple(causes),
+        )
     running = (status.get("state") or {}).get("running")
     if running:
         from sampan.cli.why.facts import last_lines
 
-        return Finding("InitNeverEnds", f'the init container "{name}" runs since {facts.ago(running.get("startedAt"))} and has '
-                       "to end before the others begin", last_lines(facts.log(name_of(pod), name)), (),
-                       f"sampan logs {name_of(pod)} -c {name} -f -n {facts.namespace}", "see what it waits for")  # fmt: skip
+        return Finding(
+            "InitNeverEnds",
+            f'the init container "{name}" runs since {facts.ago(running.get("startedAt"))} and has '
+            "to end before the others begin",
+            last_lines(facts.log(name_of(pod), name)),
+            (),
+            f"sampan logs {name_of(pod)} -c {name} -f -n {facts.namespace}",
+            "see what it waits for",
+        )
     return Finding("InitWaiting", f'the init container "{name}" has not begun: {waiting(status).get("reason", "")}')
 
 
@@ -104,10 +124,13 @@ def _symptom(kind: str, obj: Object) -> str:
     if kind == "Pod":
         parts = status.get("containerStatuses") or ()
         ready = sum(1 for one in parts if one.get("ready"))
-        reasons = [waiting(one).get("reason") or (one.get("state") or {}).get("terminated", {}).get("reason")
-                   for one, _ in statuses(obj)]  # fmt: skip
+        reasons = [
+            waiting(one).get("reason") or (one.get("state") or {}).get("terminated", {}).get("reason")
+            for one, _ in statuses(obj)
+        ]
         word = next((reason for reason in reasons if reason and reason not in ("Completed", "PodInitializing")), "")
-        return f"{status.get('reason') or word or status.get('phase') or 'unknown'} ({ready}/{len(obj['spec']['containers'])} ready)"
+        shown = status.get("reason") or word or status.get("phase") or "unknown"
+        return f"{shown} ({ready}/{len(obj['spec']['containers'])} ready)"
     if kind == "Deployment":
         return f"{status.get('readyReplicas') or 0} of {obj['spec'].get('replicas', 1)} ready"
     if kind == "Node":

@@ -15,8 +15,14 @@ def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
         return
     if pod["spec"].get("schedulingGates"):
         gates = ", ".join(gate["name"] for gate in pod["spec"]["schedulingGates"])
-        yield Finding("SchedulingGated", f"the Pod waits for its scheduling gates: {gates}", (), (), "",
-                      "whoever set the gate has to take it away")  # fmt: skip
+        yield Finding(
+            "SchedulingGated",
+            f"the Pod waits for its scheduling gates: {gates}",
+            (),
+            (),
+            "",
+            "whoever set the gate has to take it away",
+        )
         return
     events = facts.events("Pod", name_of(pod), "FailedScheduling")
     message = condition(pod, "PodScheduled").get("message") or (events[-1].get("message", "") if events else "")
@@ -26,9 +32,15 @@ def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
     if not nodes and not message:
         yield Finding("NoNodes", "there is no node", evidence, (), "sampan up")
     elif not message and not events:
-        yield Finding("NoScheduler", f'no scheduler has looked at the Pod (schedulerName: '
-                      f"{pod['spec'].get('schedulerName') or 'default-scheduler'})", evidence, (), "sampan status",
-                      "check that the scheduler runs")  # fmt: skip
+        yield Finding(
+            "NoScheduler",
+            f"no scheduler has looked at the Pod (schedulerName: "
+            f"{pod['spec'].get('schedulerName') or 'default-scheduler'})",
+            evidence,
+            (),
+            "sampan status",
+            "check that the scheduler runs",
+        )
     else:
         yield Finding("Unschedulable", "no node takes the Pod", evidence, causes)
 
@@ -46,11 +58,22 @@ def _causes(facts: Facts, pod: Object, nodes: list[Object], message: str) -> Ite
 
         yield from claims(facts, pod)
     if "free ports" in lower:
-        yield Finding("HostPortTaken", "the host port is taken on every node", (message,), (), f"sampan edit {target(pod)}",
-                      "use a Service instead of hostPort")  # fmt: skip
+        yield Finding(
+            "HostPortTaken",
+            "the host port is taken on every node",
+            (message,),
+            (),
+            f"sampan edit {target(pod)}",
+            "use a Service instead of hostPort",
+        )
     if "anti-affinity" in lower or "topology spread" in lower or "pod affinity" in lower:
-        yield Finding("AffinityUnmet", "the Pod's affinity or spread rules leave no node", (message,), (),
-                      f"sampan edit {target(pod)}")  # fmt: skip
+        yield Finding(
+            "AffinityUnmet",
+            "the Pod's affinity or spread rules leave no node",
+            (message,),
+            (),
+            f"sampan edit {target(pod)}",
+        )
 
 
 def _selector(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
@@ -65,16 +88,23 @@ def _selector(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
         ]
         node = next(iter(have), "NODE")
         more = f" (there is: {', '.join(seen)})" if seen else ""
-        yield Finding("NodeSelectorUnmatched", f"nodeSelector wants {key}={value}, no node has it{more}", evidence, (),
-                      f"sampan label node {node} {key}={value}" + (" --overwrite" if seen else ""))  # fmt: skip
+        yield Finding(
+            "NodeSelectorUnmatched",
+            f"nodeSelector wants {key}={value}, no node has it{more}",
+            evidence,
+            (),
+            f"sampan label node {node} {key}={value}" + (" --overwrite" if seen else ""),
+        )
 
 
 def _resources(pod: Object, nodes: list[Object], message: str) -> Iterator[Finding]:
     for resource in ("cpu", "memory"):
         if f"insufficient {resource}" not in message:
             continue
-        wanted = sum(quantity.milli_value(((c.get("resources") or {}).get("requests") or {}).get(resource, "0"))
-                     for c in pod["spec"]["containers"])  # fmt: skip
+        wanted = sum(
+            quantity.milli_value(((c.get("resources") or {}).get("requests") or {}).get(resource, "0"))
+            for c in pod["spec"]["containers"]
+        )
         have = {name_of(n): ((n.get("status") or {}).get("allocatable") or {}).get(resource, "0") for n in nodes}
         largest = max((quantity.milli_value(text) for text in have.values()), default=0)
         evidence = tuple(f"{name}: {text} {resource} allocatable" for name, text in have.items())[:5]
@@ -85,8 +115,14 @@ def _resources(pod: Object, nodes: list[Object], message: str) -> Iterator[Findi
                 "RequestTooLarge", f"the Pod asks for {shown} {resource}, more than any node has", evidence, (), fix
             )
         else:
-            yield Finding("NodesFull", f"the Pod asks for {shown} {resource}: other Pods have taken what the nodes have",
-                          evidence, (), fix, "or delete Pods that nobody needs, or add a node")  # fmt: skip
+            yield Finding(
+                "NodesFull",
+                f"the Pod asks for {shown} {resource}: other Pods have taken what the nodes have",
+                evidence,
+                (),
+                fix,
+                "or delete Pods that nobody needs, or add a node",
+            )
 
 
 def _taints(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
@@ -99,12 +135,22 @@ def _taints(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
                 continue
             text = taint["key"] + (f"={taint['value']}" if taint.get("value") else "")
             if taint["key"].startswith("node.kubernetes.io/"):
-                yield Finding("NodeUnhealthy", f"{name_of(node)} is not healthy ({text})", (), (),
-                              f"sampan why node/{name_of(node)}")  # fmt: skip
+                yield Finding(
+                    "NodeUnhealthy",
+                    f"{name_of(node)} is not healthy ({text})",
+                    (),
+                    (),
+                    f"sampan why node/{name_of(node)}",
+                )
                 continue
-            yield Finding("TaintNotTolerated", f"{name_of(node)} has the taint {text}:{taint.get('effect')}, which the Pod "
-                          "does not tolerate", (), (), f"sampan taint node {name_of(node)} {taint['key']}:{taint.get('effect')}-",
-                          "or give the Pod a toleration")  # fmt: skip
+            yield Finding(
+                "TaintNotTolerated",
+                f"{name_of(node)} has the taint {text}:{taint.get('effect')}, which the Pod does not tolerate",
+                (),
+                (),
+                f"sampan taint node {name_of(node)} {taint['key']}:{taint.get('effect')}-",
+                "or give the Pod a toleration",
+            )
 
 
 def _tolerates(toleration: Object, taint: Object) -> bool:

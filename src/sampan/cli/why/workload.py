@@ -18,8 +18,13 @@ def deployment(facts: Facts, obj: Object) -> Iterator[Finding]:
         )
         return
     if spec.get("paused"):
-        yield Finding("Paused", "it is paused: changes of its template wait", (), (),
-                      f"sampan rollout resume deployment/{name} {where}")  # fmt: skip
+        yield Finding(
+            "Paused",
+            "it is paused: changes of its template wait",
+            (),
+            (),
+            f"sampan rollout resume deployment/{name} {where}",
+        )
     sets = [one for one in facts.of("replicasets") if owned_by(one, obj)]
     sets.sort(
         key=lambda one: int((one["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision") or 0)
@@ -32,13 +37,22 @@ def deployment(facts: Facts, obj: Object) -> Iterator[Finding]:
     wanted, ready = spec.get("replicas", 1), status.get("readyReplicas") or 0
     updated = status.get("updatedReplicas") or 0
     if failing.get("reason") == "ProgressDeadlineExceeded":
-        yield Finding("ProgressDeadlineExceeded", f"the rollout of revision {len(sets)} does not come on: {ready} of {wanted} "
-                      "Pods ready", (failing.get("message") or "",), tuple(causes),
-                      f"sampan rollout undo deployment/{name} {where}" if len(sets) > 1 and not causes else "")  # fmt: skip
+        yield Finding(
+            "ProgressDeadlineExceeded",
+            f"the rollout of revision {len(sets)} does not come on: {ready} of {wanted} Pods ready",
+            (failing.get("message") or "",),
+            tuple(causes),
+            f"sampan rollout undo deployment/{name} {where}" if len(sets) > 1 and not causes else "",
+        )
     elif ready < wanted or updated < wanted or causes:
         if not sets and not causes:
-            yield Finding("NoReplicaSet", "nobody has made its ReplicaSet: does the controller manager run?", (), (),
-                          "sampan status")  # fmt: skip
+            yield Finding(
+                "NoReplicaSet",
+                "nobody has made its ReplicaSet: does the controller manager run?",
+                (),
+                (),
+                "sampan status",
+            )
             return
         yield Finding("NotAllReady", f"{ready} of {wanted} Pods are ready", (), tuple(causes))
 
@@ -49,17 +63,28 @@ def job(facts: Facts, obj: Object) -> Iterator[Finding]:
     causes = (*refused(facts, obj, "Job"), *_of_pods(facts, pods))
     failed = condition(obj, "Failed")
     if obj["spec"].get("suspend"):
-        yield Finding("Suspended", "it is suspended", (), (),
-                      f"sampan patch job {name} {where} -p '{{\"spec\":{{\"suspend\":false}}}}'")  # fmt: skip
+        yield Finding(
+            "Suspended",
+            "it is suspended",
+            (),
+            (),
+            f'sampan patch job {name} {where} -p \'{{"spec":{{"suspend":false}}}}\'',
+        )
     elif failed.get("status") == "True":
         reason = failed.get("reason") or "Failed"
-        what = {"BackoffLimitExceeded": f"its Pods failed more than {obj['spec'].get('backoffLimit', 6)} times",
-                "DeadlineExceeded": "it ran longer than its activeDeadlineSeconds"}.get(reason, "it failed")  # fmt: skip
-        yield Finding(f"Job{reason}", what, (failed.get("message") or "",), causes,
-                      "" if causes else f"sampan logs job/{name} {where}")  # fmt: skip
-    elif condition(obj, "Complete").get("status") != "True":
-        if causes:
-            yield Finding("JobNotDone", "it is not done", (), causes)
+        what = {
+            "BackoffLimitExceeded": f"its Pods failed more than {obj['spec'].get('backoffLimit', 6)} times",
+            "DeadlineExceeded": "it ran longer than its activeDeadlineSeconds",
+        }.get(reason, "it failed")
+        yield Finding(
+            f"Job{reason}",
+            what,
+            (failed.get("message") or "",),
+            causes,
+            "" if causes else f"sampan logs job/{name} {where}",
+        )
+    elif causes and condition(obj, "Complete").get("status") != "True":
+        yield Finding("JobNotDone", "it is not done", (), causes)
 
 
 def _of_pods(facts: Facts, pods: list[Object]) -> list[Finding]:
