@@ -26,10 +26,6 @@ def label_name(name: str, prefix: bool) -> Iterable[str]:
     return names.dns1123_label(names.name_for_generate(name) if prefix else name)
 
 
-def label_1035_name(name: str, prefix: bool) -> Iterable[str]:
-    return names.dns1035_label(names.name_for_generate(name) if prefix else name)
-
-
 def path_name(name: str, prefix: bool) -> Iterable[str]:
     return names.path_segment_name(name)
 
