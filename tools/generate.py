@@ -217,8 +217,10 @@ class Module:
         lines = []
         for wire in sorted(properties, key=lambda p: (FIRST.index(p) if p in FIRST else len(FIRST), p)):
             schema = properties[wire]
-            always = (wire in required and wire not in OMITTED.get(full, ())) or wire in EMBEDDED.get(full, ()) or (
-                top_level and wire in ("metadata", "spec", "status") and "$ref" in schema
+            always = (
+                (wire in required and wire not in OMITTED.get(full, ()))
+                or wire in EMBEDDED.get(full, ())
+                or (top_level and wire in ("metadata", "spec", "status") and "$ref" in schema)
             )
             if wire in POINTERS.get(full, ()):
                 always = False
@@ -253,8 +255,11 @@ class Module:
         if "$ref" in schema and target(schema["$ref"]) not in LEAVES:
             return f"{attribute}: {python} = field(default_factory=lambda: {python}(){rename})"
         if python in ("int | str", "str | int | float"):
-            return f"{attribute}: {python} = field(default_factory={'int' if python[0] == 'i' else 'zero'}{rename})" \
-                if python[0] == "i" else f'{attribute}: {python} = field(default_factory=zero{rename})'
+            return (
+                f"{attribute}: {python} = field(default_factory={'int' if python[0] == 'i' else 'zero'}{rename})"
+                if python[0] == "i"
+                else f"{attribute}: {python} = field(default_factory=zero{rename})"
+            )
         return self.plain(attribute, f"{python} | None", rename)
 
     @staticmethod
