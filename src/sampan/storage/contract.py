@@ -295,6 +295,10 @@ class Store(ABC):
         """The revision of the newest write."""
 
     @abstractmethod
+    async def life_spans(self) -> dict[str, float]:
+        """The seconds that are left to the keys that have a life span."""
+
+    @abstractmethod
     async def snapshot(self, *, path: Path) -> int:
         """Write a consistent backup to a new file while the store runs; the revision it holds. `path` appears only
         when complete."""

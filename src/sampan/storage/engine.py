@@ -296,6 +296,12 @@ class EmbeddedStore(Store):
         """Delete what has expired and forget old history, as the timers do. For tests with a clock of their own."""
         await self._upkeep.run()
 
+    async def life_spans(self) -> dict[str, float]:
+        self._check_open()
+        now = self._clock()
+        latest = self.index.latest.values()
+        return {v.key: max(v.expires_at / 1000 - now, 0.0) for v in latest if v.expires_at and not v.deleted}
+
     async def snapshot(self, *, path: Path) -> int:
         self._check_open()
         async with self._copying:

@@ -345,13 +345,19 @@ class EtcdStore(Store):
         self._feed.offset = offset
         await self._feed.start()
 
+    async def life_spans(self) -> dict[str, float]:
+        self._check_open()
+        kvs, _, _ = await self._pages("/", 0, None, 0)
+        return {kv.key.decode(): float(await self._left(kv.lease)) for kv in kvs if kv.lease}
+
     async def snapshot(self, *, path: Path) -> int:
         """In SQLite's format: what is here now, without its past."""
         from sampan.storage.sqlite import write_snapshot  # only for this does it need SQLite
 
         self._check_open()
         kvs, revision, _ = await self._pages("/", 0, None, 0)
-        expiries = {kv.mod_revision: await self._expires_at(kv.lease) for kv in kvs if kv.lease}
+        now = time.time()
+        expiries = {kv.mod_revision: int((now + await self._left(kv.lease)) * 1000) for kv in kvs if kv.lease}
         rows: list[Row] = [
             (
                 kv.mod_revision + self._offset,
@@ -366,9 +372,9 @@ class EtcdStore(Store):
         await asyncio.to_thread(write_snapshot, path, rows, revision)
         return revision
 
-    async def _expires_at(self, lease: int) -> int:
-        left = (await self._gateway.read("/v3/lease/timetolive", {"ID": lease}, LeaseResponse)).TTL
-        return int((time.time() + max(left, 0)) * 1000)
+    async def _left(self, lease: int) -> int:
+        """Seconds."""
+        return max((await self._gateway.read("/v3/lease/timetolive", {"ID": lease}, LeaseResponse)).TTL, 0)
 
     async def close(self) -> None:
         if self._closed:

@@ -44,6 +44,14 @@ async def test_a_key_made_again_does_not_inherit_the_span(world: World) -> None:
     assert await keys(store) == ["/e/1"]
 
 
+async def test_what_is_left_is_told(world: World) -> None:
+    await world.store.create(key="/e/1", value=b"", ttl_seconds=600)
+    await world.store.create(key="/e/2", value=b"")
+    left = await world.store.life_spans()
+    assert left.keys() == {"/e/1"}
+    assert 0 < left["/e/1"] <= 600
+
+
 async def test_many_expire_together(world: World) -> None:
     store = world.store
     for number in range(50):
