@@ -35,7 +35,7 @@ def run(call: Invocation) -> int:
                 one.name, body, options, namespace=one.namespace, type=TYPES[kind], subresource=flags["subresource"]
             )
         word = "patched" if result != one.data else "patched (no change)"
-        printers.of(flags["output"], operation=word, dry_run=mode, flags=flags)(result)
+        printers.of(flags["output"], operation=word, flags=flags)(result)
 
     each(call, call.args, apply_to, local=flags["local"])
     return 0

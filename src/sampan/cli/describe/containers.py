@@ -67,15 +67,10 @@ def _container(text: Text, container: Object, status: Object | None, resolve: Re
 
 def _ports(container: Object) -> tuple[str, str]:
     ports = container.get("ports") or ()
-    named = []
-    for port in ports:
-        name = f" ({port['name']})" if port.get("name") else ""
-        named.append(f"{port['containerPort']}/{port.get('protocol') or 'TCP'}{name}")
-    hosts = []
-    for port in ports:
-        name = f" ({port['name']})" if port.get("name") else ""
-        hosts.append(f"{port.get('hostPort') or 0}/{port.get('protocol') or 'TCP'}{name}")
-    return ", ".join(named), ", ".join(hosts)
+    protocols = [port.get("protocol") or "TCP" for port in ports]
+    inner = [f"{port['containerPort']}/{protocol}" for port, protocol in zip(ports, protocols, strict=True)]
+    outer = [f"{port.get('hostPort') or 0}/{protocol}" for port, protocol in zip(ports, protocols, strict=True)]
+    return ", ".join(inner), ", ".join(outer)
 
 
 def _states(text: Text, status: Object) -> None:

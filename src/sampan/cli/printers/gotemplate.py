@@ -91,7 +91,7 @@ class Template:
                 nodes.append(Node("text", value))
                 at += 1
                 continue
-            word, _, rest = value.partition(" ")
+            word, rest = _keyword(value)
             if word in ends:
                 return tuple(nodes), at
             at += 1
@@ -118,7 +118,7 @@ class Template:
         if pieces[at][1].startswith("else"):
             following = pieces[at][1][4:].strip()
             if following:  # else if
-                inner_word, _, inner_rest = following.partition(" ")
+                inner_word, inner_rest = _keyword(following)
                 node, at = self._block(inner_word, inner_rest.strip(), pieces, at + 1)
                 return Node(word, _statement(rest), body, (node,)), at
             other, at = self._parse(pieces, at + 1, ("end",))
@@ -256,9 +256,10 @@ class Template:
                     value = MISSING
                 else:
                     value = value[name]
+            elif isinstance(value, Missing) and self._missing_ok:
+                return MISSING
             elif isinstance(value, Missing) or value is None:
-                if name == path[0] or value is None or isinstance(value, Missing):
-                    raise TemplateError(f'<.{".".join(path)}>: nil data; no entry for key "{name}"')
+                raise TemplateError(f'<.{".".join(path)}>: nil data; no entry for key "{name}"')
             else:
                 raise TemplateError(f"<.{'.'.join(path)}>: can't evaluate field {name} in type interface {{}}")
         return value
@@ -297,6 +298,13 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
         raise TemplateError("unclosed action")
     if rest:
         yield "text", rest
+
+
+def _keyword(action: str) -> tuple[str, str]:
+    """`range.items` → range and `.items`; of an action that begins with none, nothing."""
+    match = re.match(r"[a-z]+", action)
+    word = match[0] if match else ""
+    return word, action[len(word) :]
 
 
 def _tokens(text: str) -> list[tuple[str, Any]]:
@@ -440,8 +448,9 @@ def _printf(form: str, *values: Any) -> str:
         if verb == "q":
             return quote(str(value))
         if verb in "vs":
-            return f"%{match[1]}s" % shown(value)
-        return f"%{match[1]}{verb}" % value
+            return f"%{match[1]}s" % (shown(value),)
+        formatted: str = f"%{match[1]}{verb}" % value
+        return formatted
 
     return re.sub(r"%([-+# 0]*\d*(?:\.\d+)?)([a-zA-Z%])", put, form)
 
