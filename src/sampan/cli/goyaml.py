@@ -86,6 +86,7 @@ def _sequence(loader: Any, node: Any) -> list[Any]:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
+_Loader.add_constructor("tag:yaml.org,2002:merge", _scalar)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 _Loader.add_constructor("tag:yaml.org,2002:binary", _binary)

@@ -32,7 +32,7 @@ def test_a_value_may_be_said_in_every_way(argv: list[str]) -> None:
 def test_shorts_may_stand_together_and_flags_between_arguments() -> None:
     flags, args, dash = parse(["pod", "-it", "--wait=false", "x", "-o", "json"], KNOWN)
     assert (args, dash) == (["pod", "x"], -1)
-    assert flags["stdin"] and flags["tty"] and flags["wait"] is False and flags["output"] == "json"
+    assert [flags[name] for name in ("stdin", "tty", "wait", "output")] == [True, True, False, "json"]
     assert not flags.changed("namespace")
 
 

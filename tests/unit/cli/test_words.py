@@ -73,7 +73,7 @@ HEAVY = (
     "aiohttp",
     "yaml",
     "json",
-    "sampan.api.types",
+    "sampan.api.types.core_v1",
     "sampan.apiserver",
     "sampan.cluster",
 )
