@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sampan.cli.why.crash import target
+from sampan.cli.why.crash import change
 from sampan.cli.why.facts import Facts, Object, name_of, spec_container, waiting
 from sampan.cli.why.finding import Finding
 
@@ -30,7 +30,7 @@ def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
             f'container "{status["name"]}": its image runs as root, and runAsNonRoot forbids that',
             (message,),
             (),
-            f"sampan edit {target(pod)}",
+            change(pod),
             "set securityContext.runAsUser to a user of the image",
         )
         return
@@ -39,7 +39,7 @@ def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
         f'container "{status["name"]}" cannot be made from its settings',
         (message,),
         (),
-        f"sampan edit {target(pod)}",
+        change(pod),
     )
 
 

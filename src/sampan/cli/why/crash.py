@@ -29,6 +29,8 @@ def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
     message = f"{waiting(status).get('message') or ''} {run.get('message') or ''}"
     if reason in START_FAILURES or run.get("reason") in START_FAILURES:
         yield _not_started(facts, pod, name, message, run)
+    elif status.get("ready") and run and status.get("restartCount"):
+        yield from _between_ends(facts, pod, status, run)
     elif run and (
         reason == "CrashLoopBackOff" or "terminated" in (status.get("state") or {}) or not status.get("ready")
     ):
@@ -78,7 +80,7 @@ def _ended(facts: Facts, pod: Object, status: Object, run: Object) -> Iterator[F
     if run.get("reason") == "OOMKilled":
         limit = limits.get("memory")
         what = f"it used more than its memory limit of {limit}" if limit else "the node ran out of memory"
-        more = f"sampan set resources {target(pod)} -c {name} --limits=memory={_double(limit)}"
+        more = change(pod, f"set resources {{}} -c {name} --limits=memory={_double(limit)}")
         yield Finding("OutOfMemory", f'container "{name}" was killed: {what}', evidence, (), more)
         return
     killed = _liveness(facts, pod, name, run)
@@ -98,6 +100,15 @@ def _ended(facts: Facts, pod: Object, status: Object, run: Object) -> Iterator[F
     yield _crashed(facts, pod, name, code, signal, log, evidence)
 
 
+def _between_ends(facts: Facts, pod: Object, status: Object, run: Object) -> Iterator[Finding]:
+    """It runs just now, and was killed before: it will be again."""
+    killed = _liveness(facts, pod, status["name"], run)
+    if killed is not None:
+        yield killed
+    elif run.get("reason") == "OOMKilled":
+        yield from _ended(facts, pod, status, run)
+
+
 def _crashed(
     facts: Facts, pod: Object, name: str, code: int | None, signal: int | None, log: str, evidence: tuple[str, ...]
 ) -> Finding:
@@ -110,7 +121,7 @@ def _crashed(
             f'container "{name}" cannot listen: the port is taken in this Pod{with_}',
             evidence,
             (),
-            f"sampan edit {target(pod)}",
+            change(pod),
             "give one of the containers another port",
         )
     if _READ_ONLY.search(log):
@@ -119,7 +130,7 @@ def _crashed(
             f'container "{name}" writes where it may not: its root is read-only',
             evidence,
             (),
-            f"sampan edit {target(pod)}",
+            change(pod),
             "mount an emptyDir where it writes, or drop readOnlyRootFilesystem",
         )
     if _UNREACHED.search(log):
@@ -139,7 +150,7 @@ def _crashed(
             f'container "{name}" wants the variable {variable}',
             evidence,
             (),
-            f"sampan set env {target(pod)} {variable}=VALUE",
+            change(pod, f"set env {{}} {variable}=VALUE"),
         )
     if _DENIED.search(log):
         return Finding(
@@ -147,7 +158,7 @@ def _crashed(
             f'container "{name}" is refused something by the system',
             evidence,
             (),
-            f"sampan edit {target(pod)}",
+            change(pod),
             "check runAsUser, fsGroup, and who owns the files",
         )
     if code == 127:
@@ -190,6 +201,15 @@ def _double(limit: str | None) -> str:
     from sampan.api.quantity import value
 
     return f"{max(64, 2 * value(limit) >> 20)}Mi" if limit else "512Mi"
+
+
+def change(pod: Object, how: str = "edit {}") -> str:
+    """The command that changes the Pod's template: of its workload, or by making a Pod that nobody owns again."""
+    aim = target(pod)
+    if not aim.startswith("pod/"):
+        return f"sampan {how.format(aim)} -n {pod['metadata'].get('namespace') or 'default'}"
+    name = name_of(pod)
+    return f"sampan get pod {name} -o yaml > {name}.yaml   # change it, then: sampan replace --force -f {name}.yaml"
 
 
 def target(pod: Object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sampan.cli.why import config, crash, deletion, image, node, probe, scheduling, service, volume, workload
-from sampan.cli.why.facts import Facts, Object, condition, name_of, statuses, waiting
+from sampan.cli.why.facts import Facts, Object, condition, name_of, spec_container, statuses, waiting
 from sampan.cli.why.finding import Finding
 
 Rule = Callable[[Facts, Object], Iterator[Finding]]
@@ -23,7 +23,7 @@ def pod_causes(facts: Facts, pod: Object) -> list[Finding]:
         return found
     blocked = False
     for status, init in statuses(pod):
-        if init and _passed(status):
+        if init and _passed(pod, status):
             continue
         causes = [cause for rule in IN_CONTAINERS for cause in rule(facts, pod, status)]
         if init and not blocked:
@@ -55,9 +55,11 @@ def pod_causes(facts: Facts, pod: Object) -> list[Finding]:
     return found
 
 
-def _passed(status: Object) -> bool:
+def _passed(pod: Object, status: Object) -> bool:
     ended = (status.get("state") or {}).get("terminated")
-    return bool(ended and ended.get("exitCode") == 0) or bool(status.get("ready") or status.get("started"))
+    if spec_container(pod, status["name"]).get("restartPolicy") == "Always":  # a sidecar only has to start
+        return bool(status.get("started"))
+    return bool(ended and ended.get("exitCode") == 0)
 
 
 def _init(facts: Facts, pod: Object, status: Object, causes: list[Finding]) -> Finding:

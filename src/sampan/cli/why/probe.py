@@ -39,7 +39,7 @@ def rules(facts: Facts, pod: Object, status: Object) -> Iterator[Finding]:
 
 
 def _failing(facts: Facts, pod: Object, container: Object, field: str, *, killed: bool) -> Finding:
-    from sampan.cli.why.crash import target
+    from sampan.cli.why.crash import change
 
     probe, name = container.get(field) or {}, container["name"]
     word = field.removesuffix("Probe")
@@ -48,7 +48,7 @@ def _failing(facts: Facts, pod: Object, container: Object, field: str, *, killed
     ]
     said = events[-1].get("message", "") if events else ""
     evidence = (*((facts.told(events[-1]),) if events else ()), f"{field}: {_shown(probe)}")
-    edit = f"sampan edit {target(pod)}"
+    edit = change(pod)
     lower = said.lower()
     effect = "so the container is killed again and again" if killed else "so the Pod gets no traffic"
     port = _port(probe, container)

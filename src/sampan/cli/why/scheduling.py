@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sampan.api import quantity
-from sampan.cli.why.crash import target
+from sampan.cli.why.crash import change
 from sampan.cli.why.facts import Facts, Object, condition, name_of
 from sampan.cli.why.finding import Finding
 
@@ -63,7 +63,7 @@ def _causes(facts: Facts, pod: Object, nodes: list[Object], message: str) -> Ite
             "the host port is taken on every node",
             (message,),
             (),
-            f"sampan edit {target(pod)}",
+            change(pod),
             "use a Service instead of hostPort",
         )
     if "anti-affinity" in lower or "topology spread" in lower or "pod affinity" in lower:
@@ -72,7 +72,7 @@ def _causes(facts: Facts, pod: Object, nodes: list[Object], message: str) -> Ite
             "the Pod's affinity or spread rules leave no node",
             (message,),
             (),
-            f"sampan edit {target(pod)}",
+            change(pod),
         )
 
 
@@ -109,7 +109,7 @@ def _resources(pod: Object, nodes: list[Object], message: str) -> Iterator[Findi
         largest = max((quantity.milli_value(text) for text in have.values()), default=0)
         evidence = tuple(f"{name}: {text} {resource} allocatable" for name, text in have.items())[:5]
         shown = _amount(wanted, resource)
-        fix = f"sampan set resources {target(pod)} --requests={resource}={_amount(min(wanted, largest) // 2, resource)}"
+        fix = change(pod, f"set resources {{}} --requests={resource}={_amount(min(wanted, largest) // 2, resource)}")
         if wanted > largest:
             yield Finding(
                 "RequestTooLarge", f"the Pod asks for {shown} {resource}, more than any node has", evidence, (), fix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sampan.api import quantity
-from sampan.cli.why.crash import target
+from sampan.cli.why.crash import change
 from sampan.cli.why.facts import Facts, Object, name_of
 from sampan.cli.why.finding import Finding
 
@@ -20,7 +20,7 @@ def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
     if failed and not any(s.get("started") for s in (pod.get("status") or {}).get("containerStatuses") or ()):
         message = failed[-1].get("message", "")
         lower = message.lower()
-        edit = f"sampan edit {target(pod)}"
+        edit = change(pod)
         if "hostpath type check failed" in lower:
             yield Finding(
                 "HostPathWrongType",

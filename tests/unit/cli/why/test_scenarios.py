@@ -118,7 +118,7 @@ CASES = {
         pod(
             spec=_wants(resources={"limits": {"memory": "64Mi"}}), containerStatuses=[crashed(137, reason="OOMKilled")]
         ),
-        fix="--limits=memory=128Mi",
+        fix="replace --force -f web.yaml",
     ),
     "port clash in the Pod": Case(
         "PortInUse",
@@ -134,7 +134,7 @@ CASES = {
         "VariableMissing",
         pod(containerStatuses=[crashed(1)]),
         logs="KeyError: 'DB_URL'",
-        fix="sampan set env pod/web DB_URL=VALUE",
+        says="DB_URL",
     ),
     "ends and is started again": Case("CompletedButRestarted", pod(containerStatuses=[crashed(0, reason="Completed")])),
     "segmentation fault": Case("SegmentationFault", pod(containerStatuses=[crashed(139)])),
@@ -264,9 +264,7 @@ CASES = {
     ),
     "init container that never ends": Case(
         "InitNeverEnds",
-        pod(
-            initContainerStatuses=[runs(name="wait") | {"started": False}], containerStatuses=[waits("PodInitializing")]
-        ),
+        pod(initContainerStatuses=[runs(name="wait")], containerStatuses=[waits("PodInitializing")]),
         logs="waiting for db",
         says="waiting for db",
     ),
@@ -446,6 +444,24 @@ def test_the_cause_is_found_and_there_is_something_to_do(name: str) -> None:
     assert case.fix in shown
     assert "What to do" in shown
     assert found.data()["causes"]
+
+
+def test_what_a_workload_makes_is_changed_in_the_workload() -> None:
+    limits = _wants(resources={"limits": {"memory": "64Mi"}})
+    broken = owned(pod("web-1-x", spec=limits, containerStatuses=[crashed(137, reason="OOMKilled")]), "web-1")
+    remedy = explain(Facts.recorded({}), "Pod", broken).remedy()
+    assert remedy is not None
+    assert remedy.fix == "sampan set resources deployment/web -c app --limits=memory=128Mi -n default"
+
+
+def test_a_pod_that_runs_between_two_kills_is_not_well() -> None:
+    running = _probe("livenessProbe", {"tcpSocket": {"port": 9999}}, ready=True)
+    running["status"]["containerStatuses"][0] |= {
+        "restartCount": 2,
+        "lastState": {"terminated": {"exitCode": 137, "reason": "Error"}},
+    }
+    found = explain(Facts.recorded({"events": [REFUSED, KILLING]}), "Pod", running)
+    assert "ProbeWrongPort" in [one.code for one in found.walk()]
 
 
 def test_there_are_enough_scenarios() -> None:
