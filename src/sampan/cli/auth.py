@@ -13,9 +13,26 @@ from sampan.client.calls import JSON
 from sampan.client.resources import NoSuchResource
 
 VERBS = frozenset(
-    ("*", "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "use", "bind", "escalate",
-     "impersonate", "approve", "sign", "attest", "proxy"),
-)  # fmt: skip
+    (
+        "*",
+        "get",
+        "list",
+        "watch",
+        "create",
+        "update",
+        "patch",
+        "delete",
+        "deletecollection",
+        "use",
+        "bind",
+        "escalate",
+        "impersonate",
+        "approve",
+        "sign",
+        "attest",
+        "proxy",
+    ),
+)
 URL_VERBS = frozenset(("get", "put", "post", "head", "options", "delete", "patch", "*"))
 USAGE = (
     "you must specify two arguments: verb resource or verb resource/resourceName.\n"
@@ -61,7 +78,6 @@ def _spec(call: Invocation) -> dict[str, Any]:
         call.complain(f"Warning: verb '{verb}' is not a known verb\n")
     word, _, name = what.partition("/")
     name = call.args[2] if len(call.args) == 3 else name
-    attributes: dict[str, Any] = {}
     group, resource = "", word
     if word != "*":
         try:
@@ -76,18 +92,27 @@ def _spec(call: Invocation) -> dict[str, Any]:
             call.complain(f"Warning: the server doesn't have a resource type '{resource}'{said}\n")
     else:
         group = "*"
-    for key, value in (("namespace", namespace), ("verb", verb), ("group", group), ("resource", resource),
-                       ("subresource", flags["subresource"]), ("name", name)):  # fmt: skip
-        if value:
-            attributes[key] = value
-    return {"resourceAttributes": attributes}
+    attributes = {
+        "namespace": namespace,
+        "verb": verb,
+        "group": group,
+        "resource": resource,
+        "subresource": flags["subresource"],
+        "name": name,
+    }
+    return {"resourceAttributes": {key: value for key, value in attributes.items() if value}}
 
 
 def _list(call: Invocation) -> int:
     from sampan.cli.printers.tabwriter import table
 
-    answer = _post(call, "authorization.k8s.io/v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews",
-                   {"namespace": call.session.namespace})  # fmt: skip
+    answer = _post(
+        call,
+        "authorization.k8s.io/v1",
+        "SelfSubjectRulesReview",
+        "selfsubjectrulesreviews",
+        {"namespace": call.session.namespace},
+    )
     status = answer.get("status") or {}
     if status.get("evaluationError"):
         call.complain(f"warning: the list may be incomplete: {status['evaluationError']}")
@@ -151,13 +176,16 @@ def _post(call: Invocation, version: str, kind: str, resource: str, spec: dict[s
         body["spec"] = spec
     try:
         response = call.session.client.raw(
-            "POST", f"/apis/{version}/{resource}", headers={"accept": JSON, "content-type": JSON},
+            "POST",
+            f"/apis/{version}/{resource}",
+            headers={"accept": JSON, "content-type": JSON},
             body=msgspec.json.encode(body),
-        )  # fmt: skip
+        )
     except ApiError as error:
         if error.http_code == 403 and kind == "SelfSubjectReview":
-            raise CliError("the selfsubjectreviews API is not enabled in the cluster or you do not have permission to "
-                           "call it") from None  # fmt: skip
+            raise CliError(
+                "the selfsubjectreviews API is not enabled in the cluster or you do not have permission to call it"
+            ) from None
         raise
     answer: dict[str, Any] = msgspec.json.decode(response.body)
     return answer

@@ -28,10 +28,16 @@ def run(call: Invocation) -> int:
                 f"{one.info.group}/{one.info.version}, Resource={one.info.resource} in discovery information"
             )
         made = policy.autoscaler(
-            flags["name"] or one.name, one.info.api_version, one.info.kind, one.name, low=flags["min"],
-            high=flags["max"], cpu=cpu, memory=flags["memory"],
+            flags["name"] or one.name,
+            one.info.api_version,
+            one.info.kind,
+            one.name,
+            low=flags["min"],
+            high=flags["max"],
+            cpu=cpu,
+            memory=flags["memory"],
             namespace=one.namespace if call.session.enforce_namespace else "",
-        )  # fmt: skip
+        )
         make(call, made, operation="autoscaled")
     raise_all(errors)
     return 0

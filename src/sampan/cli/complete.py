@@ -16,9 +16,25 @@ CLUSTER_VERBS = ("down", "image", "ctr", "node", "status", "token", "up")
 POD_VERBS = frozenset(("logs", "exec", "attach", "port-forward", "cp"))
 NODE_VERBS = frozenset(("cordon", "uncordon", "drain"))
 KIND_VERBS = frozenset(
-    ("get", "describe", "delete", "label", "annotate", "edit", "patch", "scale", "expose", "autoscale", "explain", "wait",
-     "why", "rollout", "set", "taint"),
-)  # fmt: skip
+    (
+        "get",
+        "describe",
+        "delete",
+        "label",
+        "annotate",
+        "edit",
+        "patch",
+        "scale",
+        "expose",
+        "autoscale",
+        "explain",
+        "wait",
+        "why",
+        "rollout",
+        "set",
+        "taint",
+    ),
+)
 
 
 def run(call: Invocation) -> int:

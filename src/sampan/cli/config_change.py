@@ -94,12 +94,18 @@ def _update(call: Invocation, section: str, name: str, change: Callable[[Data], 
 def _set_context(call: Invocation) -> int:
     flags = call.flags
     if len(call.args) > 1 or (flags["current"] and call.args):
-        raise CliError(f"Unexpected args: [{' '.join(call.args)}]" if not flags["current"] else
-                       "you cannot specify both a context name and --current")  # fmt: skip
+        raise CliError(
+            f"Unexpected args: [{' '.join(call.args)}]"
+            if not flags["current"]
+            else "you cannot specify both a context name and --current"
+        )
     name = call.session.kubeconfig.current_context if flags["current"] else (call.args[0] if call.args else "")
     if not name:
-        raise CliError("no current context is set" if flags["current"] else
-                       "you must specify a non-empty context name or --current")  # fmt: skip
+        raise CliError(
+            "no current context is set"
+            if flags["current"]
+            else "you must specify a non-empty context name or --current"
+        )
     known = name in call.session.kubeconfig.contexts
 
     def change(body: Data) -> None:
@@ -290,7 +296,7 @@ SET_CLUSTER = Command(
     path="config set-cluster",
     run=_set_cluster,
     flags=(Flag("embed-certs", "bool", usage="files go into the kubeconfig"), Flag("proxy-url", usage="a proxy")),
-    summary="Make or change a cluster: --server, --certificate-authority, --insecure-skip-tls-verify, --tls-server-name.",
+    summary="Make or change a cluster: --server, --certificate-authority, --insecure-skip-tls-verify …",
     usage=_ENTRY,
 )
 SET_CREDENTIALS = Command(

@@ -78,9 +78,14 @@ def _upload(call: Invocation, pod: dict[str, Any], container: str, source: str, 
         command += ["-C", folder]
     errors = bytearray()
     status = _exec(
-        call, pod, container, command, out=lambda _: None, err=errors.extend,
+        call,
+        pod,
+        container,
+        command,
+        out=lambda _: None,
+        err=errors.extend,
         source=lambda done: _packed(source, posixpath.basename(target), done),
-    )  # fmt: skip
+    )
     _judge(call, status, errors)
 
 

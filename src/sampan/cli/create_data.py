@@ -18,18 +18,27 @@ SOURCES = (
 def _config_map(call: Invocation) -> None:
     flags = call.flags
     made = data.config_map(
-        the_name(call), namespace=said_namespace(call), literals=flags["from-literal"], files=flags["from-file"],
-        env_files=flags["from-env-file"], append_hash=flags["append-hash"],
-    )  # fmt: skip
+        the_name(call),
+        namespace=said_namespace(call),
+        literals=flags["from-literal"],
+        files=flags["from-file"],
+        env_files=flags["from-env-file"],
+        append_hash=flags["append-hash"],
+    )
     make(call, made, failing="failed to create configmap: ")
 
 
 def _generic(call: Invocation) -> None:
     flags = call.flags
     made = data.secret(
-        the_name(call), flags["type"], namespace=said_namespace(call), literals=flags["from-literal"],
-        files=flags["from-file"], env_files=flags["from-env-file"], append_hash=flags["append-hash"],
-    )  # fmt: skip
+        the_name(call),
+        flags["type"],
+        namespace=said_namespace(call),
+        literals=flags["from-literal"],
+        files=flags["from-file"],
+        env_files=flags["from-env-file"],
+        append_hash=flags["append-hash"],
+    )
     make(call, made, failing="failed to create secret ")
 
 
@@ -44,10 +53,15 @@ def _tls(call: Invocation) -> None:
 def _registry(call: Invocation) -> None:
     flags = call.flags
     made = data.registry_secret(
-        the_name(call), namespace=said_namespace(call), server=flags["docker-server"],
-        username=flags["docker-username"], password=flags["docker-password"], email=flags["docker-email"],
-        files=flags["from-file"], append_hash=flags["append-hash"],
-    )  # fmt: skip
+        the_name(call),
+        namespace=said_namespace(call),
+        server=flags["docker-server"],
+        username=flags["docker-username"],
+        password=flags["docker-password"],
+        email=flags["docker-email"],
+        files=flags["from-file"],
+        append_hash=flags["append-hash"],
+    )
     make(call, made, failing="failed to create secret ")
 
 

@@ -29,18 +29,24 @@ def _quota(call: Invocation) -> None:
 def _priority_class(call: Invocation) -> None:
     flags = call.flags
     made = policy.priority_class(
-        the_name(call), flags["value"], default=flags["global-default"], description=flags["description"],
+        the_name(call),
+        flags["value"],
+        default=flags["global-default"],
+        description=flags["description"],
         preemption=flags["preemption-policy"],
-    )  # fmt: skip
+    )
     make(call, made, failing="failed to create priorityclass: ")
 
 
 def _budget(call: Invocation) -> None:
     flags = call.flags
     made = policy.disruption_budget(
-        the_name(call), flags["selector"], min_available=flags["min-available"],
-        max_unavailable=flags["max-unavailable"], namespace=said_namespace(call),
-    )  # fmt: skip
+        the_name(call),
+        flags["selector"],
+        min_available=flags["min-available"],
+        max_unavailable=flags["max-unavailable"],
+        namespace=said_namespace(call),
+    )
     make(call, made, failing="failed to create poddisruptionbudgets: ")
 
 

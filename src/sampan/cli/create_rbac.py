@@ -34,27 +34,42 @@ def _resolver(call: Invocation) -> rbac.Resolve:
 def _role(call: Invocation) -> None:
     flags = call.flags
     made = rbac.role(
-        the_name(call), flags["verb"], flags["resource"], flags["resource-name"], _resolver(call),
+        the_name(call),
+        flags["verb"],
+        flags["resource"],
+        flags["resource-name"],
+        _resolver(call),
         namespace=said_namespace(call),
-    )  # fmt: skip
+    )
     make(call, made)
 
 
 def _cluster_role(call: Invocation) -> None:
     flags = call.flags
     made = rbac.cluster_role(
-        the_name(call), flags["verb"], flags["resource"], flags["resource-name"], flags["non-resource-url"],
-        flags["aggregation-rule"], _resolver(call),
-    )  # fmt: skip
+        the_name(call),
+        flags["verb"],
+        flags["resource"],
+        flags["resource-name"],
+        flags["non-resource-url"],
+        flags["aggregation-rule"],
+        _resolver(call),
+    )
     make(call, made)
 
 
 def _role_binding(call: Invocation) -> None:
     flags = call.flags
     made = rbac.binding(
-        the_name(call), cluster_wide=False, role_name=flags["role"], cluster_role_name=flags["clusterrole"],
-        users=flags["user"], groups=flags["group"], accounts=flags["serviceaccount"], namespace=said_namespace(call),
-    )  # fmt: skip
+        the_name(call),
+        cluster_wide=False,
+        role_name=flags["role"],
+        cluster_role_name=flags["clusterrole"],
+        users=flags["user"],
+        groups=flags["group"],
+        accounts=flags["serviceaccount"],
+        namespace=said_namespace(call),
+    )
     make(call, made, failing="failed to create rolebinding: ")
 
 
@@ -62,9 +77,13 @@ def _cluster_role_binding(call: Invocation) -> None:
     require(call, "clusterrole")
     flags = call.flags
     made = rbac.binding(
-        the_name(call), cluster_wide=True, cluster_role_name=flags["clusterrole"], users=flags["user"],
-        groups=flags["group"], accounts=flags["serviceaccount"],
-    )  # fmt: skip
+        the_name(call),
+        cluster_wide=True,
+        cluster_role_name=flags["clusterrole"],
+        users=flags["user"],
+        groups=flags["group"],
+        accounts=flags["serviceaccount"],
+    )
     make(call, made, failing="failed to create clusterrolebinding: ")
 
 

@@ -18,9 +18,14 @@ def _service(kind: str) -> Callable[[Invocation], None]:
         if kind == "ExternalName":
             require(call, "external-name")
         made = services.service(
-            the_name(call), kind, flags["tcp"], namespace=said_namespace(call), cluster_ip=flags.get("clusterip", ""),
-            node_port=flags.get("node-port", 0), external_name=flags.get("external-name", ""),
-        )  # fmt: skip
+            the_name(call),
+            kind,
+            flags["tcp"],
+            namespace=said_namespace(call),
+            cluster_ip=flags.get("clusterip", ""),
+            node_port=flags.get("node-port", 0),
+            external_name=flags.get("external-name", ""),
+        )
         make(call, made, failing=f"failed to create {kind} service: ")
 
     return run
@@ -29,9 +34,13 @@ def _service(kind: str) -> Callable[[Invocation], None]:
 def _ingress(call: Invocation) -> None:
     flags = call.flags
     made = services.ingress(
-        the_name(call), flags["rule"], namespace=said_namespace(call), ingress_class=flags["class"],
-        default_backend=flags["default-backend"], annotations=flags["annotation"],
-    )  # fmt: skip
+        the_name(call),
+        flags["rule"],
+        namespace=said_namespace(call),
+        ingress_class=flags["class"],
+        default_backend=flags["default-backend"],
+        annotations=flags["annotation"],
+    )
     make(call, made, failing="failed to create ingress: ")
 
 

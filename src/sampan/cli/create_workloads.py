@@ -14,9 +14,13 @@ def _deployment(call: Invocation) -> None:
     require(call, "image")
     flags = call.flags
     made = workloads.deployment(
-        the_name(call), flags["image"], namespace=said_namespace(call), replicas=flags["replicas"], port=flags["port"],
+        the_name(call),
+        flags["image"],
+        namespace=said_namespace(call),
+        replicas=flags["replicas"],
+        port=flags["port"],
         command=command_of(call),
-    )  # fmt: skip
+    )
     make(call, made, failing="failed to create deployment: ")
 
 
@@ -44,9 +48,13 @@ def _cron_job(call: Invocation) -> None:
     require(call, *(flag for flag in ("image", "schedule") if not call.flags[flag]))
     flags = call.flags
     made = workloads.cron_job(
-        the_name(call), flags["image"], flags["schedule"], command_of(call), namespace=said_namespace(call),
+        the_name(call),
+        flags["image"],
+        flags["schedule"],
+        command_of(call),
+        namespace=said_namespace(call),
         restart=flags["restart"],
-    )  # fmt: skip
+    )
     make(call, made, failing="failed to create cronjob: ")
 
 

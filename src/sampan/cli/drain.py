@@ -174,8 +174,11 @@ def _await(call: Invocation, doomed: list[dict[str, Any]], end: float | None) ->
             if end is not None and time.monotonic() > end:
                 raise CliError("global timeout reached: timed out waiting for Pods to go")
             time.sleep(0.25)
-        call.print(f"pod/{metadata['name']} evicted" if not call.flags["disable-eviction"] else (
-            f"pod/{metadata['name']} deleted"))  # fmt: skip
+        call.print(
+            f"pod/{metadata['name']} evicted"
+            if not call.flags["disable-eviction"]
+            else (f"pod/{metadata['name']} deleted")
+        )
 
 
 COMMAND = Command(

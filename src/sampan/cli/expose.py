@@ -36,12 +36,18 @@ def _expose(call: Invocation, one: Found) -> None:
         raise CliError("couldn't find port via --port flag or introspection")
     labels = parse_labels(flags["labels"]) if flags["labels"] else one.data["metadata"].get("labels") or {}
     made = services.exposing(
-        (flags["name"] or one.name)[:63], selector, ports,
-        namespace=one.namespace if call.session.enforce_namespace else "", labels=dict(labels), kind=flags["type"],
-        target_port=flags["target-port"], external_ip=flags["external-ip"],
-        load_balancer_ip=flags["load-balancer-ip"], session_affinity=flags["session-affinity"],
+        (flags["name"] or one.name)[:63],
+        selector,
+        ports,
+        namespace=one.namespace if call.session.enforce_namespace else "",
+        labels=dict(labels),
+        kind=flags["type"],
+        target_port=flags["target-port"],
+        external_ip=flags["external-ip"],
+        load_balancer_ip=flags["load-balancer-ip"],
+        session_affinity=flags["session-affinity"],
         cluster_ip=flags["cluster-ip"],
-    )  # fmt: skip
+    )
     make(call, made, operation="exposed")
 
 

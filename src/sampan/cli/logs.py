@@ -106,8 +106,9 @@ def _check(call: Invocation) -> None:
     if len(args) == 2 and flags["container"]:
         raise UsageError("only one of -c or an inline [CONTAINER] arg is allowed")
     if flags["all-containers"] and (flags["container"] or len(args) == 2):
-        raise CliError("--all-containers=true should not be specified with container name " + (
-            flags["container"] or args[1]))  # fmt: skip
+        raise CliError(
+            "--all-containers=true should not be specified with container name " + (flags["container"] or args[1])
+        )
 
 
 def _pods(call: Invocation) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def said_namespace(call: Invocation) -> str:
 
 def make(call: Invocation, made: dict[str, Any], *, failing: str = "", operation: str = "created") -> dict[str, Any]:
     """`failing` is put before what the server refuses with."""
-    flags, session = call.flags, call.session
+    flags = call.flags
     mode = dry_run(flags)
     printer = printers.of(flags["output"], operation=operation, dry_run=mode, flags=flags, sort_keys=False)
     if flags.get("save-config"):

@@ -103,5 +103,5 @@ COMMAND = Command(
     ),
     summary="Forward local ports to a Pod.",
     usage="TYPE/NAME [LOCAL_PORT:]REMOTE_PORT [...[LOCAL_PORT_N:]REMOTE_PORT_N]",
-    examples="sampan port-forward kubia 8888:8080\nsampan port-forward svc/web :80\nsampan port-forward deploy/web 5000 6000",
+    examples="sampan port-forward kubia 8888:8080\nsampan port-forward svc/web :80",
 )

@@ -15,9 +15,19 @@ from sampan.client.sync_api import SyncClient
 from sampan.client.transport import TransportError
 
 _HOP = frozenset(
-    ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
-     "authorization", "accept-encoding"),
-)  # fmt: skip
+    (
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "host",
+        "content-length",
+        "authorization",
+        "accept-encoding",
+    ),
+)
 
 
 def run(call: Invocation) -> int:
@@ -25,9 +35,12 @@ def run(call: Invocation) -> int:
     if flags["unix-socket"]:
         raise CliError("--unix-socket is not supported: use --port")
     rules = Rules(
-        accept_hosts=flags["accept-hosts"], accept_paths=flags["accept-paths"], reject_paths=flags["reject-paths"],
-        reject_methods=flags["reject-methods"], prefix=flags["api-prefix"],
-    )  # fmt: skip
+        accept_hosts=flags["accept-hosts"],
+        accept_paths=flags["accept-paths"],
+        reject_paths=flags["reject-paths"],
+        reject_methods=flags["reject-methods"],
+        prefix=flags["api-prefix"],
+    )
     try:
         server = ThreadingHTTPServer((flags["address"], flags["port"]), handler(call.session.client, rules))
     except OSError as error:

@@ -95,6 +95,7 @@ def converse(
         if wanted.tty:
             if terminal.is_terminal(sys.stdin):
                 stack.enter_context(terminal.raw())
+
             def tell(width: int, height: int) -> None:
                 _try(socket, resize(width, height))
 

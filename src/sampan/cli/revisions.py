@@ -42,10 +42,14 @@ def revisions(session: Session, one: Found) -> list[Revision]:
         annotations = item["metadata"].get("annotations") or {}
         if kind == "Deployment":
             if annotations.get(REVISION):
-                found.append(Revision(
-                    int(annotations[REVISION]), annotations.get(CHANGE_CAUSE, ""), item["spec"]["template"],
-                    item["metadata"]["name"],
-                ))  # fmt: skip
+                found.append(
+                    Revision(
+                        int(annotations[REVISION]),
+                        annotations.get(CHANGE_CAUSE, ""),
+                        item["spec"]["template"],
+                        item["metadata"]["name"],
+                    )
+                )
         else:
             template = ((_data(item).get("spec") or {}).get("template")) or {}
             template = {key: value for key, value in template.items() if key != "$patch"}

@@ -28,8 +28,9 @@ def run(call: Invocation) -> int:
             if match is None:
                 raise CliError("unable to find the specified revision")
             if flags["output"]:
-                printers.of(flags["output"], flags=flags)(one.data | {
-                    "spec": one.data["spec"] | {"template": match.template}})  # fmt: skip
+                printers.of(flags["output"], flags=flags)(
+                    one.data | {"spec": one.data["spec"] | {"template": match.template}}
+                )
                 continue
             call.print(f"{one.shown} with revision #{wanted}")
             call.out.write(described(match.template, match.cause) + "\n")
@@ -66,8 +67,11 @@ def described(template: dict[str, Any], cause: str = "") -> str:
     else:
         lines.append("  Volumes:\t<none>")
     lines += _pairs("  Node-Selectors:", spec.get("nodeSelector") or {}, "=")
-    lines.append("  Tolerations:\t<none>" if not spec.get("tolerations") else "  Tolerations:\t" + "\n\t".join(
-        _toleration(t) for t in spec["tolerations"]))  # fmt: skip
+    lines.append(
+        "  Tolerations:\t<none>"
+        if not spec.get("tolerations")
+        else "  Tolerations:\t" + "\n\t".join(_toleration(t) for t in spec["tolerations"])
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -111,8 +115,11 @@ def _pairs(title: str, pairs: dict[str, str], joint: str) -> list[str]:
 
 def _toleration(one: dict[str, Any]) -> str:
     text = one.get("key", "") + (f"={one['value']}" if one.get("value") else "")
-    return str(text) + (f":{one['effect']}" if one.get("effect") else "") + (
-        " op=Exists" if one.get("operator") == "Exists" else "")  # fmt: skip
+    return (
+        str(text)
+        + (f":{one['effect']}" if one.get("effect") else "")
+        + (" op=Exists" if one.get("operator") == "Exists" else "")
+    )
 
 
 HISTORY = Command(

@@ -143,9 +143,10 @@ def _follow(call: Invocation, one: Found) -> None:
             raise CliError("timed out waiting for the condition")
         try:
             with client.watch(
-                which._replace(resource_version=listed.resource_version), namespace=one.namespace,
+                which._replace(resource_version=listed.resource_version),
+                namespace=one.namespace,
                 timeout_seconds=max(1, min(300, int(left))),
-            ) as events:  # fmt: skip
+            ) as events:
                 for event in events:
                     if event.type == "DELETED":
                         raise CliError("object has been deleted")

@@ -34,19 +34,31 @@ def run(call: Invocation) -> int:
     _check(call, attached)
     mode = dry_run(flags)
     made = workloads.pod(
-        name, image, namespace=said_namespace(call), labels=flags["labels"], annotations=flags["annotations"],
-        env=flags["env"], port=int(flags["port"]) if flags["port"] else None, args=call.args[1:],
-        command=flags["command"], restart=flags["restart"], pull_policy=flags["image-pull-policy"],
-        stdin=flags["stdin"], tty=flags["tty"], leave_stdin_open=flags["leave-stdin-open"],
+        name,
+        image,
+        namespace=said_namespace(call),
+        labels=flags["labels"],
+        annotations=flags["annotations"],
+        env=flags["env"],
+        port=int(flags["port"]) if flags["port"] else None,
+        args=call.args[1:],
+        command=flags["command"],
+        restart=flags["restart"],
+        pull_policy=flags["image-pull-policy"],
+        stdin=flags["stdin"],
+        tty=flags["tty"],
+        leave_stdin_open=flags["leave-stdin-open"],
         privileged=flags["privileged"],
-    )  # fmt: skip
+    )
     if flags["overrides"]:
         made = overridden(made, flags["overrides"], flags["override-type"])
     if flags["expose"]:
         service = services.exposing(
-            name, {"run": name} if not flags["labels"] else made["metadata"]["labels"],
-            [{"port": int(flags["port"]), "protocol": "TCP"}], namespace=said_namespace(call),
-        )  # fmt: skip
+            name,
+            {"run": name} if not flags["labels"] else made["metadata"]["labels"],
+            [{"port": int(flags["port"]), "protocol": "TCP"}],
+            namespace=said_namespace(call),
+        )
         make(call, service)
         if flags["output"] == "yaml":
             call.print("---")
@@ -80,7 +92,7 @@ def _check(call: Invocation, attached: bool) -> None:
     flags = call.flags
     if flags["rm"] and not attached:
         raise UsageError("--rm should only be used for attached containers")
-    if attached and flags["dry-run"] not in ("none",):
+    if attached and flags["dry-run"] != "none":
         raise UsageError(
             "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)"
         )

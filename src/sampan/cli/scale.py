@@ -62,9 +62,13 @@ def _scale(call: Invocation, one: Found, mode: str) -> None:
         change["metadata"] = {"resourceVersion": version}
     try:
         client.patch(
-            one.name, change, WriteOptions(mode == "server"), namespace=one.namespace, type=MERGE_PATCH,
+            one.name,
+            change,
+            WriteOptions(mode == "server"),
+            namespace=one.namespace,
+            type=MERGE_PATCH,
             subresource="scale",
-        )  # fmt: skip
+        )
     except Conflict as error:
         raise CliError(f"Could not complete the update due to: {error.message}") from None
     if flags["timeout"]:

@@ -68,8 +68,10 @@ def updated(
     variables = {one["name"]: one for one in held if one["name"] not in removed}
     for one in new:
         if not overwrite and one["name"] in variables:
-            raise CliError(f"'{one['name']}' already has a value ({variables[one['name']].get('value', '')}), and "
-                           "--overwrite is false")  # fmt: skip
+            raise CliError(
+                f"'{one['name']}' already has a value ({variables[one['name']].get('value', '')}), and "
+                "--overwrite is false"
+            )
         variables[one["name"]] = one
     return list(variables.values())
 

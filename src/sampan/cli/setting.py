@@ -1,4 +1,7 @@
-"""What the `set` verbs share: take each object, change a copy, send the difference, say so; nothing to change is silent."""
+"""What the `set` verbs share: take each object, change a copy, send the difference, say so.
+
+Where nothing changes nothing is said.
+"""
 
 from __future__ import annotations
 

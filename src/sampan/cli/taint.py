@@ -134,8 +134,10 @@ def run(call: Invocation) -> int:
         after = node.data | {"spec": node.data["spec"] | {"taints": taints}}
         if mode != "client":
             options = WriteOptions(mode == "server", flags["field-manager"])
-            change = {"metadata": {"resourceVersion": node.data["metadata"]["resourceVersion"]}, "spec": {
-                "taints": taints or None}}  # fmt: skip
+            change = {
+                "metadata": {"resourceVersion": node.data["metadata"]["resourceVersion"]},
+                "spec": {"taints": taints or None},
+            }
             after = call.session.client.of(node.info).patch(node.name, change, options, type=MERGE_PATCH)
         printers.of(flags["output"], operation=word, dry_run="none", flags=flags)(after)
 

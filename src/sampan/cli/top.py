@@ -58,9 +58,19 @@ def nodes(call: Invocation) -> int:
         cpu, memory = _usage(item)
         status = known.get(name, {}).get("status") or {}
         have = status.get("capacity" if call.flags["show-capacity"] else "allocatable") or {}
-        rows.append(([name], cpu, memory, [
-            f"{cpu}m", _percent(cpu, have, "cpu"), f"{memory >> 20}Mi", _percent(memory, have, "memory"),
-        ]))  # fmt: skip
+        rows.append(
+            (
+                [name],
+                cpu,
+                memory,
+                [
+                    f"{cpu}m",
+                    _percent(cpu, have, "cpu"),
+                    f"{memory >> 20}Mi",
+                    _percent(memory, have, "memory"),
+                ],
+            )
+        )
     return _write(call, ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"], rows)
 
 
@@ -77,9 +87,14 @@ def _write(call: Invocation, titles: list[str], rows: list[tuple[list[str], int,
 def _ask(call: Invocation, path: str) -> dict[str, Any]:
     import msgspec
 
-    query = {key: value for key, value in (
-        ("labelSelector", call.flags["selector"]), ("fieldSelector", call.flags.get("field-selector") or ""),
-    ) if value}  # fmt: skip
+    query = {
+        key: value
+        for key, value in (
+            ("labelSelector", call.flags["selector"]),
+            ("fieldSelector", call.flags.get("field-selector") or ""),
+        )
+        if value
+    }
     try:
         known = call.session.client.raw("GET", "/apis", headers={"accept": JSON}).body
         if b'"metrics.k8s.io"' not in known:
@@ -95,7 +110,8 @@ def _ask(call: Invocation, path: str) -> dict[str, Any]:
 
 
 def _items(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return answer["items"] if "items" in answer else [answer]
+    found: list[dict[str, Any]] = answer.get("items", [answer])
+    return found
 
 
 def _usage(item: dict[str, Any]) -> tuple[int, int]:
@@ -113,20 +129,28 @@ def _percent(amount: int, have: dict[str, str], resource: str) -> str:
 _POD = Command(
     path="top pod",
     run=pods,
-    flags=(*SHARED, ALL_NAMESPACES, FIELD_SELECTOR, Flag("containers", "bool", usage="each container"),
-           Flag("sum", "bool", usage="accepted, without effect"),
-           Flag("show-swap", "bool", usage="accepted, without effect")),
+    flags=(
+        *SHARED,
+        ALL_NAMESPACES,
+        FIELD_SELECTOR,
+        Flag("containers", "bool", usage="each container"),
+        Flag("sum", "bool", usage="accepted, without effect"),
+        Flag("show-swap", "bool", usage="accepted, without effect"),
+    ),
     summary="What Pods use.",
     usage="[NAME | -l label]",
-)  # fmt: skip
+)
 _NODE = Command(
     path="top node",
     run=nodes,
-    flags=(*SHARED, Flag("show-capacity", "bool", usage="in percent of the capacity"),
-           Flag("show-swap", "bool", usage="accepted, without effect")),
+    flags=(
+        *SHARED,
+        Flag("show-capacity", "bool", usage="in percent of the capacity"),
+        Flag("show-swap", "bool", usage="accepted, without effect"),
+    ),
     summary="What nodes use.",
     usage="[NAME | -l label]",
-)  # fmt: skip
+)
 COMMAND = Command(
     path="top",
     summary="The use of cpu and memory.",

@@ -1,4 +1,7 @@
-"""`wait`: until a condition, a field's value, a deletion or a creation. What is met is decided purely; a watch tells when."""
+"""`wait`: until a condition, a field's value, a deletion or a creation.
+
+What is met is decided purely; a watch tells when.
+"""
 
 from __future__ import annotations
 

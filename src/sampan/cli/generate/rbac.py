@@ -10,9 +10,26 @@ RBAC = "rbac.authorization.k8s.io/v1"
 GROUP = "rbac.authorization.k8s.io"
 Resolve = Callable[[str], tuple[str, str]]
 STANDARD_VERBS = frozenset(
-    ("*", "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "use", "bind", "escalate",
-     "impersonate", "approve", "sign", "attest", "request-serviceaccounts-token-audience"),
-)  # fmt: skip
+    (
+        "*",
+        "get",
+        "list",
+        "watch",
+        "create",
+        "update",
+        "patch",
+        "delete",
+        "deletecollection",
+        "use",
+        "bind",
+        "escalate",
+        "impersonate",
+        "approve",
+        "sign",
+        "attest",
+        "request-serviceaccounts-token-audience",
+    ),
+)
 
 
 def role(

@@ -143,9 +143,22 @@ def container_name(image: str) -> str:
 
 
 _ORDER = (
-    "name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "volumeMounts",
-    "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty",
-)  # fmt: skip
+    "name",
+    "image",
+    "command",
+    "args",
+    "workingDir",
+    "ports",
+    "envFrom",
+    "env",
+    "resources",
+    "volumeMounts",
+    "imagePullPolicy",
+    "securityContext",
+    "stdin",
+    "stdinOnce",
+    "tty",
+)
 
 
 def _ordered(made: Object) -> Object:
