@@ -34,6 +34,7 @@ from sampan.kubelet.server.app import KubeletServer
 from sampan.kubelet.server.logs import Logs
 from sampan.kubelet.server.stats import Stats
 from sampan.kubelet.starter import Starter
+from sampan.kubelet.static.manifest import MIRROR
 from sampan.kubelet.static.mirrors import Mirrors
 from sampan.kubelet.static.source import StaticPods
 from sampan.kubelet.status_writer import StatusWriter
@@ -184,7 +185,7 @@ class Kubelet:
     async def _sources(self) -> AsyncIterator[None]:
         """Pods of the API, Services, and the runtime's events, flowing."""
         self.api_pods.add_handler(
-            on_add=self._api_pod,
+            on_add=self._new_api_pod,
             on_update=lambda _, new: self._api_pod(new),
             on_delete=self._api_pod_gone,
         )
@@ -205,6 +206,12 @@ class Kubelet:
     def _static_pod_gone(self, uid: str) -> None:
         self.pods.remove(uid)
         self.mirrors.check()
+
+    def _new_api_pod(self, pod: core_v1.Pod) -> None:
+        self._api_pod(pod)
+        digest = (pod.metadata.annotations or {}).get(MIRROR)
+        if digest is not None:
+            self.statuses.resend(digest, pod)  # what was said while there was no mirror to say it of
 
     def _api_pod(self, pod: core_v1.Pod) -> None:
         if is_mirror(pod):

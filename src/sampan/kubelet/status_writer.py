@@ -14,7 +14,7 @@ from sampan.api.types import core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.client.clock import Clock, parse_time
 from sampan.client.transport import TransportError
-from sampan.kubelet.pod_state import is_static, pod_key
+from sampan.kubelet.pod_state import is_mirror, is_static, pod_key
 from sampan.kubelet.status import DISRUPTION, OWNED
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class StatusWriter:
     def resend(self, uid: str, pod: core_v1.Pod) -> None:
         """The API's copy is new (a mirror Pod was made again): say everything once more."""
         said = self._said.get(uid)
-        if said is not None:
+        if said is not None and said != pod.status:
             self._wanted[uid] = core_v1.Pod(
                 kind="Pod", apiVersion="v1", metadata=pod.metadata, spec=pod.spec, status=said
             )
@@ -128,7 +128,7 @@ class StatusWriter:
                 delay = min(delay * 2, RETRY_LONGEST)
 
     async def _write(self, uid: str, pod: core_v1.Pod) -> None:
-        if is_static(pod):
+        if is_static(pod) and not is_mirror(pod):
             mirror = self._mirror_of(uid)
             if mirror is None:
                 return

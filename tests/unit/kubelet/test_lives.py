@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,12 @@ import pytest
 from sampan.api.types import core_v1
 from sampan.runtime.contract import ImagePullError
 from sampan.runtime.fake import Behaviour
-from tests.unit.kubelet.pods import UID
-from tests.unit.kubelet.world import World
+from tests.unit.kubelet.world import World, in_the_loop
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(asyncio, "to_thread", in_the_loop)
     return World(tmp_path)
 
 
@@ -55,7 +56,7 @@ async def test_a_crash_is_held_back_longer_each_time(world: World) -> None:
         assert world.calls("start_container") == 3
         await world.pass_time(15)
         assert world.state["waiting"]["reason"] == "CrashLoopBackOff"
-        said = f"back-off 20s restarting failed container=a pod=p_ns({UID})"
+        said = f"back-off 20s restarting failed container=a pod=p_ns({world.uid})"
         assert world.state["waiting"]["message"] == said
         assert world.calls("start_container") == 3
         await world.pass_time(10)
