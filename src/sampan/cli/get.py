@@ -186,11 +186,20 @@ def _pages(call: Invocation, target: Target, namespace: str) -> Iterator[dict[st
     while True:
         question = list_(target.info, namespace, options)
         table = _table(call, question._replace(query=question.query | extra))
+        if not extra:
+            _forget(table)
         yield table
         following = (table.get("metadata") or {}).get("continue")
         if not following:
             return
         options = options._replace(continue_=following)
+
+
+def _forget(table: dict[str, Any]) -> None:
+    """Of a long list only what is shown stays in memory."""
+    for row in table.get("rows") or ():
+        metadata = (row.get("object") or {}).get("metadata") or {}
+        row["object"] = {"metadata": {"namespace": metadata.get("namespace"), "labels": metadata.get("labels")}}
 
 
 def _table(call: Invocation, question: Call) -> dict[str, Any]:

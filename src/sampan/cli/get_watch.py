@@ -57,7 +57,7 @@ def _tables(call: Invocation, target: Target, namespace: str, options: ListOptio
 
 def _objects(call: Invocation, target: Target, namespace: str, options: ListOptions) -> int:
     printer = printer_of(call)
-    events = call.flags["output-watch-events"]
+    events = call.flags["output-watch-events"] and call.flags["output"] != "name"
 
     def show(kind: str, obj: dict[str, Any]) -> None:
         printer({"type": kind, "object": obj} if events else obj)

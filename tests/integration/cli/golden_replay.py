@@ -35,7 +35,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r'resourceVersion"?: "\d+"', 'resourceVersion: "<rv>"'),
     (r"kube-api-access-\w{5}", "kube-api-access-<x>"),
     (r"\b(\d+[smhdy]){1,2}\b", "<age>"),
-    (r"\b10\.(96|0)\.\d+\.\d+\b", "<ip>"),
+    (r"\b10\.(?!244\.)\d+\.\d+\.\d+\b", "<ip>"),
     (r"(?<=:)3[0-2]\d{3}\b", "<nodeport>"),
     (r"-[0-9a-z]{8,10}-[a-z0-9]{5}\b", "-<hash>-<x>"),
     (r"\b(d|web)-[0-9a-z]{7,10}\b", r"\1-<hash>"),
