@@ -76,7 +76,7 @@ class Session:
         return Overrides(
             context=flags["context"],
             cluster=flags["cluster"],
-            user=flags["user"],
+            user=flags["user"] if isinstance(flags["user"], str) else "",  # bindings have a --user of their own
             namespace=flags["namespace"],
             server=flags["server"],
             certificate_authority=flags["certificate-authority"],
