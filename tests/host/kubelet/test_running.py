@@ -169,3 +169,54 @@ def test_a_static_pod_comes_changes_and_goes_with_its_file(cluster: Cluster) -> 
     (folder / "broken.yaml").unlink()
     (folder / "still.yaml").unlink()
     wait([])
+
+
+def test_the_group_of_its_files(cluster: Cluster) -> None:
+    mounts = [{"name": "e", "mountPath": "/e"}]
+    spec = {
+        "securityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 2000},
+        "volumes": [{"name": "e", "emptyDir": {}}],
+        "containers": [shell("sleep 3600", volumeMounts=mounts)],
+    }
+    cluster.pod("grouped", spec)
+    cluster.wait_ready("grouped")
+    assert inside(cluster, "grouped", "id -G; touch /e/x; stat -c '%u %g' /e/x") == "1000 2000\n1000 2000\n"
+    cluster.kubectl("delete", "pod", "grouped")
+
+
+def test_a_second_delete_shortens_the_first(cluster: Cluster) -> None:
+    stubborn = shell("trap '' TERM; while true; do sleep 1; done")
+    cluster.pod("slow", {"terminationGracePeriodSeconds": 60, "containers": [stubborn]})
+    cluster.wait_ready("slow")
+    cluster.kubectl("delete", "pod", "slow", "--wait=false")
+    begun = time.monotonic()
+    cluster.kubectl("delete", "pod", "slow", "--grace-period=1")
+    assert time.monotonic() - begun < 15
+
+
+def test_an_empty_dir_that_is_too_full(cluster: Cluster) -> None:
+    writer = shell("dd if=/dev/zero of=/v/f bs=1M count=8; sleep 3600", volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    cluster.pod("fat", {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}], "containers": [writer]})
+    pod = cluster.wait("fat", lambda p: p["status"]["phase"] == "Failed", seconds=40)
+    assert pod["status"]["reason"] == "Evicted"
+    assert pod["status"]["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
+    cluster.kubectl("delete", "pod", "fat")
+
+
+def test_hooks_run_where_they_belong(cluster: Cluster) -> None:
+    lifecycle = {
+        "postStart": {"exec": {"command": ["sh", "-c", "echo begun > /h/begun"]}},
+        "preStop": {"exec": {"command": ["sh", "-c", "echo over > /h/over"]}},
+    }
+    folder = cluster.root / "hooks"
+    spec = {
+        "volumes": [{"name": "h", "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"}}],
+        "containers": [
+            shell("sleep 3600", lifecycle=lifecycle, volumeMounts=[{"name": "h", "mountPath": "/h"}]),
+        ],
+    }
+    cluster.pod("hooked", spec)
+    cluster.wait_ready("hooked")
+    assert (folder / "begun").read_text() == "begun\n"
+    cluster.kubectl("delete", "pod", "hooked")
+    assert (folder / "over").read_text() == "over\n"

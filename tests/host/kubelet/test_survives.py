@@ -120,3 +120,32 @@ def test_the_machine_starts_anew(cluster: Cluster) -> None:
     pod = cluster.wait("again", lambda p: first(p)["restartCount"] == 1 and is_ready(p))
     assert "SandboxChanged" in {e["reason"] for e in cluster.events("again")}
     cluster.kubectl("delete", "pod", "again")
+
+
+def test_the_api_server_is_away(cluster: Cluster) -> None:
+    """Pods run on, restarts happen, static Pods come; the statuses follow when it is back."""
+    cluster.pod("alone", {"containers": [shell("sleep 3600")]})
+    cluster.wait_ready("alone")
+    os.kill(int((cluster.root / "run" / "server.pid").read_text().split()[0]), signal.SIGKILL)
+    folder = cluster.root / "agent" / "manifests"
+    folder.mkdir(exist_ok=True)
+    manifest = folder / "lonely.yaml"
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [shell("sleep 3600")]}
+    manifest.write_text(json.dumps({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "lonely"}, "spec": spec}))
+    os.kill(pid_of(cluster, "alone"), signal.SIGKILL)
+    until = time.monotonic() + 15
+    while True:
+        rows = cluster.sampan("ctr", "ps", "--name", cluster.name).stdout.splitlines()
+        again = any(" alone " in row and row.split("Running")[1].split()[1] == "1" for row in rows)
+        if again and any(" lonely-" in row for row in rows):
+            break
+        assert time.monotonic() < until, rows
+        time.sleep(0.2)
+    cluster.start_agent()  # and the server
+    cluster.wait("alone", lambda p: is_ready(p) and first(p)["restartCount"] == 1)
+    end = time.monotonic() + 15
+    while f"lonely-{cluster.name}-1   1/1     Running" not in cluster.kubectl("get", "pods"):
+        assert time.monotonic() < end, cluster.kubectl("get", "pods")
+        time.sleep(0.2)
+    manifest.unlink()
+    cluster.kubectl("delete", "pod", "alone")
