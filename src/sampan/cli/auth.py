@@ -152,6 +152,10 @@ def whoami(call: Invocation) -> int:
     flags = call.flags
     answer = _post(call, "authentication.k8s.io/v1", "SelfSubjectReview", "selfsubjectreviews", None)
     if flags["output"]:
+        user = (answer.get("status") or {}).get("userInfo") or {}
+        answer["status"] = {
+            "userInfo": {key: user[key] for key in ("username", "uid", "groups", "extra") if key in user}
+        }
         printers.of(flags["output"], flags=flags, sort_keys=False)(answer)
         return 0
     from sampan.cli.printers.tabwriter import table

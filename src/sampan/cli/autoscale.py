@@ -36,7 +36,6 @@ def run(call: Invocation) -> int:
             high=flags["max"],
             cpu=cpu,
             memory=flags["memory"],
-            namespace=one.namespace if call.session.enforce_namespace else "",
         )
         make(call, made, operation="autoscaled")
     raise_all(errors)

@@ -20,7 +20,7 @@ from sampan.client.calls import delete_options
 MIRROR = "kubernetes.io/config.mirror"
 RETRY_SECONDS = 5.0
 
-UNMANAGED = "cannot delete Pods that declare no controller (use --force to override)"
+UNMANAGED = "cannot delete cannot delete Pods that declare no controller (use --force to override)"
 DAEMONS = "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)"
 LOCAL = "cannot delete Pods with local storage (use --delete-emptydir-data to override)"
 WARN_UNMANAGED = "deleting Pods that declare no controller"

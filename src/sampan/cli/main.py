@@ -118,8 +118,10 @@ def execute(command: Command, argv: Sequence[str]) -> int:
     if flags["help"] or command.run is None:
         from sampan.cli.help import command_help
 
+        if args and not flags["help"]:
+            return _unknown_subcommand(command, args)
         sys.stdout.write(command_help(command))
-        return 0 if flags["help"] or not args else _unknown_subcommand(command, args[0])
+        return 0 if flags["help"] else 1
     session = Session(flags)
     try:
         code = command.run(Invocation(command, flags, args, dash, session)) or 0
@@ -185,6 +187,7 @@ def _unknown(verb: str) -> int:
     return 1
 
 
-def _unknown_subcommand(command: Command, word: str) -> int:
-    complain(f'error: unknown command "{word}" for "{PROGRAM} {command.path}"')
+def _unknown_subcommand(command: Command, args: Sequence[str]) -> int:
+    complain(f'error: unknown command "{" ".join(args)}"')
+    complain(f"See '{PROGRAM} {command.path} -h' for help and examples")
     return 1

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from sampan.api.errors import ApiError, Forbidden, InternalError, Unauthorized
+from sampan.api.errors import Forbidden, Unauthorized
 from sampan.api.scheme import ResourceInfo
 from sampan.cli.errors import CliError
+from sampan.client.answers import error_of
 from sampan.client.calls import item_path
 from sampan.client.channels import (
     ERROR,
@@ -30,6 +31,7 @@ from sampan.client.channels import (
     unpack,
 )
 from sampan.client.sync_api import SyncClient
+from sampan.client.transport import UpgradeRefused
 from sampan.client.websocket import SyncWebSocket, WebSocketError
 
 Sink = Callable[[bytes], object]
@@ -71,11 +73,15 @@ def connect(client: SyncClient, info: ResourceInfo, pod: dict[str, Any], wanted:
     metadata = pod["metadata"]
     path = item_path(info, metadata["namespace"], metadata["name"], "exec" if wanted.command else "attach")
     try:
-        return client.upgrade(path, query=wanted.query(), subprotocols=EXEC_PROTOCOLS)
-    except (Forbidden, Unauthorized, InternalError):
-        raise
-    except ApiError as error:
-        raise CliError(f"unable to upgrade connection: {error.message}") from None
+        return client.transport.upgrade(path, query=wanted.query(), subprotocols=EXEC_PROTOCOLS)
+    except UpgradeRefused as refused:
+        error = error_of(refused.response, method="GET", path=path)
+        if isinstance(error, (Forbidden, Unauthorized)):
+            raise error from None
+        body = refused.response.body.decode(errors="replace").strip()
+        # A kubelet answers in plain text, the API server with a Status.
+        said = error.message if body.startswith("{") or not body else body
+        raise CliError(f"unable to upgrade connection: {said}") from None
 
 
 def converse(

@@ -42,8 +42,8 @@ def _undo(call: Invocation, one: Found, mode: str) -> None:
         return
     if LAST_APPLIED in (one.data["metadata"].get("annotations") or {}):
         call.complain(
-            f"Warning: resource {one.info.resource}/{one.name} was previously managed with 'kubectl apply'. Rolling back "
-            "will not update the kubectl.kubernetes.io/last-applied-configuration annotation, which may cause "
+            f"Warning: resource {one.info.resource}/{one.name} was previously managed with 'kubectl apply'. Rolling "
+            "back will not update the kubectl.kubernetes.io/last-applied-configuration annotation, which may cause "
             "unexpected behavior on future 'kubectl apply' operations. Consider using 'kubectl apply' with your "
             "previous configuration file instead."
         )

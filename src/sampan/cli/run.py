@@ -133,7 +133,8 @@ def _stay(call: Invocation, pod: dict[str, Any]) -> int:
     if pod["spec"].get("restartPolicy") == "Always":
         if flags["tty"] and flags["stdin"] and not flags["rm"] and not flags["quiet"]:
             call.print(
-                f"Session ended, resume using 'kubectl attach {name} -c {container} -i -t' command when the pod is running"
+                f"Session ended, resume using 'kubectl attach {name} -c {container} -i -t' command when the pod is "
+                "running"
             )
         return 0
     while pod["status"].get("phase") not in ("Succeeded", "Failed"):
@@ -203,5 +204,5 @@ COMMAND = Command(
     ),
     summary="Run an image in a Pod.",
     usage='NAME --image=image [--env="key=value"] [--port=port] [--dry-run=server|client] -- [COMMAND] [args...]',
-    examples="sampan run kubia --image=luksa/kubia --port=8080\nsampan run -it --rm sh --image=busybox --restart=Never -- sh",
+    examples="sampan run kubia --image=luksa/kubia\nsampan run -it --rm sh --image=busybox --restart=Never -- sh",
 )
