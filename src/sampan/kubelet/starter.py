@@ -36,6 +36,7 @@ from sampan.runtime.contract import (
 
 log = logging.getLogger(__name__)
 
+LONG_RUN = 600.0  # seconds after which a crash is the first of a new row
 RETRY = 10.0  # a container that could not be started is tried again after this
 
 
@@ -143,7 +144,8 @@ class Starter:
             return
         key = f"{pod.metadata.uid}/{container.name}/{container.image}"
         ended = last.finished_at / 1e9
-        self.backoff.recall(key, failures=last.attempt)
+        if last.finished_at - last.started_at < LONG_RUN * 1e9:
+            self.backoff.recall(key, failures=last.attempt)
         remaining = self.backoff.remaining(key, ended)
         if remaining > 0:
             delay = go_duration(self.backoff.delay(key))

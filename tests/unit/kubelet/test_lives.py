@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sampan.api.types import core_v1
+from sampan.network.contract import NetworkError
 from sampan.runtime.contract import ImagePullError
 from sampan.runtime.fake import Behaviour
 from tests.unit.kubelet.world import World, in_the_loop
@@ -314,3 +315,57 @@ async def test_a_resize_that_the_node_cannot_give(world: World) -> None:
         world.server.add(pod)
         await world.settle()
         assert world.condition("PodResizePending") == ""
+
+
+async def test_a_back_off_goes_on_over_a_restart_of_the_kubelet(world: World) -> None:
+    world.runtime.behave("a", Behaviour(run_for=1, exit_code=1))
+    async with world.running():
+        world.add()
+        await world.pass_time(40)
+    before = world.calls("start_container")
+    assert before == 4
+    world.kubelet = world.new_kubelet()
+    async with world.running():
+        await world.pass_time(10)
+        assert world.calls("start_container") == before
+        assert world.state["waiting"]["reason"] == "CrashLoopBackOff"
+        await world.pass_time(70)
+        assert world.calls("start_container") == before + 1
+
+
+async def test_a_crash_after_a_long_run_is_forgiven_over_a_restart_too(world: World) -> None:
+    world.runtime.behave("a", *[Behaviour(run_for=1, exit_code=1)] * 3, Behaviour())
+    async with world.running():
+        world.add()
+        await world.pass_time(60)
+        await world.pass_time(700, step=100)
+    before = world.calls("start_container")
+    world.kubelet = world.new_kubelet()
+    async with world.running():
+        world.runtime.exit(await world.container_id(), 1)
+        await world.pass_time(1)
+        assert world.calls("start_container") == before + 1
+
+
+async def test_a_pod_whose_network_cannot_be_made(world: World) -> None:
+    world.network.fail = NetworkError("no address left")
+    async with world.running():
+        world.add()
+        await world.settle()
+        assert world.state["waiting"]["reason"] == "ContainerCreating"
+        assert world.reasons() == ["FailedCreatePodSandBox"]
+        await world.pass_time(11)
+        assert world.condition("Ready") == "True"
+
+
+async def test_a_second_delete_kills_at_once(world: World) -> None:
+    world.runtime.behave("a", Behaviour(ignores_term=True))
+    async with world.running():
+        world.add()
+        await world.settle()
+        await delete(world, 60)
+        await world.pass_time(3)
+        assert not world.gone
+        await delete(world, 1)
+        await world.pass_time(3)
+        assert world.gone
