@@ -5,9 +5,9 @@ import contextlib
 import logging
 import shutil
 import sys
-from ipaddress import IPv4Network
 
 from sampan.cluster import config as configs
+from sampan.cluster import joining
 from sampan.cluster.agent import make_network, network_name, read_range
 from sampan.cluster.local_agent import local_options
 from sampan.cluster.nodes import spaces
@@ -22,8 +22,12 @@ log = logging.getLogger(__name__)
 
 
 async def clear(paths: ClusterPaths, node: str) -> None:
-    config = configs.load(paths)
-    if config is None:
+    config, joined = configs.load(paths), joining.record(paths, node)
+    if joined is not None:
+        options = joined
+    elif config is not None:
+        options = local_options(paths, node, "", None, {}, [])
+    else:
         return
     data = paths.agent(node)
     if data.is_dir():
@@ -35,9 +39,9 @@ async def clear(paths: ClusterPaths, node: str) -> None:
         for leftover in (data / "kubelet" / "pods", data / "pod-logs"):
             await asyncio.to_thread(shutil.rmtree, leftover, ignore_errors=True)
     known = read_range(data / "pod-cidr")
-    node_range = known or next(IPv4Network(config.pod_cidr).subnets(new_prefix=24))
-    await cleanup(network_name(paths.name, node))
-    await make_network(local_options(paths, node, "", None, {}, []), node_range).teardown()
+    node_range = known or next(options.cluster_range.subnets(new_prefix=24))
+    await cleanup(network_name(options.cluster, node))
+    await make_network(options, node_range).teardown()
 
 
 async def remove_all(runtime: Runtime) -> None:
@@ -58,6 +62,9 @@ def main() -> None:
         if found:
             with contextlib.suppress(OSError):
                 enter(found[0])
+    elif netns := joining.netns_of(paths, node):
+        with contextlib.suppress(OSError):
+            enter(netns)
     asyncio.run(clear(paths, node))
 
 

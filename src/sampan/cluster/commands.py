@@ -39,7 +39,6 @@ class LazyGroup(click.Group):
         "ctr": "sampan.cluster.ctr_commands:ctr_group",
         "simulate": "sampan.cluster.simulate_commands:simulate_group",
         "token": "sampan.cluster.join_commands:token_group",
-        "node": "sampan.cluster.join_commands:node_group",
         "datastore": "sampan.cluster.datastore_commands:datastore_group",
     }
 
@@ -174,7 +173,11 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
 
 @cli.command()
 @cluster_name
-@click.option("--node", help="this node's name (default: the cluster's first)")
+@click.option("--server", default="", help="join the cluster at https://HOST:PORT; `sampan token create` tells how")
+@click.option("--token", default="", help="to join with, the first time")
+@click.option("--ca-hash", default="", help="of the CA of the cluster to join (sha256:…), the first time")
+@click.option("--kubelet-port", type=click.IntRange(1, 65535), default=10250, help="of a node that joins")
+@click.option("--node", help="this node's name (default: the cluster's first; of one that joins: the host's)")
 @click.option("--node-ip", default="", help="this node's address")
 @click.option("--netns", default="", help="run in this network namespace")
 @click.option("--pod-manifest-path", type=click.Path(path_type=Path), help="directory of static Pods")
@@ -183,6 +186,10 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
 @click.option("-v", "--verbose", is_flag=True)
 def agent(
     paths: ClusterPaths,
+    server: str,
+    token: str,
+    ca_hash: str,
+    kubelet_port: int,
     node: str | None,
     node_ip: str,
     netns: str,
@@ -203,6 +210,17 @@ def agent(
 
     labels = dict(pair.split("=", 1) for pair in node_labels.split(",") if pair)
     taints = [t for t in register_with_taints.split(",") if t]
+    if server:
+        from sampan.cluster.joining import JoinFailed, run_joined, told
+
+        try:
+            asked = told(paths, server, node, node_ip)
+            asked.token, asked.ca_hash, asked.kubelet_port = token, ca_hash, kubelet_port
+            asked.manifests, asked.labels, asked.taints, asked.netns = pod_manifest_path, labels, taints, netns
+            run_until_stopped(lambda: run_joined(asked))
+        except JoinFailed as error:
+            raise click.ClickException(str(error)) from None
+        return 0
     options = local_options(paths, node, node_ip, pod_manifest_path, labels, taints)
 
     def start() -> Any:

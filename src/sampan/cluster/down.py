@@ -10,7 +10,7 @@ from sampan.cluster import config as configs
 from sampan.cluster import kubeconfigs
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.nodes import remove_nodes
-from sampan.cluster.paths import ClusterPaths
+from sampan.cluster.paths import RECORD, ClusterPaths
 from sampan.cluster.process import Daemon
 from sampan.cluster.up import agent_daemon, server_daemon
 
@@ -19,7 +19,7 @@ def down(paths: ClusterPaths, *, purge: bool) -> bool:
     """True when there was something to stop. Also clears up after a crash or a reboot."""
     config = configs.load(paths)
     if config is None:
-        return False
+        return _leave(paths, purge=purge)
     for daemon in _daemons(paths, config):
         daemon.stop()
     if sys.platform == "linux" and os.geteuid() == 0 and config.nodes:
@@ -28,6 +28,22 @@ def down(paths: ClusterPaths, *, purge: bool) -> bool:
     if purge:
         shutil.rmtree(paths.root, ignore_errors=True)
     return True
+
+
+def _leave(paths: ClusterPaths, *, purge: bool) -> bool:
+    """A machine whose nodes joined a cluster elsewhere. Their agents run in the foreground, in somebody else's care,
+    and have ended before."""
+    nodes = [record.parent.name for record in paths.root.glob(f"agents/*/{RECORD}")]
+    for node in nodes:
+        _clear(paths, node)
+    if nodes and purge:
+        shutil.rmtree(paths.root, ignore_errors=True)
+    return bool(nodes)
+
+
+def _clear(paths: ClusterPaths, node: str) -> None:
+    command = [sys.executable, "-m", "sampan.cluster.clear", paths.name, node]
+    subprocess.run(command, check=False, cwd="/")
 
 
 def _daemons(paths: ClusterPaths, config: ClusterConfig) -> list[Daemon]:
@@ -41,8 +57,7 @@ def _clear_nodes(paths: ClusterPaths, config: ClusterConfig) -> None:
     """Every container, mount, cgroup, interface and rule of this machine's nodes; each node in a process of its own,
     as it has to enter the node's namespace."""
     for node in config.node_names:
-        command = [sys.executable, "-m", "sampan.cluster.clear", paths.name, node]
-        subprocess.run(command, check=False, cwd="/")
+        _clear(paths, node)
     remove_nodes(config)
     run = Path("/run/sampan") / paths.name
     if run.is_dir() and not any(run.iterdir()):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 DEFAULT_NAME = "sampan"
 STATE = "state.db"  # in the server's directory: the embedded store
+RECORD = "join.json"  # in a node's directory: the cluster elsewhere that it has joined
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 
 

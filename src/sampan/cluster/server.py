@@ -28,7 +28,7 @@ from sampan.cluster import metrics_api
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
 from sampan.cluster.paths import STATE
-from sampan.cluster.pki import Pki, outward_address
+from sampan.cluster.pki import Pki, api_names, outward_address
 from sampan.storage.contract import Store
 
 log = logging.getLogger(__name__)
@@ -203,6 +203,8 @@ def component_starters(
         if options is not None:
             settings = controllers.ControllersConfig(
                 root_ca=options.pki.ca.certificate.read_text(encoding="ascii"),
+                ca_key=options.pki.ca.key.read_text(encoding="ascii"),
+                server_names=tuple(api_names(options.config)),
                 cluster_cidr=options.config.pod_cidr,
                 volumes_dir=options.data_dir.parent / "volumes",
             )

@@ -11,6 +11,8 @@ class ControllersConfig(Struct, kw_only=True):
     """`controllers` is read as Kubernetes' `--controllers`: `*` is all of them, `-name` leaves one out."""
 
     root_ca: str = ""  # PEM, published in every namespace; empty: nothing is published
+    ca_key: str = ""  # PEM, the root CA's: signs nodes' certificates; empty: nothing is signed
+    server_names: tuple[str, ...] = ()  # the API server's names and addresses: no node may serve under them
     cluster_cidr: str = "10.244.0.0/16"  # empty: Nodes get no Pod range from here
     node_mask: int = 24
     volumes_dir: Path = Path("/var/lib/sampan/volumes")

@@ -78,6 +78,16 @@ CLUSTER: tuple[Row, ...] = (
     ),
     Row("serviceaccount-token-controller", "tokens.controller:Tokens", MANAGER),
     Row("token-cleaner-controller", "token_cleaner.controller:TokenCleaner", "token-cleaner"),
+    Row(
+        "certificatesigningrequest-approving-controller",
+        "certificates.controller:CertificateApproving",
+        "certificate-controller",
+    ),
+    Row(
+        "certificatesigningrequest-signing-controller",
+        "certificates.controller:CertificateSigning",
+        "certificate-controller",
+    ),
     Row("service-cidr-controller", "service_cidrs.controller:ServiceCidrs", "service-cidrs-controller"),
 )
 

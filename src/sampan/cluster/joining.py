@@ -1,0 +1,277 @@
+"""The joining machine's side: from an address, a token and the CA's hash to certificates, and to an agent's options.
+
+1. The cluster's public facts are read without trust; the CA in them must have the hash that was given.
+2. With the token, over TLS that trusts this CA alone, a client certificate is asked for.
+3. As the node: its Node with its addresses, then a serving certificate for these.
+
+What was got is kept: a later start needs neither token nor hash, and renews certificates near their end.
+"""
+
+import asyncio
+import base64
+import contextlib
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, ip_address
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sampan.api.errors import AlreadyExists, ApiError
+from sampan.api.types import certificates_v1, core_v1, meta_v1
+from sampan.client.api import Client
+from sampan.client.connection import ConnectionSettings
+from sampan.client.http import connect
+from sampan.client.transport import TransportError
+from sampan.cluster.agent import AgentOptions, kubelet_config, run_agent
+from sampan.cluster.config import write_atomically
+from sampan.cluster.join_tokens import INFO, PUBLIC, ClusterInfo, ca_hash
+from sampan.cluster.paths import RECORD, ClusterPaths
+from sampan.cluster.pki import Pair, outward_address
+
+CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
+SERVING = "kubernetes.io/kubelet-serving"
+RENEW_BEFORE = timedelta(days=90)
+WITHIN = 60.0  # seconds for one certificate
+_LOOK_EVERY = 0.2
+
+
+class JoinFailed(Exception):
+    """The message says what to do."""
+
+
+class Join(msgspec.Struct, kw_only=True):
+    """What the machine was told on the command line."""
+
+    server: str
+    node: str
+    node_ip: str
+    data_dir: Path
+    token: str = ""
+    ca_hash: str = ""
+    kubelet_port: int = 10250
+    manifests: Path | None = None
+    labels: dict[str, str] = {}
+    taints: list[str] = []
+    netns: str = ""
+
+    @property
+    def client_pair(self) -> Pair:
+        return Pair(self.data_dir / "pki" / "client.crt", self.data_dir / "pki" / "client.key")
+
+    @property
+    def serving_pair(self) -> Pair:
+        return Pair(self.data_dir / "pki" / "serving.crt", self.data_dir / "pki" / "serving.key")
+
+    @property
+    def ca(self) -> Path:
+        return self.data_dir / "pki" / "ca.crt"
+
+
+async def join(asked: Join) -> AgentOptions:
+    """Raises `JoinFailed`, `ApiError`, `TransportError`."""
+    info = await cluster_info(asked)
+    write_atomically(asked.ca, info.ca.encode(), mode=0o644)
+    keep(asked, info)
+    options = agent_options(asked, info)
+    if not lasts(asked.client_pair):
+        by = ConnectionSettings(server=asked.server, ca_data=info.ca.encode())
+        if _valid(asked.client_pair):
+            by = options.api  # a node renews as itself
+        elif asked.token:
+            by = msgspec.structs.replace(by, token=asked.token)
+        else:
+            raise JoinFailed("a first join needs --token: sampan token create, on the server's machine, prints it")
+        async with _client(by) as client:
+            await obtain(client, asked, CLIENT, asked.client_pair)
+    if not lasts(asked.serving_pair) or not covers(asked.serving_pair, asked.node_ip):
+        async with _client(options.api) as client:
+            await show_addresses(client, options)
+            await obtain(client, asked, SERVING, asked.serving_pair)
+    return options
+
+
+async def run_joined(asked: Join) -> None:
+    """Join, then be the node until cancelled."""
+    try:
+        options = await join(asked)
+    except (ApiError, TransportError) as error:
+        raise JoinFailed(f"joining {asked.server} failed: {error}") from error
+    await run_agent(options)
+
+
+def told(paths: ClusterPaths, server: str, node: str | None, node_ip: str) -> Join:
+    name = node or socket.gethostname().lower()
+    if name == f"{paths.name}-1":
+        raise JoinFailed(f"{name!r} is the name of the cluster's own first node; choose another: --node NAME")
+    return Join(
+        server=server, node=name, node_ip=node_ip or outward_address() or "127.0.0.1", data_dir=paths.agent(name)
+    )
+
+
+async def cluster_info(asked: Join) -> ClusterInfo:
+    """The CA is trusted because of its hash, or because it was trusted before."""
+    kept = asked.ca.read_bytes() if asked.ca.exists() else b""
+    if not kept and not asked.ca_hash:
+        raise JoinFailed("a first join needs --ca-hash: sampan token create, on the server's machine, prints it")
+    settings = ConnectionSettings(server=asked.server, ca_data=kept, insecure=not kept)
+    async with _client(settings) as client:
+        found = await client.resource(core_v1.ConfigMap).get(INFO, namespace=PUBLIC)
+    info = msgspec.json.decode((found.data or {}).get("sampan", "{}"), type=ClusterInfo)
+    wanted = asked.ca_hash or ca_hash(kept.decode())
+    if ca_hash(info.ca) != wanted:
+        raise JoinFailed(f"{asked.server} has another CA than the one that was named ({wanted}): not joining")
+    return info
+
+
+async def obtain(client: Client, asked: Join, signer: str, pair: Pair) -> None:
+    """Ask for a certificate and wait until it is there; the key never leaves this machine."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    purpose = "client auth" if signer == CLIENT else "server auth"
+    meta = meta_v1.ObjectMeta(name=f"node-csr-{asked.node}-{secrets.token_hex(4)}")
+    pem = request(asked, key, serving=signer == SERVING)
+    csr = certificates_v1.CertificateSigningRequest(
+        metadata=meta,
+        spec=certificates_v1.CertificateSigningRequestSpec(
+            request=base64.b64encode(pem).decode(),
+            signerName=signer,
+            usages=["digital signature", purpose],
+        ),
+    )
+    requests = client.resource(certificates_v1.CertificateSigningRequest)
+    name = (await requests.create(csr)).metadata.name or ""
+    for _ in range(int(WITHIN / _LOOK_EVERY)):
+        status = (await requests.get(name)).status
+        if status.certificate:
+            private = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            write_atomically(pair.key, private)
+            write_atomically(pair.certificate, base64.b64decode(status.certificate), mode=0o644)
+            return
+        if any(c.type in ("Denied", "Failed") for c in status.conditions or ()):
+            raise JoinFailed(f"the request {name} was refused: kubectl describe csr {name}")
+        await asyncio.sleep(_LOOK_EVERY)
+    raise JoinFailed(f"the request {name} was not approved within {WITHIN:.0f} s: kubectl describe csr {name}")
+
+
+def request(asked: Join, key: ec.EllipticCurvePrivateKey, *, serving: bool) -> bytes:
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"system:node:{asked.node}"),
+        ]
+    )
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    if serving:
+        names = [x509.DNSName(asked.node), x509.IPAddress(ip_address(asked.node_ip))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+async def show_addresses(client: Client, options: AgentOptions) -> None:
+    """The Node with its addresses, before the kubelet runs: the approval of its serving certificate looks at them."""
+    from sampan.kubelet.node.facts import read_machine
+    from sampan.kubelet.node.status import labels
+
+    config = kubelet_config(options)
+    nodes = client.resource(core_v1.Node)
+    meta = meta_v1.ObjectMeta(name=options.node_name, labels=labels(read_machine(config.root_dir), config))
+    with contextlib.suppress(AlreadyExists):
+        await nodes.create(core_v1.Node(kind="Node", apiVersion="v1", metadata=meta))
+    addresses = [
+        {"type": "InternalIP", "address": options.node_ip},
+        {"type": "Hostname", "address": options.node_name},
+    ]
+    await nodes.patch(options.node_name, {"status": {"addresses": addresses}}, subresource="status")
+
+
+def agent_options(asked: Join, info: ClusterInfo) -> AgentOptions:
+    return AgentOptions(
+        cluster=info.name,
+        node_name=asked.node,
+        node_ip=asked.node_ip,
+        data_dir=asked.data_dir,
+        api=ConnectionSettings(
+            server=asked.server,
+            ca_file=str(asked.ca),
+            cert_file=str(asked.client_pair.certificate),
+            key_file=str(asked.client_pair.key),
+        ),
+        cluster_range=IPv4Network(info.pod_cidr),
+        service_range=IPv4Network(info.service_cidr),
+        dns_ip=info.dns_ip,
+        cluster_domain=info.cluster_domain,
+        manifests=asked.manifests or asked.data_dir / "manifests",
+        kubelet_port=asked.kubelet_port,
+        serving_cert=asked.serving_pair.certificate,
+        serving_key=asked.serving_pair.key,
+        client_ca=asked.ca,
+        node_labels=asked.labels,
+        taints=asked.taints,
+    )
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """What `sampan down` needs to know of a node that joined."""
+
+    asked: Join
+    info: ClusterInfo
+
+
+def keep(asked: Join, info: ClusterInfo) -> None:
+    kept = msgspec.structs.replace(asked, token="")
+    content = msgspec.json.encode(Record(asked=kept, info=info), enc_hook=str)
+    write_atomically(asked.data_dir / RECORD, content)
+
+
+def _read(paths: ClusterPaths, node: str) -> Record | None:
+    try:
+        content = (paths.agent(node) / RECORD).read_bytes()
+    except FileNotFoundError:
+        return None
+    return msgspec.json.decode(content, type=Record, dec_hook=lambda kind, value: kind(value))
+
+
+def record(paths: ClusterPaths, node: str) -> AgentOptions | None:
+    """The options of a node that has joined from here; None when it has not."""
+    found = _read(paths, node)
+    return None if found is None else agent_options(found.asked, found.info)
+
+
+def netns_of(paths: ClusterPaths, node: str) -> str:
+    found = _read(paths, node)
+    return "" if found is None else found.asked.netns
+
+
+def lasts(pair: Pair) -> bool:
+    return _valid(pair, RENEW_BEFORE)
+
+
+def _valid(pair: Pair, longer_than: timedelta = timedelta()) -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return pair.key.exists() and certificate.not_valid_after_utc - datetime.now(UTC) > longer_than
+
+
+def covers(pair: Pair, ip: str) -> bool:
+    certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return ip_address(ip) in names.get_values_for_type(x509.IPAddress)
+
+
+@contextlib.asynccontextmanager
+async def _client(settings: ConnectionSettings) -> AsyncIterator[Client]:
+    client = connect(settings, user_agent="sampan-join")
+    try:
+        yield client
+    finally:
+        await client.close()
