@@ -12,9 +12,12 @@ def text(root: Finding) -> str:
     remedy = root.remedy()
     if remedy is not None:
         lines.append("")
-        lines.append(f"What to do: {remedy.advice}" if remedy.advice else "What to do:")
+        alternative = remedy.advice.startswith("or ")
+        lines.append(f"What to do: {remedy.advice}" if remedy.advice and not alternative else "What to do:")
         if remedy.fix:
             lines.append(f"  {remedy.fix}")
+        if alternative:
+            lines.append(f"({remedy.advice})")
     return "\n".join(lines) + "\n"
 
 
