@@ -113,7 +113,8 @@ class Evictor:
                     for container in await self._runtime.list_containers(sandbox_id=sandbox.id):
                         if container.state is ContainerState.RUNNING:
                             stats = await self._runtime.container_stats(container.id)
-                            logged = await asyncio.to_thread(tree_size, Path(container.log_path).parent)
+                            logs = Path(container.log_path).parent
+                            logged = await asyncio.to_thread(tree_size, logs) if container.log_path else 0
                             writable[container.name] = stats.writable_bytes + logged
             except NotFound:
                 continue
