@@ -32,7 +32,7 @@ Amounts = dict[str, int]  # milli-units
 
 class NodeAdmission:
     def __init__(self, node_labels: dict[str, str], allocatable: dict[str, str], unsafe_sysctls: Iterable[str]) -> None:
-        self._labels = node_labels
+        self.labels = node_labels  # as the API has them: whoever hears of a change sets them anew
         self._room = {name: quantity.milli_value(amount) for name, amount in allocatable.items()}
         self._unsafe = tuple(unsafe_sysctls)
 
@@ -83,8 +83,10 @@ class NodeAdmission:
         return None
 
     def _selector(self, pod: core_v1.Pod) -> Verdict | None:
+        if _was_scheduled(pod):
+            return None  # by a scheduler that may have heard of a label before us
         for key, value in (pod.spec.nodeSelector or {}).items():
-            if self._labels.get(key) != value:
+            if self.labels.get(key) != value:
                 return _rejection(
                     "NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
                 )
@@ -99,6 +101,10 @@ class NodeAdmission:
                     said = "node(s) didn't have free ports for the requested pod ports"
                     return _rejection("NodePorts", f"Predicate NodePorts failed: {said}")
         return None
+
+
+def _was_scheduled(pod: core_v1.Pod) -> bool:
+    return any(c.type == "PodScheduled" and c.status == "True" for c in pod.status.conditions or ())
 
 
 def _rejection(reason: str, message: str) -> Verdict:

@@ -79,6 +79,9 @@ class Kubelet:
         self.api_pods: Informer[core_v1.Pod] = Informer(
             client.resource(core_v1.Pod), field_selector=f"spec.nodeName={config.node_name}", clock=self.clock
         )
+        self.own_node: Informer[core_v1.Node] = Informer(
+            client.resource(core_v1.Node), field_selector=f"metadata.name={config.node_name}", clock=self.clock
+        )
         self.volumes = VolumeManager(
             config, self.objects, Tokens(client, self.clock), Claims(self.objects), facts, self.clock
         )
@@ -189,7 +192,9 @@ class Kubelet:
             on_update=lambda _, new: self._api_pod(new),
             on_delete=self._api_pod_gone,
         )
+        self.own_node.add_handler(on_add=self._own_node, on_update=lambda _, new: self._own_node(new))
         self.recorder.start()
+        self.own_node.start()
         self.services.start()
         self.api_pods.start()
         events = asyncio.get_running_loop().create_task(self._follow_runtime())
@@ -197,7 +202,11 @@ class Kubelet:
             yield
         finally:
             events.cancel()
-            await asyncio.gather(events, self.api_pods.stop(), self.services.stop(), return_exceptions=True)
+            followed = (self.api_pods, self.services, self.own_node)
+            await asyncio.gather(events, *(f.stop() for f in followed), return_exceptions=True)
+
+    def _own_node(self, node: core_v1.Node) -> None:
+        self._admission.labels = node.metadata.labels or {}
 
     def _static_pod(self, pod: core_v1.Pod) -> None:
         self.pods.apply(pod)

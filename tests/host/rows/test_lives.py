@@ -156,5 +156,5 @@ def test_controllers_replace_and_services_answer(user: User) -> None:
     assert len(after - before) == 1
     user.type("create", "configmap", "stays", "--from-literal=a=b")
     user.type("delete", "all", "--all")
-    assert user.type("get", "all", "-o", "name") == ""
+    user.until(lambda: user.type("get", "all", "-o", "name") == "", what="nothing of `all`")
     assert "stays" in user.type("get", "configmaps")

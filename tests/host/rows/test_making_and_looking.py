@@ -19,7 +19,7 @@ def test_create_twice(user: User) -> None:
 
 def test_apply_says_created_configured_unchanged(user: User) -> None:
     first = pod("a", web())
-    second = first.replace("name: a\n", "name: a\n  labels: {x: y}\n", 1)
+    second = first.replace("name: a\n", "name: a\n  labels: {tier: front}\n", 1)
     said = [user.type("apply", "-f", "-", given=text).split()[-1] for text in (first, first, second)]
     assert said == ["created", "unchanged", "configured"]
 
@@ -84,7 +84,8 @@ def test_describe_ends_with_events_in_time_order(user: User) -> None:
     user.make(pod("told", web()))
     user.until_ready("told")
     said = user.type("describe", "pod", "told")
-    order = [said.index(word) for word in ("Scheduled", "Pulled", "Created", "Started")]
+    events = said[said.index("Events:") :]
+    order = [events.index(word) for word in ("Scheduled", "Pulled", "Created", "Started")]
     assert order == sorted(order)
     for section in ("Labels:", "Annotations:", "IP:", "Containers:", "Conditions:", "Volumes:", "QoS Class:"):
         assert section in said

@@ -106,3 +106,15 @@ def test_a_resize_may_wait_or_be_impossible() -> None:
     assert later is not None
     assert later.reason == "Deferred"
     assert NODE.fits(make_pod(asking("1")), [make_pod(asking("1"))]) is None
+
+
+def test_what_a_scheduler_placed_is_not_judged_by_labels_that_may_be_old() -> None:
+    placed = core_v1.Pod(
+        spec=core_v1.PodSpec(nodeSelector={"new": "label"}),
+        status=core_v1.PodStatus(conditions=[core_v1.PodCondition(type="PodScheduled", status="True")]),
+    )
+    by_hand = core_v1.Pod(spec=core_v1.PodSpec(nodeSelector={"new": "label"}))
+    assert NODE.admit(placed, []) is None
+    refused = NODE.admit(by_hand, [])
+    assert refused is not None
+    assert refused.reason == "NodeAffinity"
