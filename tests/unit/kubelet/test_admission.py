@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sampan.api.types import core_v1
 from sampan.kubelet.admission import NodeAdmission, requests
 from tests.unit.kubelet.pods import make_pod
 
