@@ -11,7 +11,7 @@ import click
 
 from sampan.cluster.paths import DEFAULT_NAME, BadName, ClusterPaths
 
-DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] or memory: (default: SQLite)"
+DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] (one server each) or memory: (default: SQLite)"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
