@@ -1,7 +1,7 @@
 """The `sampan` command: hands a verb to the room that has it, importing nothing else.
 
-kubectl's verbs live in `sampan.cli`; what starts, joins and inspects a cluster lives in `sampan.cluster`. Only this file
-and `sampan.cluster` know both.
+kubectl's verbs live in `sampan.cli`; what starts, joins and inspects a cluster lives in `sampan.cluster`. Only this
+file and `sampan.cluster` know both.
 """
 
 import sys
