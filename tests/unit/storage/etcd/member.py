@@ -37,7 +37,7 @@ class Member:
             "--log-level=error",
             *(tls or []),
         ]
-        member = cls(_launch(command, folder), port, folder, command)
+        member = cls(launch(command, folder), port, folder, command)
         try:
             if tls is None:
                 member.wait_healthy()
@@ -68,14 +68,14 @@ class Member:
         self.process.wait()
 
     def restart(self) -> None:
-        self.process = _launch(self.command, self.folder)
+        self.process = launch(self.command, self.folder)
         self.wait_healthy()
 
     def end(self) -> None:
         self.kill()
 
 
-def _launch(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def launch(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "etcd.log").open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
