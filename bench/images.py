@@ -181,6 +181,10 @@ def verdict(name: str, figure: float) -> str:
     return f"   must be {'<=' if at_most else '>='} {target}: {'ok' if good else 'MISSED'}"
 
 
+def run(folder: Path) -> dict[str, float]:
+    return {name: figure for figures in _all(folder) for name, figure in figures.items()}
+
+
 def _all(folder: Path) -> Iterator[dict[str, float]]:
     yield small_things(folder)
     source = sample(folder)
