@@ -28,7 +28,7 @@ class Binder:
         config: SchedulerConfig,
         clock: Clock,
         *,
-        bound: Callable[[PodInfo, str], None],
+        bound: Callable[[PodInfo, str], object],
         failed: Callable[[PodInfo, Exception], None],
         claim_bound: Callable[[str, str], bool],
     ) -> None:

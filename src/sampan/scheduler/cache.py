@@ -41,7 +41,7 @@ class NodeCache:
         if info is None:
             return
         info.node = None
-        info.version += 1
+        info.touch()
         self.ordered.remove(name)
         self._softly_tainted.discard(name)
         if not info.pods:
@@ -53,16 +53,15 @@ class NodeCache:
         self._put(info, node)
         self._assumed.add(info.uid)
 
-    def forget(self, info: PodInfo) -> None:
-        """The binding failed."""
-        if info.uid in self._assumed:
-            self.remove_pod(info.uid)
+    def forget(self, info: PodInfo) -> bool:
+        """The binding failed; whether that freed its room."""
+        return info.uid in self._assumed and self.remove_pod(info.uid)
 
     def set_pod(self, pod: core_v1.Pod) -> None:
         """A Pod that the API server says is bound."""
         uid, node = pod.metadata.uid or "", pod.spec.nodeName or ""
         known = self._placed.get(uid)
-        if known == node and uid in self._assumed:
+        if known == node and uid in self._assumed and self.nodes[node].pods[uid].labels == (pod.metadata.labels or {}):
             self._assumed.discard(uid)
             self.nodes[node].pods[uid].pod = pod
             return

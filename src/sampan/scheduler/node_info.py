@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 from sampan.api.pod_resources import number
 from sampan.api.types import core_v1
 from sampan.scheduler.pod_info import PodInfo
+
+# One count for all nodes: a node that is made anew under an old name must not be taken for what it was.
+_versions = itertools.count(1)
 
 
 class NodeInfo:
@@ -26,7 +31,7 @@ class NodeInfo:
         self.images: dict[str, int] = {}
         self.anti_affine = 0  # Pods here whose required anti-affinity others must heed
         self.with_affinity = 0
-        self.version = 0  # grows with every change
+        self.version = next(_versions)  # another one after every change
 
     def set_node(self, node: core_v1.Node) -> None:
         self.node = node
@@ -34,7 +39,10 @@ class NodeInfo:
         self.taints = node.spec.taints or []
         self.allocatable = {n: number(n, a) for n, a in (node.status.allocatable or {}).items()}
         self.images = {n: i.sizeBytes or 0 for i in node.status.images or () for n in i.names or ()}
-        self.version += 1
+        self.touch()
+
+    def touch(self) -> None:
+        self.version = next(_versions)
 
     def add(self, info: PodInfo) -> None:
         self.pods[info.uid] = info
@@ -46,7 +54,7 @@ class NodeInfo:
             self.ports[port] = self.ports.get(port, 0) + 1
         self.anti_affine += bool(info.anti_required)
         self.with_affinity += _affine(info)
-        self.version += 1
+        self.touch()
 
     def remove(self, uid: str) -> PodInfo | None:
         info = self.pods.pop(uid, None)
@@ -62,7 +70,7 @@ class NodeInfo:
                 del self.ports[port]
         self.anti_affine -= bool(info.anti_required)
         self.with_affinity -= _affine(info)
-        self.version += 1
+        self.touch()
         return info
 
     def without(self, uids: set[str]) -> NodeInfo:

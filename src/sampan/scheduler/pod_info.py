@@ -93,7 +93,7 @@ class PodInfo:
             or spec.topologySpreadConstraints
             or any(v.persistentVolumeClaim or v.ephemeral for v in spec.volumes or ())
         )
-        self.shape = shape_of(pod)
+        self.shape = _shape_of(self)
 
     @property
     def name(self) -> str:
@@ -116,8 +116,9 @@ class _Shape(Struct):
     priority: int | None
 
 
-def shape_of(pod: core_v1.Pod) -> bytes:
+def _shape_of(info: PodInfo) -> bytes:
     """Pods of one shape fit the same nodes with the same scores."""
+    pod = info.pod
     spec = pod.spec
     every = [*(spec.initContainers or ()), *spec.containers]
     return msgspec.json.encode(
@@ -127,11 +128,12 @@ def shape_of(pod: core_v1.Pod) -> bytes:
             selector=spec.nodeSelector,
             affinity=spec.affinity,
             tolerations=spec.tolerations,
-            requests=[[c.resources.requests, c.restartPolicy] for c in every] + [spec.overhead],
+            # The sums, not the containers: the same amounts of an init container and of an app's add up differently.
+            requests=[info.requests, info.nonzero_cpu, info.nonzero_memory],
             images=[c.image for c in every],
             node=spec.nodeName,
             spread=spec.topologySpreadConstraints,
-            ports=host_ports(pod),
+            ports=info.ports,
             priority=spec.priority,
         ),
         order="deterministic",

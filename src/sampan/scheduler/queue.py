@@ -21,6 +21,7 @@ class Happening(StrEnum):
     NODE_ALLOCATABLE = "node allocatable"
     NODE_LABEL = "node label"
     NODE_TAINT = "node taint"
+    NODE_GONE = "node gone"
     POD_GONE = "pod gone"
     POD_PLACED = "pod placed"
     POD_CHANGED = "the pod itself changed"
@@ -36,7 +37,9 @@ HELPS: dict[str, frozenset[Happening]] = {
     "NodeUnschedulable": frozenset({Happening.NODE_ADDED, Happening.NODE_TAINT}),
     "TaintToleration": frozenset({Happening.NODE_ADDED, Happening.NODE_TAINT}),
     "InterPodAffinity": frozenset({*_ANY_NODE, Happening.POD_GONE, Happening.POD_PLACED}),
-    "PodTopologySpread": frozenset({*_ANY_NODE, Happening.NODE_TAINT, Happening.POD_GONE, Happening.POD_PLACED}),
+    "PodTopologySpread": frozenset(
+        {*_ANY_NODE, Happening.NODE_TAINT, Happening.NODE_GONE, Happening.POD_GONE, Happening.POD_PLACED}
+    ),
     "VolumeBinding": frozenset({*_ANY_NODE, Happening.VOLUME}),
     "SchedulingGates": frozenset(),
 }
@@ -127,6 +130,13 @@ class SchedulingQueue:
             self._to_backoff(queued)
         else:
             self._stuck[queued.info.uid] = queued
+
+    def retry(self, info: PodInfo, attempts: int) -> None:
+        """Its binding failed: again, after a while that grows with the attempts."""
+        queued = self._known[info.uid] = Queued(info, self._clock.monotonic())
+        queued.attempts = attempts
+        queued.failed_at = self._clock.monotonic()
+        self._to_backoff(queued)
 
     def happened(self, what: Happening) -> None:
         self._moves += 1

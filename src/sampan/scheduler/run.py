@@ -49,6 +49,7 @@ class SchedulerService:
         self.cache = NodeCache()
         self.queue = SchedulingQueue(config, clock, self._wake.set)
         self.verdicts: dict[str, Decision] = {}  # the last no of each waiting Pod, node by node
+        self._attempts: dict[str, int] = {}  # of Pods whose binding is under way
         self._pods = informers.informer(core_v1.Pod)
         self._nodes = informers.informer(core_v1.Node)
         self._namespaces = informers.informer(core_v1.Namespace)
@@ -80,7 +81,7 @@ class SchedulerService:
             client,
             config,
             clock,
-            bound=lambda info, node: None,
+            bound=lambda info, node: self._attempts.pop(info.uid, None),
             failed=self._bind_failed,
             claim_bound=self._claim_is_bound,
         )
@@ -120,6 +121,8 @@ class SchedulerService:
             self.verdicts.pop(info.uid, None)
             self.world.nominated.pop(info.uid, None)
             self.cache.assume(info, decision.node)
+            self._attempts[info.uid] = queued.attempts
+            self.queue.happened(Happening.POD_PLACED)
             self.binder.start(info, decision)
             return
         self.verdicts[info.uid] = decision
@@ -196,6 +199,7 @@ class SchedulerService:
 
     def _node_gone(self, node: core_v1.Node) -> None:
         self.cache.remove_node(node.metadata.name or "")
+        self.queue.happened(Happening.NODE_GONE)
 
     def _namespace(self, namespace: core_v1.Namespace) -> None:
         self._namespace_labels[namespace.metadata.name or ""] = namespace.metadata.labels or {}
@@ -212,7 +216,9 @@ class SchedulerService:
         return claim is not None and claim.status.phase == "Bound" and bool(claim.spec.volumeName)
 
     def _bind_failed(self, info: PodInfo, error: Exception) -> None:
-        self.cache.forget(info)
+        attempts = self._attempts.pop(info.uid, 1)
+        if self.cache.forget(info):
+            self.queue.happened(Happening.POD_GONE)
         if isinstance(error, NotFound):
             return
         current = self._pods.store.by_key(info.key)
@@ -220,8 +226,7 @@ class SchedulerService:
             return
         if isinstance(error, Conflict):
             log.info("pod %s: %s", info.key, error)
-        queued = Queued(PodInfo(current), self._clock.monotonic())
-        self.queue.add(queued.info)
+        self.queue.retry(PodInfo(current), attempts)
 
     def _default_selector(self, pod: PodInfo) -> meta_v1.LabelSelector | None:
         """What the default spread constraints count: Pods of the same Services and owner."""
