@@ -40,9 +40,11 @@ class Counts:
         pod, labels = self.pod, node.labels
         for other in node.pods.values():
             if interested:
-                for at, term in enumerate(pod.affinity_required):
-                    if term.topology in labels and term.matches(other.namespace, other.labels, namespaces):
-                        self.affinity[at][term.topology, labels[term.topology]] += 1
+                # A Pod counts as company only if it is what every term asks for.
+                if all(t.matches(other.namespace, other.labels, namespaces) for t in pod.affinity_required):
+                    for at, term in enumerate(pod.affinity_required):
+                        if term.topology in labels:
+                            self.affinity[at][term.topology, labels[term.topology]] += 1
                 for term in pod.anti_required:
                     if term.topology in labels and term.matches(other.namespace, other.labels, namespaces):
                         self.anti[term.topology, labels[term.topology]] += 1
@@ -69,9 +71,8 @@ class Counts:
             value = labels.get(term.topology)
             if value is not None and self.anti.get((term.topology, value)):
                 return _ANTI
-        for key, value in self.existing:
-            if labels.get(key) == value:
-                return _EXISTING
+        if self.existing and any(self.existing.get(place) for place in labels.items()):
+            return _EXISTING
         return None
 
     def _near(self, labels: dict[str, str], namespaces: NamespaceLabels) -> bool:
@@ -89,5 +90,4 @@ class Counts:
         return nobody and all(t.matches(pod.namespace, pod.labels, namespaces) for t in pod.affinity_required)
 
     def score_node(self, node: NodeInfo) -> int:
-        labels = node.labels
-        return sum(weight for (key, value), weight in self.score.items() if labels.get(key) == value)
+        return sum(self.score.get(place, 0) for place in node.labels.items())

@@ -41,8 +41,10 @@ class Constraint:
         self.selector = label_selectors.from_label_selector(selector)
         self.own = 1 if self.selector.matches(pod.labels) else 0
         self.counts: Counter[str] = Counter()
+        self._least: int | None = None  # of the counts; asked for every node, so kept
 
     def count(self, pod: PodInfo, node: NodeInfo) -> None:
+        self._least = None
         value = node.labels.get(self.key)
         if value is None:
             return
@@ -59,10 +61,10 @@ class Constraint:
         )
 
     def skew_with(self, value: str) -> int:
-        least = min(self.counts.values(), default=0)
-        if len(self.counts) < self.min_domains:
-            least = 0
-        return self.counts[value] + self.own - least
+        if self._least is None:
+            enough = len(self.counts) >= self.min_domains
+            self._least = min(self.counts.values(), default=0) if enough else 0
+        return self.counts[value] + self.own - self._least
 
 
 class Spread:
@@ -89,8 +91,12 @@ class Spread:
             ]
         for name in cache.ordered:
             node = cache.nodes[name]
-            for constraint in (*self.hard, *self.soft):
-                constraint.count(pod, node)
+            # A node counts if it has the keys of all constraints, not only of one.
+            for group, all_keys in ((self.hard, True), (self.soft, not self.defaulted)):
+                if all_keys and any(c.key not in node.labels for c in group):
+                    continue
+                for constraint in group:
+                    constraint.count(pod, node)
 
     def filter_node(self, node: NodeInfo) -> Refusal | None:
         for constraint in self.hard:
