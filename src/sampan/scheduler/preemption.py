@@ -29,9 +29,12 @@ class Budget:
         self.namespace = budget.metadata.namespace or ""
         self.selector = label_selectors.from_label_selector(budget.spec.selector)
         self.allowed = budget.status.disruptionsAllowed or 0
+        self.leaving = budget.status.disruptedPods or {}  # counted already
 
     def covers(self, pod: PodInfo) -> bool:
-        return pod.namespace == self.namespace and bool(pod.labels) and self.selector.matches(pod.labels)
+        if pod.namespace != self.namespace or not pod.labels or self.selector.empty:
+            return False  # in preemption an empty selector protects nothing
+        return pod.name not in self.leaving and self.selector.matches(pod.labels)
 
 
 def find_victims(

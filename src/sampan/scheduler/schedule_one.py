@@ -192,7 +192,7 @@ class Scheduler:
         candidates, outcomes = self._try_preemption(pod, cycle, refusals)
         chosen = choose(candidates)
         if chosen is not None:
-            message = fit_message(total, refusals, preemption=preemption_message(total, {}))
+            message = fit_message(total, refusals)
             return Decision(message=message, plugins=plugins, refusals=refusals, preempt=chosen)
         message = fit_message(total, refusals, preemption=preemption_message(total, outcomes))
         return Decision(message=message, plugins=plugins, refusals=refusals)
@@ -214,7 +214,7 @@ class Scheduler:
             if node is None or all(p.priority >= pod.priority for p in node.pods.values()):
                 continue
             budgets = self.world.budgets() if budgets is None else budgets
-            found = find_victims(pod, node, cycle.judge, budgets)
+            found = find_victims(pod, node, lambda tried: self._judge(pod, cycle, tried), budgets)
             if found is None:
                 outcomes[name] = NO_VICTIMS
                 continue
