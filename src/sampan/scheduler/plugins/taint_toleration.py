@@ -5,6 +5,7 @@ from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.verdict import Refusal
 
+_NO = Refusal("TaintToleration", ("node(s) had untolerated taint(s)",), final=True)  # 1.36 no longer says which
 _HARD = ("NoSchedule", "NoExecute")
 
 
@@ -41,8 +42,7 @@ def filter_node(pod: PodInfo, node: NodeInfo) -> Refusal | None:
     tolerations = pod.pod.spec.tolerations or []
     for taint in node.taints:
         if taint.effect in _HARD and not tolerated(taint, tolerations):
-            shown = f"{{{taint.key}: {taint.value or ''}}}"
-            return Refusal("TaintToleration", (f"node(s) had untolerated taint {shown}",), final=True)
+            return _NO
     return None
 
 
