@@ -107,7 +107,7 @@ async def keep_prepared(chain: Chain, config: ClusterConfig) -> None:
     """The Service that leads Pods to the API server is made again when it goes (`kubectl delete all --all`)."""
     from sampan.api.types.core_v1 import Service
     from sampan.client.informer import Informer
-
+    from sampan.proxy.run import ensure_dns_service  # not needed for the first answer, and slow to import
     gone = asyncio.Event()
     informer = Informer(
         own_client(chain).resource(Service), namespace="default", field_selector="metadata.name=kubernetes"
@@ -116,6 +116,7 @@ async def keep_prepared(chain: Chain, config: ClusterConfig) -> None:
     informer.start()
     try:
         await ensure_storage_class(own_client(chain))
+        await ensure_dns_service(own_client(chain), config.dns_ip)
         while True:
             await gone.wait()
             gone.clear()
@@ -131,8 +132,6 @@ def own_client(chain: Chain) -> Client:
 
 async def prepare(chain: Chain, config: ClusterConfig) -> None:
     """What is there before anybody asks."""
-    from sampan.proxy.run import ensure_dns_service
-
     client = own_client(chain)
     await bootstrap(
         chain.core,
@@ -142,7 +141,6 @@ async def prepare(chain: Chain, config: ClusterConfig) -> None:
         port=config.port,
         endpoint_ip=reachable_address(config),
     )
-    await ensure_dns_service(client, config.dns_ip)
 
 
 async def ensure_storage_class(client: Client) -> None:
