@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from sampan.cli.describe.text import Object, Text, annotation_lines, events, header, meta, selector_text, truth
+from sampan.cli.describe.text import Object, Text, events, header, map_text, meta, selector_text, truth
 
 
 def config_map(text: Text, obj: Object, listed: list[Object] | None) -> None:
@@ -90,7 +90,7 @@ def priority_class(text: Text, obj: Object, listed: list[Object] | None) -> None
     text.field("GlobalDefault", truth(obj.get("globalDefault")))
     text.field("PreemptionPolicy", obj.get("preemptionPolicy") or "PreemptLowerPriority")
     text.field("Description", obj.get("description") or "")
-    annotation_lines(text, "Annotations", meta(obj).get("annotations"))
+    text.field("Annotations", map_text(meta(obj).get("annotations")))
     events(text, listed)
 
 

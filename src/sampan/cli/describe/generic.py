@@ -8,6 +8,7 @@ from typing import Any
 from sampan.cli.describe.text import Object, Text, events, header
 from sampan.cli.printers.table import go_text
 
+ACRONYMS = frozenset(("API", "URL", "UID", "OSB", "GUID"))
 _SKIPPED = {"managedFields", "name", "namespace", "labels", "annotations", "selfLink"}
 
 
@@ -15,8 +16,6 @@ def generic(text: Text, obj: Object, listed: list[Object] | None) -> None:
     header(text, obj)
     shown = {key: value for key, value in obj.items() if key != "metadata"}
     metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _SKIPPED}
-    text.field("API Version", shown.pop("apiVersion", ""))
-    text.field("Kind", shown.pop("kind", ""))
     _fields(text, shown | {"metadata": metadata}, 0)
     events(text, listed)
 
@@ -39,8 +38,8 @@ def _fields(text: Text, data: dict[str, Any], level: int) -> None:
 
 
 def label(field: str) -> str:
-    """`lastTransitionTime` → `Last Transition Time`; abbreviations stay together."""
-    if not field:
+    """`lastTransitionTime` → `Last Transition Time`; a name with digits in it stays as it is."""
+    if not re.fullmatch(r"[^\W\d_]*(?:-[^\W\d_]*)*", field):
         return field
-    words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[^A-Za-z0-9]+", field)
-    return " ".join(word[:1].upper() + word[1:] for word in words)
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|-", field)
+    return " ".join(word.upper() if word.upper() in ACRONYMS else word[:1].upper() + word[1:] for word in words)

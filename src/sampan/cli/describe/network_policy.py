@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from sampan.cli.describe.text import Object, Text, annotation_lines, events, labels, meta, moment, selector_text
+import time
+
+from sampan.api import times
+from sampan.cli.describe.text import Object, Text, annotation_lines, labels, meta, selector_text
 
 
 def network_policy(text: Text, obj: Object, listed: list[Object] | None) -> None:
     spec = obj.get("spec") or {}
     text.field("Name", meta(obj)["name"])
     text.field("Namespace", meta(obj).get("namespace", ""))
-    text.field("Created on", moment(meta(obj).get("creationTimestamp")))
+    made = meta(obj).get("creationTimestamp")
+    text.field(
+        "Created on", time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(times.parse(made))) if made else ""
+    )
     labels(text, "Labels", meta(obj).get("labels"))
     annotation_lines(text, "Annotations", meta(obj).get("annotations"))
     text.line("Spec:")
@@ -26,7 +32,6 @@ def network_policy(text: Text, obj: Object, listed: list[Object] | None) -> None
         else:
             text.line(f"Not affecting {field} traffic", 1)
     text.line(f"Policy Types: {', '.join(types)}", 1)
-    events(text, listed)
 
 
 def _rules(text: Text, rules: list[Object], peers: str, word: str) -> None:
@@ -36,8 +41,9 @@ def _rules(text: Text, rules: list[Object], peers: str, word: str) -> None:
         return
     for number, rule in enumerate(rules):
         for port in rule.get("ports") or ():
+            word_of_port = "To Port Range" if port.get("endPort") else "To Port"
             end = f"-{port['endPort']}" if port.get("endPort") else ""
-            text.line(f"To Port: {port.get('port', '<any>')}{end}/{port.get('protocol') or 'TCP'}", 2)
+            text.line(f"{word_of_port}: {port.get('port', '<any>')}{end}/{port.get('protocol') or 'TCP'}", 2)
         if not rule.get("ports"):
             text.line("To Port: <any> (traffic allowed to all ports)", 2)
         if not rule.get(peers):

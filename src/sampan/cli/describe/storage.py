@@ -57,12 +57,12 @@ def _affinity(text: Text, spec: Object) -> None:
     if not affinity:
         text.field("Node Affinity", "<none>")
         return
-    text.line("Node Affinity:")
+    text.line("Node Affinity:\t")
     terms = (affinity.get("required") or {}).get("nodeSelectorTerms") or []
     if not terms:
         text.field("Required Terms", "<none>", 1)
         return
-    text.line("Required Terms:", 1)
+    text.line("Required Terms:\t", 1)
     for number, term in enumerate(terms):
         said = []
         for one in term.get("matchExpressions") or ():

@@ -137,22 +137,23 @@ def _beginning(session: Session, target: Target) -> Any:
 
 
 def events_of(session: Session, obj: Object) -> list[Object]:
-    """Newest knowledge of what happened to an object; none where they may not be read."""
+    """What happened to an object; nothing where that may not be read."""
     metadata = obj.get("metadata") or {}
-    query = [f"involvedObject.name={metadata.get('name', '')}"]
-    if metadata.get("namespace"):
-        query.append(f"involvedObject.namespace={metadata['namespace']}")
-    query.append(f"involvedObject.kind={obj.get('kind', '')}")
-    if metadata.get("uid"):
-        uid = metadata["uid"] if obj.get("kind") != "Node" else metadata["name"]
-        query.append(f"involvedObject.uid={uid}")
-    info = session.resources.for_kind("v1", "Event")
-    options = ListOptions(field_selector=",".join(query))
+    uids = [metadata["uid"]] if metadata.get("uid") else []
+    if obj.get("kind") == "Node":
+        uids.append(metadata["name"])  # a kubelet knows its Node by name only
     namespace = metadata.get("namespace") or ""
-    try:
-        return list(session.client.of(info).list(options, namespace=namespace).items)
-    except ApiError:
-        return []
+    client = session.client.of(session.resources.for_kind("v1", "Event"))
+    found: list[Object] = []
+    for uid in uids or [""]:
+        fields = [f"involvedObject.name={metadata.get('name', '')}", f"involvedObject.kind={obj.get('kind', '')}"]
+        fields += [f"involvedObject.namespace={namespace}"] if namespace else []
+        fields += [f"involvedObject.uid={uid}"] if uid else []
+        try:
+            found += client.list(ListOptions(field_selector=",".join(fields)), namespace=namespace).items
+        except ApiError:
+            break
+    return found
 
 
 COMMAND = Command(

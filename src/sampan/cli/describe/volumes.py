@@ -143,16 +143,16 @@ _SOURCES = {
 
 
 def persistent_source(text: Text, spec: Object) -> None:
-    """A PersistentVolume's, one level further out."""
+    """A PersistentVolume's, as those of Pods."""
     if "csi" in spec:
-        text.field("Type", _SOURCES["csi"][0], 1)
+        text.field("Type", _SOURCES["csi"][0], 2)
         for field, value in _csi_persistent(spec["csi"]):
-            text.field(field, value, 1)
+            text.field(field, value, 2)
         return
     for name, (title, fields) in _SOURCES.items():
         if name in spec:
-            text.field("Type", title, 1)
+            text.field("Type", title, 2)
             for field, value in fields(spec[name] or {}):
-                text.field(field, value, 1)
+                text.field(field, value, 2)
             return
-    text.line("<unknown>", 1)
+    text.line("<unknown>", 2)
