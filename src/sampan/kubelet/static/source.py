@@ -10,11 +10,13 @@ from pathlib import Path
 
 from sampan.api.types import core_v1
 from sampan.client.clock import Clock
-from sampan.kubelet.static.inotify import DirectoryWatch
 from sampan.kubelet.static.manifest import ManifestFault, is_manifest, parse
+from sampan.runtime.inotify import Inotify
 
 log = logging.getLogger(__name__)
 
+IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x8, 0x40, 0x80, 0x100, 0x200
+CHANGES = IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE
 RESCAN = 20.0  # a safety net for what inotify does not tell, e.g. on network file systems
 SETTLE = 0.02  # editors write in several steps
 
@@ -46,7 +48,7 @@ class StaticPods:
 
     async def run(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        watch = DirectoryWatch(self._directory, self._wake.set)
+        watch = Inotify(str(self._directory), CHANGES, lambda _mask, _name: self._wake.set())
         try:
             while True:
                 self._take(await asyncio.to_thread(self._scan))
