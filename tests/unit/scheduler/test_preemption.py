@@ -1,0 +1,110 @@
+"""Who has to go for a more important Pod, and on which node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sampan.api.types import policy_v1
+from sampan.scheduler.pod_info import PodInfo
+from tests.unit.scheduler.objects import info, node, scheduler
+
+
+def budget(allowed: int, selector: dict[str, Any] | None = None, **status: Any) -> policy_v1.PodDisruptionBudget:
+    chosen = {"matchLabels": {"app": "w"}} if selector is None else selector
+    return msgspec.convert(
+        {
+            "metadata": {"name": "b", "namespace": "default"},
+            "spec": {"selector": chosen},
+            "status": {
+                "disruptionsAllowed": allowed, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1, **status
+            },
+        },
+        policy_v1.PodDisruptionBudget,
+    )  # fmt: skip
+
+
+def chosen(
+    pod: PodInfo, running: dict[str, list[PodInfo]], *budgets: policy_v1.PodDisruptionBudget
+) -> tuple[str, set[str]]:
+    made = scheduler(*(node(name, cpu="2") for name in running), budgets=budgets)
+    for name, pods in running.items():
+        for each in pods:
+            made.world.cache.assume(each, name)
+    decision = made.decide(pod)
+    assert not decision.node
+    found = decision.preempt
+    return (found.node, {v.name for v in found.victims}) if found else ("", set())
+
+
+BIG = {"cpu": "2", "priority": 100}
+
+
+def test_the_least_important_goes_and_whoever_may_stay_stays() -> None:
+    there = [info("low", cpu="1", priority=1), info("mid", cpu="1", priority=5)]
+    assert chosen(info(cpu="1", priority=100), {"a": there}) == ("a", {"low"})
+    assert chosen(info(**BIG), {"a": there}) == ("a", {"low", "mid"})
+
+
+def test_equals_and_betters_never_go() -> None:
+    assert chosen(info(cpu="1", priority=5), {"a": [info("r", cpu="2", priority=5)]}) == ("", set())
+    assert chosen(info(cpu="1", priority=5), {"a": [info("r", cpu="2", priority=6)]}) == ("", set())
+
+
+def test_preemption_policy_never() -> None:
+    assert chosen(info(preemptionPolicy="Never", **BIG), {"a": [info("r", cpu="2")]}) == ("", set())
+
+
+def test_the_node_with_the_least_important_victim() -> None:
+    running = {"a": [info("x", cpu="2", priority=9)], "b": [info("y", cpu="2", priority=3)]}
+    assert chosen(info(**BIG), running) == ("b", {"y"})
+
+
+def test_the_one_that_started_last() -> None:
+    old = info("old", cpu="2", status={"startTime": "2026-01-01T00:00:00Z"})
+    young = info("young", cpu="2", status={"startTime": "2026-01-02T00:00:00Z"})
+    assert chosen(info(**BIG), {"a": [old], "b": [young]}) == ("b", {"young"})
+
+
+def test_budgets_outweigh_priority_but_do_not_forbid() -> None:
+    kept = info("kept", cpu="2", priority=1, labels={"app": "w"})
+    free = info("free", cpu="2", priority=50, labels={"app": "other"})
+    assert chosen(info(**BIG), {"a": [kept], "b": [free]}, budget(0)) == ("b", {"free"})
+    assert chosen(info(**BIG), {"a": [kept], "b": [free]}, budget(1)) == ("a", {"kept"})
+    assert chosen(info(**BIG), {"a": [kept]}, budget(0)) == ("a", {"kept"})
+
+
+def test_a_budget_without_selector_and_pods_already_leaving_do_not_count() -> None:
+    kept = info("kept", cpu="2", priority=1, labels={"app": "w"})
+    free = info("free", cpu="2", priority=50)
+    running = {"a": [kept], "b": [free]}
+    assert chosen(info(**BIG), running, budget(0, {})) == ("a", {"kept"})
+    leaving = budget(0, disruptedPods={"kept": "2026-01-01T00:00:00Z"})
+    assert chosen(info(**BIG), running, leaving) == ("a", {"kept"})
+
+
+def test_room_made_for_somebody_is_not_taken_by_others() -> None:
+    made = scheduler(node("a", cpu="2"))
+    made.world.nominated["guest"] = ("a", info("guest", cpu="2", priority=50))
+    decision = made.decide(info("late", cpu="1", priority=10))
+    assert (decision.node, decision.preempt) == ("", None)
+    assert made.decide(info("vip", cpu="1", priority=90)).node == "a"
+
+
+def test_beside_a_guest_and_small_fry_nobody_dies_in_vain() -> None:
+    made = scheduler(node("a", cpu="2"))
+    made.world.cache.assume(info("tiny", cpu="1m"), "a")
+    made.world.nominated["guest"] = ("a", info("guest", cpu="1900m", priority=50))
+    decision = made.decide(info("late", cpu="1", priority=10))
+    assert (decision.node, decision.preempt) == ("", None)
+
+
+def test_messages() -> None:
+    made = scheduler(node("a", cpu="2"))
+    made.world.cache.assume(info("r", cpu="2", priority=5), "a")
+    assert made.decide(info(**BIG)).message == "0/1 nodes are available: 1 Insufficient cpu."
+    assert made.decide(info(cpu="1", priority=5)).message == (
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are "
+        "available: 1 No preemption victims found for incoming pod."
+    )
