@@ -16,7 +16,7 @@ def template_hash(template: core_v1.PodTemplateSpec, collisions: int | None) -> 
     if collisions:
         content += b"\0%d" % collisions
     number = zlib.crc32(content) ^ (zlib.adler32(content) << 3 & 0xFFFFFFFF)
-    return "".join(_ALPHABET[int(digit) + 10] for digit in str(number & 0xFFFFFFFF))
+    return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(number & 0xFFFFFFFF))
 
 
 def same_template(deployment: apps_v1.Deployment, replica_set: apps_v1.ReplicaSet) -> bool:
