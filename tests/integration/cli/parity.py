@@ -1,4 +1,4 @@
-# ruff: noqa: E501, SIM905, UP031 - manifests and command lines read best as they are typed
+# ruff: noqa: E501, SIM905 - manifests and command lines read best as they are typed
 """Many command lines with the newest kubectl on the machine and with `sampan`, against the same server and state.
 
     python -m tests.integration.cli.parity        prints what differs, and how many do not
