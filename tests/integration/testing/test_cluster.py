@@ -1,7 +1,6 @@
 """`sampan.testing` as a test-suite uses it."""
 
 import asyncio
-import json
 import os
 import ssl
 import subprocess
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sampan.api.types import apps_v1, core_v1, meta_v1
+from sampan.client.kubeconfig import load_client
 from sampan.testing import Cluster, KubectlError
 
 SUITE = """
@@ -39,12 +40,31 @@ def cluster() -> Iterator[Cluster]:
         yield running
 
 
-def test_controllers_have_acted_once_settled(cluster: Cluster) -> None:
-    for n in range(5):
-        cluster.kubectl("create", "deployment", f"web-{n}", "--image=nginx", "--replicas=4")
-        cluster.settled()
-        pods = json.loads(cluster.kubectl("get", "pods", "-l", f"app=web-{n}", "-o", "json"))["items"]
-        assert len(pods) == 4
+async def test_controllers_have_acted_once_settled(cluster: Cluster) -> None:
+    """Asked with no time in between: a `settled` that does not wait would be found out."""
+    client = load_client(str(cluster.kubeconfig), user_agent="test")
+    try:
+        for n in range(5):
+            labels = {"app": f"web-{n}"}
+            made = apps_v1.Deployment(
+                kind="Deployment",
+                apiVersion="apps/v1",
+                metadata=meta_v1.ObjectMeta(name=f"web-{n}"),
+                spec=apps_v1.DeploymentSpec(
+                    replicas=30,
+                    selector=meta_v1.LabelSelector(matchLabels=labels),
+                    template=core_v1.PodTemplateSpec(
+                        metadata=meta_v1.ObjectMeta(labels=labels),
+                        spec=core_v1.PodSpec(containers=[core_v1.Container(name="web", image="nginx")]),
+                    ),
+                ),
+            )
+            await client.resource(apps_v1.Deployment).create(made, namespace="default")
+            cluster.settled()
+            pods = await client.resource(core_v1.Pod).list(namespace="default", label_selector=f"app=web-{n}")
+            assert len(pods.items) == 30
+    finally:
+        await client.close()
 
 
 def test_a_failing_kubectl_says_why(cluster: Cluster) -> None:

@@ -1,0 +1,115 @@
+"""The context in people's kubeconfig: nothing else in that file is hurt, whatever happens."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sampan.client.kubeconfig_files import KubeconfigError
+from sampan.cluster import kubeconfigs
+from sampan.cluster.config import ClusterConfig
+from sampan.cluster.paths import ClusterPaths
+from sampan.cluster.pki import Pki
+
+WORK: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "work",
+    "clusters": [{"name": "work", "cluster": {"server": "https://work:6443", "tls-server-name": "w"}}],
+    "contexts": [{"name": "work", "context": {"cluster": "work", "user": "me", "namespace": "mine"}}],
+    "users": [{"name": "me", "user": {"token": "secret", "nobody-knows-this-field": [1]}}],
+    "preferences": {},
+}
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    made = Pki(tmp_path_factory.mktemp("pki"))
+    made.ensure(ClusterConfig(name="one", nodes=0), {})
+    return made
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "kube" / "config"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    return path
+
+
+def write(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(document))
+
+
+def merge(tmp_path: Path, pki: Pki, name: str = "one", port: int = 6443) -> None:
+    kubeconfigs.write_peoples(ClusterPaths(name, tmp_path / name), ClusterConfig(name=name, nodes=0, port=port), pki)
+
+
+def named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    [found] = [e for e in entries if e["name"] == name]
+    return found
+
+
+def test_into_nothing(tmp_path: Path, file: Path, pki: Pki) -> None:
+    merge(tmp_path, pki)
+    data = yaml.safe_load(file.read_text())
+    assert data["current-context"] == "sampan-one"
+    assert named(data["clusters"], "sampan-one")["cluster"]["server"] == "https://127.0.0.1:6443"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_others_stay_as_they_are(tmp_path: Path, file: Path, pki: Pki) -> None:
+    write(file, WORK)
+    merge(tmp_path, pki)
+    merge(tmp_path, pki, "two", 6444)
+    data = yaml.safe_load(file.read_text())
+    assert named(data["clusters"], "work") == WORK["clusters"][0]
+    assert named(data["contexts"], "work") == WORK["contexts"][0]
+    assert named(data["users"], "me") == WORK["users"][0]
+    assert [c["name"] for c in data["contexts"]] == ["work", "sampan-one", "sampan-two"]
+
+
+def test_again_changes_its_own_entry_alone(tmp_path: Path, file: Path, pki: Pki) -> None:
+    write(file, WORK)
+    merge(tmp_path, pki)
+    merge(tmp_path, pki, port=7000)
+    data = yaml.safe_load(file.read_text())
+    assert named(data["clusters"], "sampan-one")["cluster"]["server"] == "https://127.0.0.1:7000"
+    assert len(data["clusters"]) == 2
+
+
+def test_forgotten_leaves_what_was_before(tmp_path: Path, file: Path, pki: Pki) -> None:
+    write(file, WORK)
+    merge(tmp_path, pki)
+    kubeconfigs.forget_peoples(ClusterPaths("one", tmp_path / "one"))
+    data = yaml.safe_load(file.read_text())
+    assert {k: v for k, v in data.items() if k != "current-context"} == {
+        k: v for k, v in WORK.items() if k != "current-context"
+    }
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, file: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, WORK)
+    before = file.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            merge(tmp_path, pki)
+    assert file.read_bytes() == before
+    assert [p.name for p in file.parent.iterdir()] == ["config"]
+
+
+def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, file: Path, pki: Pki) -> None:
+    file.parent.mkdir()
+    file.write_text("clusters: [\n")
+    with pytest.raises((KubeconfigError, yaml.YAMLError, ValueError)):
+        merge(tmp_path, pki)
+    assert file.read_text() == "clusters: [\n"
