@@ -1,0 +1,89 @@
+"""Each score by table, and what the weighted sum leads to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sampan.scheduler.config import SchedulerConfig
+from sampan.scheduler.plugins import image_locality, node_affinity, node_resources, taint_toleration
+from sampan.scheduler.scoring import reversed_, scaled, spanned
+from tests.unit.scheduler.objects import info, node, node_info, scheduler
+
+MB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("strategy", "cpu", "memory", "score"),
+    [
+        ("LeastAllocated", "1", "2Gi", 75),
+        ("LeastAllocated", "4", "8Gi", 0),
+        ("LeastAllocated", "2", "8Gi", 25),
+        ("MostAllocated", "1", "2Gi", 25),
+        ("MostAllocated", "4", "8Gi", 100),
+        ("RequestedToCapacityRatio", "2", "4Gi", 50),
+    ],
+)
+def test_resources(strategy: str, cpu: str, memory: str, score: int) -> None:
+    config = SchedulerConfig(strategy=strategy)
+    assert node_resources.score_node(info(cpu=cpu, memory=memory), node_info(), config) == score
+
+
+@pytest.mark.parametrize(("cpu", "memory", "score"), [("2", "4Gi", 100), ("4", "4Gi", 75), ("1", "6Gi", 75)])
+def test_balance(cpu: str, memory: str, score: int) -> None:
+    assert node_resources.balance_score(info(cpu=cpu, memory=memory), node_info()) == score
+
+
+@pytest.mark.parametrize(
+    ("size", "share", "score"), [(10 * MB, 1.0, 0), (1000 * MB, 1.0, 100), (2000 * MB, 1.0, 100), (1000 * MB, 0.5, 48)]
+)
+def test_images(size: int, share: float, score: int) -> None:
+    made = node_info(node(images=[{"names": ["busybox:latest"], "sizeBytes": size}]))
+    assert image_locality.score_node(info(), made, {"busybox:latest": share}) == score
+
+
+def test_soft_taints_count_unless_tolerated() -> None:
+    made = node_info(node(taints=[{"key": "a", "effect": "PreferNoSchedule"}, {"key": "b", "effect": "NoSchedule"}]))
+    assert taint_toleration.score_node(info(), made) == 1
+    assert taint_toleration.score_node(info(tolerations=[{"key": "a", "operator": "Exists"}]), made) == 0
+
+
+def prefers(**weights: int) -> dict[str, Any]:
+    terms = [
+        {"weight": w, "preference": {"matchExpressions": [{"key": k, "operator": "Exists"}]}}
+        for k, w in weights.items()
+    ]
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
+
+
+def test_preferred_terms_add_up() -> None:
+    made = node_info(node(labels={"ssd": "", "gpu": ""}))
+    assert node_affinity.score_node(info(affinity=prefers(ssd=5, gpu=10, tape=50)), made) == 15
+
+
+def test_normalising() -> None:
+    assert scaled([0, 5, 10]) == [0, 50, 100]
+    assert reversed_([0, 1, 2]) == [100, 50, 0]
+    assert reversed_([0, 0]) == [100, 100]
+    assert spanned([-10, 0, 10]) == [0, 50, 100]
+    assert spanned([7, 7]) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ({"cpu": "1"}, "empty"),
+        ({"cpu": "1", "affinity": prefers(ssd=100)}, "busy"),
+    ],
+)
+def test_the_sum_decides(wish: dict[str, Any], expected: str) -> None:
+    made = scheduler(node("busy", labels={"ssd": ""}), node("empty"))
+    made.world.cache.assume(info("r", cpu="1", memory="1Gi"), "busy")
+    assert made.decide(info(**wish)).node == expected
+
+
+def test_a_soft_taint_is_avoided_while_there_is_room_elsewhere() -> None:
+    soft = node("soft", taints=[{"key": "a", "effect": "PreferNoSchedule"}])
+    assert scheduler(soft, node("hard")).decide(info()).node == "hard"
+    assert scheduler(soft).decide(info()).node == "soft"
