@@ -1,0 +1,44 @@
+"""Pods of one shape share a ranking of the nodes; here is what must not be mistaken for the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.scheduler.objects import info, node, scheduler
+
+
+def container(name: str) -> dict[str, Any]:
+    return {"name": name, "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+
+
+def test_an_init_container_is_not_one_more_that_runs() -> None:
+    made = scheduler(node("a", cpu="1"))
+    assert made.decide(info("i", initContainers=[container("x")], containers=[container("y")])).node == "a"
+    both = info("b", containers=[container("x"), container("y")])
+    assert made.decide(both).node == ""
+
+
+def test_resources_of_the_whole_pod_are_part_of_the_shape() -> None:
+    made = scheduler(node("a", cpu="2"))
+    assert made.decide(info("small", resources={"requests": {"cpu": "1"}})).node == "a"
+    assert made.decide(info("large", resources={"requests": {"cpu": "3"}})).node == ""
+
+
+def test_a_node_made_anew_is_judged_anew() -> None:
+    made = scheduler(node("a", cpu="4"))
+    assert made.decide(info("p", cpu="2")).node == "a"
+    made.world.cache.remove_node("a")
+    made.world.cache.set_node(node("a", cpu="1"))
+    assert made.decide(info("q", cpu="2")).node == ""
+
+
+def test_a_ranking_follows_what_is_placed_and_gone() -> None:
+    made = scheduler(node("a", cpu="1"), node("b", cpu="1"))
+    first = made.decide(info("p0", cpu="1")).node
+    made.world.cache.assume(info("p0", cpu="1"), first)
+    second = made.decide(info("p1", cpu="1")).node
+    assert {first, second} == {"a", "b"}
+    made.world.cache.assume(info("p1", cpu="1"), second)
+    assert made.decide(info("p2", cpu="1")).node == ""
+    made.world.cache.remove_pod("p0")
+    assert made.decide(info("p2", cpu="1")).node == first
