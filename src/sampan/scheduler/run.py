@@ -128,13 +128,15 @@ class SchedulerService:
         self.verdicts[info.uid] = decision
         if decision.preempt is not None:
             self.world.nominated[info.uid] = (decision.preempt.node, info)
+        elif decision.hopeless:
+            self.world.nominated.pop(info.uid, None)
         self.queue.failed(queued, decision.plugins, position)
         self.binder.refuse(info, decision)
 
     # --- what the API server tells ---
 
     def _add_handlers(self) -> None:
-        self._pods.add_handler(on_add=self._pod, on_update=lambda _, new: self._pod(new), on_delete=self._pod_gone)
+        self._pods.add_handler(on_add=self._pod, on_update=self._pod_changed, on_delete=self._pod_gone)
         self._nodes.add_handler(on_add=self._node_added, on_update=self._node_changed, on_delete=self._node_gone)
         self._namespaces.add_handler(on_add=self._namespace, on_update=lambda _, new: self._namespace(new))
         for informer in (self._claims, self._volumes, self._classes):
@@ -169,6 +171,11 @@ class SchedulerService:
             self.queue.add(info)
         else:
             self.queue.refresh(info)
+
+    def _pod_changed(self, old: core_v1.Pod, new: core_v1.Pod) -> None:
+        self._pod(new)
+        if new.spec.nodeName and old.metadata.labels != new.metadata.labels:
+            self.queue.happened(Happening.POD_PLACED)  # as good as another Pod to whoever selects by labels
 
     def _pod_gone(self, pod: core_v1.Pod) -> None:
         self._gone(pod.metadata.uid or "")

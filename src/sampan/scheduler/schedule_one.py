@@ -44,6 +44,7 @@ class Decision(Struct, kw_only=True):
     plugins: frozenset[str] = frozenset()
     refusals: dict[str, Refusal] = field(default_factory=dict)
     preempt: Candidate | None = None
+    hopeless: bool = False  # nobody who could go: room that was kept for it is kept in vain
     waiting: list[core_v1.PersistentVolumeClaim] = field(default_factory=list)  # to be told the node
 
 
@@ -195,7 +196,7 @@ class Scheduler:
             message = fit_message(total, refusals)
             return Decision(message=message, plugins=plugins, refusals=refusals, preempt=chosen)
         message = fit_message(total, refusals, preemption=preemption_message(total, outcomes))
-        return Decision(message=message, plugins=plugins, refusals=refusals)
+        return Decision(message=message, plugins=plugins, refusals=refusals, hopeless=True)
 
     def _victims_leaving(self, pod: PodInfo) -> bool:
         node = self.world.cache.nodes.get(pod.pod.status.nominatedNodeName or "")

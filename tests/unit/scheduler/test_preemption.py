@@ -38,7 +38,7 @@ def chosen(
     return (found.node, {v.name for v in found.victims}) if found else ("", set())
 
 
-BIG = {"cpu": "2", "priority": 100}
+BIG: dict[str, Any] = {"cpu": "2", "priority": 100}
 
 
 def test_the_least_important_goes_and_whoever_may_stay_stays() -> None:
@@ -108,3 +108,10 @@ def test_messages() -> None:
         "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are "
         "available: 1 No preemption victims found for incoming pod."
     )
+
+
+def test_room_is_not_kept_in_vain() -> None:
+    made = scheduler(node("a", cpu="2"))
+    made.world.cache.assume(info("r", cpu="2", priority=5), "a")
+    assert made.decide(info(cpu="1", priority=5)).hopeless
+    assert not made.decide(info(**BIG)).hopeless
