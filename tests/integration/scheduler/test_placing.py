@@ -108,3 +108,16 @@ async def test_company_that_the_scheduler_placed_itself_wakes_who_waits_for_it(c
     await cluster.until(lambda: events(cluster, "follower", "FailedScheduling"))
     await make_pod(cluster, pod("leader", labels={"app": "web"}))
     assert await placed(cluster, "follower", timeout=10) == "n1"
+
+
+async def test_a_more_important_pod_makes_room(cluster: World) -> None:
+    await add_node(cluster, "n1")
+    asks = core_v1.ResourceRequirements(requests={"cpu": "2"})
+    container = core_v1.Container(name="a", image="busybox", resources=asks)
+    await make_pod(cluster, pod("small", containers=[container], terminationGracePeriodSeconds=0))
+    assert await placed(cluster, "small") == "n1"
+    await make_pod(cluster, pod("vip", containers=[container], priorityClassName="system-node-critical"))
+    assert await placed(cluster, "vip") == "n1"
+    await cluster.gone(core_v1.Pod, "small", namespace="default")
+    said = await cluster.until(lambda: events(cluster, "small", "Preempted"))
+    assert said[0].endswith(" on node n1")
