@@ -131,6 +131,7 @@ class Bench:
             if page["metadata"].get("remainingItemCount", 0) + 1 >= wanted:
                 return
             self.wrk(pods, 16, script=_CREATE % f"fill{turn}", seconds=2)
+        raise RuntimeError(f"fewer than {wanted} Pods could be made in time")
 
 
 async def serve(folder: Path) -> None:
