@@ -74,7 +74,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 def new_config(paths: ClusterPaths, *, nodes: int, port: int | None) -> ClusterConfig:
     """A cluster that gets along with the others of this host: ranges and ports of its own."""
     others = [c for c in map(load, all_clusters()) if c is not None and c.name != paths.name]
-    index = next(i for i in range(100) if i not in {c.index for c in others})
+    index = next(i for i in range(96) if i not in {c.index for c in others} and not ranges_in_use(i))
     taken = {p for c in others for p in (c.port, c.kubelet_port)}
     return ClusterConfig(
         name=paths.name,
@@ -82,9 +82,27 @@ def new_config(paths: ClusterPaths, *, nodes: int, port: int | None) -> ClusterC
         port=port or free_port(FIRST_PORT, taken),
         kubelet_port=free_port(FIRST_KUBELET_PORT, taken),
         nodes=nodes,
-        pod_cidr=f"10.{(244 + index) % 256 if index < 12 else 120 + index}.0.0/16",
-        service_cidr=f"10.{96 + index}.0.0/16" if index < 20 else f"10.{index}.0.0/16",
+        pod_cidr=pod_cidr(index),
+        service_cidr=service_cidr(index),
     )
+
+
+def pod_cidr(index: int) -> str:
+    return f"10.{244 + index if index < 12 else 120 + index}.0.0/16"
+
+
+def service_cidr(index: int) -> str:
+    return f"10.{96 + index}.0.0/16" if index < 20 else f"10.{index}.0.0/16"
+
+
+def ranges_in_use(index: int) -> bool:
+    """By a cluster of another home, or of anything else on this host: its address for DNS is this host's already."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((service_cidr(index).replace("0.0/16", "0.10"), 0))
+        except OSError:
+            return False
+    return True
 
 
 def free_port(first: int, taken: set[int]) -> int:
