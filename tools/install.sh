@@ -37,7 +37,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "Please install by hand, then run make again: ${missing[*]}" >&2
     [ "$(uname -s)" = Linux ] && exit 1
-    echo "(going on without: only a control plane with simulated nodes runs here)" >&2
+    echo "(going on without: only a control plane runs here: sampan up --nodes 0)" >&2
   else
     say "host packages: apt-get install ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive

@@ -45,12 +45,12 @@ def _host(paths: ClusterPaths) -> Iterator[Problem]:
 
 def _node_needs() -> list[Problem]:
     if sys.platform != "linux":
-        return [Problem("Pods need Linux", "start a control plane with simulated nodes: sampan up --nodes 0")]
+        return [Problem("Pods need Linux", "start a control plane without nodes: sampan up --nodes 0")]
     if os.geteuid() != 0:
         return [
             Problem(
                 "a node needs root (namespaces, cgroups, network)",
-                "run as root, or start a control plane with simulated nodes: sampan up --nodes 0",
+                "run as root, or start a control plane without nodes: sampan up --nodes 0",
             )
         ]
     search = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
