@@ -17,6 +17,7 @@ OTHERWISE = {
     "get -f manifest.yaml -o name": "what is there is shown, although something else is not",
     "get pod one -o jsonpath={.spec.containers[5].name}": "the dump of the object is JSON, not Go",
     "get pod one -o jsonpath={.nope} --allow-missing-template-keys=false": "as above",
+    "get pod one -o jsonpath={.spec..name}": "the fields of a map come in no order there",
     "create -f badjson.json": "JSON that cannot be read is complained about as YAML",
     "apply -f changed.yaml --server-side --dry-run=server": "fields are not moved over from client-side apply",
     "diff -f manifest.yaml": "times of files",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from sampan.runtime.images.leases import Leases
@@ -18,8 +19,9 @@ def clear_leftovers(root: Path, snapshots: SnapshotStore, leases: Leases, now: f
         remove_tree(path)
     for path in (*snapshots.layers.glob("*.new"), *root.glob("*.new")):
         if not path.is_dir():
-            if now - path.stat().st_mtime > _STALE_RECORD:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its writer has just renamed it
+                if now - path.stat().st_mtime > _STALE_RECORD:
+                    path.unlink()
             continue
         lock = try_lock(path.with_suffix(".lock"))
         if lock is not None:  # else its unpacker lives
