@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from sampan.api.cron import ScheduleError, parse
 from sampan.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from sampan.api.types import batch_v1, core_v1, meta_v1
 from sampan.client.clock import rfc3339
 from sampan.controllers.contract import Context, KeyedController
 from sampan.controllers.cron_job import decide
-from sampan.controllers.cron_job.schedule import BadSchedule, parse
 from sampan.controllers.namespaces import is_terminating
 from sampan.controllers.owned_pods import controller_of, owner_reference
 from sampan.controllers.written import LOOK_AGAIN, Written
@@ -86,7 +86,7 @@ class CronJobs(KeyedController):
             return None
         try:
             schedule = parse(cron.spec.schedule)
-        except BadSchedule as error:
+        except ScheduleError as error:
             self._say(cron, "Warning", "UnparseableSchedule", f'unparseable schedule: "{cron.spec.schedule}" : {error}')
             return None
         found = decide.due(cron, schedule, self.clock.now())

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
+from sampan.api.cron import Schedule
 from sampan.api.types import batch_v1
 from sampan.client.clock import parse_time
-from sampan.controllers.cron_job.schedule import Schedule
 
 MOST_MISSED = 100
 

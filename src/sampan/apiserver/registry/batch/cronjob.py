@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sampan.api import cron
 from sampan.api.types.batch_v1 import CronJob
 from sampan.apiserver.registry import scaling
 from sampan.apiserver.registry.batch.job_rules import default_template, validate_job_spec
-from sampan.apiserver.registry.batch.schedule import ScheduleError, parse_schedule
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.labels import format_selector
 from sampan.apiserver.registry.meta import validate_object_meta_update
@@ -122,8 +122,8 @@ def _spec(obj: CronJob, old: CronJob | None, errors: Errors) -> None:
 def _schedule(schedule: str, zone: str | None, errors: Errors, *, zone_allowed: bool) -> None:
     path = "spec.schedule"
     try:
-        parse_schedule(schedule)
-    except ScheduleError as error:
+        cron.parse(schedule)
+    except cron.ScheduleError as error:
         errors.invalid(path, schedule, str(error))
     if "TZ" not in schedule:
         return
