@@ -21,7 +21,7 @@ def main() -> int:
     if run("up").returncode:
         return 1
     print("\nMaking the example images from this machine's own busybox …", flush=True)
-    if subprocess.run([sys.executable, str(ROOT / "examples" / "images" / "build.py")], check=False).returncode:
+    if run("image", "examples").returncode:
         return 1
     print()
     if run("get", "pod", "kubia-manual", quiet=True).returncode:

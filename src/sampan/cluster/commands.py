@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import click
 
-from sampan.cluster.paths import DEFAULT_NAME, BadName, ClusterPaths
+from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, BadName, ClusterPaths
 
 DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] (one server each) or memory: (default: SQLite)"
 
@@ -63,7 +63,7 @@ def cli() -> None:
 def cluster_name(command: F) -> F:
     """Adds `--name` and hands over the cluster's paths."""
 
-    @click.option("--name", default=DEFAULT_NAME, show_default=True, help="which cluster")
+    @click.option("--name", default=DEFAULT_NAME, show_default=True, envvar=NAME_VARIABLE, help="which cluster")
     @wraps(command)
     def with_paths(name: str, *args: Any, **kwargs: Any) -> Any:
         return command(ClusterPaths.of(name), *args, **kwargs)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sampan.cluster.paths import DEFAULT_NAME, ClusterPaths
+from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, ClusterPaths
 from sampan.runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _container(name: str, root: Path | None, container_id: str) -> Found:
     raise click.ClickException(str(problem))
 
 
-_name = click.option("--name", default=DEFAULT_NAME, show_default=True, help="The cluster.")
+_name = click.option("--name", default=DEFAULT_NAME, show_default=True, envvar=NAME_VARIABLE, help="The cluster.")
 _root = click.option("--root", type=click.Path(path_type=Path), help="The runtime's directory, instead of --name.")
 
 

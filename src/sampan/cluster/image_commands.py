@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from sampan.cluster.paths import DEFAULT_NAME, ClusterPaths
+from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, ClusterPaths
 from sampan.runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
@@ -88,7 +88,12 @@ def _on_store(command: F) -> F:
     """Adds the options that say which store, and hands it over."""
 
     @click.option(
-        "--name", "cluster", default=DEFAULT_NAME, show_default=True, help="The cluster whose images are meant."
+        "--name",
+        "cluster",
+        default=DEFAULT_NAME,
+        show_default=True,
+        envvar=NAME_VARIABLE,
+        help="The cluster whose images are meant.",
     )
     @click.option("--root", type=click.Path(path_type=Path), help="The image store itself, instead of the cluster's.")
     @wraps(command)
@@ -276,6 +281,15 @@ def build_command(
 
     image = place.run(work)
     click.echo(image.id if quiet else f"Built {image.repo_tags[-1]} ({_short(image.id)}, {human_size(image.size)})")
+
+
+@image_group.command("examples", help="Make the images that the examples use, from this machine's own busybox.")
+@_on_store
+def examples_command(place: _Place) -> None:
+    from sampan.runtime.images.examples import build_example_images
+
+    built = place.run(build_example_images)
+    _table([[name, _short(image.id), human_size(image.size)] for image in built for name in image.repo_tags])
 
 
 # --- the small things -----------------------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ def event_age(event: Object) -> str:
     return first
 
 
-def _event_time(event: Object) -> float:
+def _event_time(event: Object) -> tuple[int, bool]:
+    """To the second, as most events know no more; in the same one the scheduler, which knows more, was first."""
     said = event.get("lastTimestamp") or event.get("eventTime")
-    return times.parse(said) if said else 0.0
+    return int(times.parse(said)) if said else 0, bool(event.get("lastTimestamp"))

@@ -106,6 +106,13 @@ def _told(
             "use an image for this platform",
             f"{set_image}{repository}:TAG",
         )
+    if repository.startswith("sampan.local/") and "not found" in said:
+        return (
+            "ImageNotMade",
+            f'"{image}" is made on this machine, and is not yet',
+            "make the images of the examples",
+            "sampan image examples",
+        )
     if "manifest unknown" in said or "manifest for" in said or ("not found" in said and f":{tag}" in said):
         return (
             "ImageTagMissing",
