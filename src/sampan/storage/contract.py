@@ -14,7 +14,10 @@ Promises every implementation keeps:
   gap.
 * **Read your writes.** Before a write's `await` returns, its event is in the queue of every matching `Watch` and has
   been handed to every matching `subscribe` callback of this store object. What a cache fed by `subscribe` shows after
-  a write includes it.
+  a write includes it. So does what it shows after a write that was refused: who tries again sees what it was refused
+  for.
+* **Shared or not.** Where `shared`, others write as well, and what they wrote is heard a little later; `barrier` waits
+  for it. An embedded store's writers are all in one process, and it is always abreast.
 * **Loop-bound.** A store belongs to the event loop it was opened on. Its methods are called, and its callbacks run,
   there.
 
@@ -93,6 +96,7 @@ class WatchEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 #   ├── KeyExists           create: the key is there               .current
 #   ├── KeyNotFound         update, delete: it is not              .key
 #   ├── RevisionConflict    update, delete: it has moved on        .current
+#   ├── GuardMoved          somebody else has written under the same guard: decide again
 #   ├── Compacted           that history is gone: list again       .requested .compact_revision
 #   ├── FutureRevision      that revision is yet to come           .requested .current_revision
 #   ├── WatcherTooSlow      cut off: list again, then watch
@@ -125,6 +129,11 @@ class RevisionConflict(StoreError):
         super().__init__(f"key {current.key} is at revision {current.revision}, not {expected}")
         self.expected = expected
         self.current = current
+
+
+class GuardMoved(StoreError):
+    def __init__(self, *, guard: str) -> None:
+        super().__init__(f"another writer of {guard} was faster")
 
 
 class Compacted(StoreError):
@@ -224,6 +233,9 @@ class Subscription(ABC):
 class Store(ABC):
     """Versioned keys. All methods are keyword-only."""
 
+    shared = False
+    """Whether other processes write here too."""
+
     @abstractmethod
     async def get(self, *, key: str) -> KeyValue | None:
         """The key as it is now, or None."""
@@ -238,17 +250,21 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None) -> KeyValue:
+    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
         """Write a new key. Raises `KeyExists`, with what is there.
 
         After `ttl_seconds` the key is deleted, as an ordinary delete; not exactly then but soon after.
+
+        `guard` is for a decision that rests on more than one key (an address nobody else may have): all who decide
+        the like name the same guard, one at a time within a process. Where another process has written under it, and
+        this one had not heard of that when it decided, `GuardMoved` is raised; by then it has heard.
         """
 
     @abstractmethod
     async def update(
-        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None
+        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
     ) -> KeyValue:
-        """Replace a key that is still at `expected_revision`. Raises `KeyNotFound`, `RevisionConflict`.
+        """Replace a key that is still at `expected_revision`. Raises `KeyNotFound`, `RevisionConflict`, `GuardMoved`.
 
         The life span starts anew; None takes it away. An equal value is a write like any other.
         """
@@ -293,6 +309,14 @@ class Store(ABC):
     @abstractmethod
     async def current_revision(self) -> int:
         """The revision of the newest write."""
+
+    @abstractmethod
+    async def barrier(self) -> int:
+        """Returns when every write that anybody's `await` has returned from before this call has been handed on here:
+        what a cache fed by `subscribe` shows then is as fresh as the store itself. The revision that was reached.
+
+        Raises `StoreUnavailable` when that cannot be had soon.
+        """
 
     @abstractmethod
     async def life_spans(self) -> dict[str, float]:

@@ -88,6 +88,9 @@ class EmbeddedStore(Store):
     async def current_revision(self) -> int:
         return self.index.revision
 
+    async def barrier(self) -> int:
+        return self.index.revision
+
     async def get(self, *, key: str) -> KeyValue | None:
         self._check_open()
         while (version := self.index.current(key)) is not None:
@@ -164,13 +167,15 @@ class EmbeddedStore(Store):
 
     # Writes
 
-    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None) -> KeyValue:
+    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
+        del guard  # nobody else writes here
         kv: KeyValue = await self._write(Create(key, value, self._expiry(ttl_seconds)))
         return kv
 
     async def update(
-        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None
+        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
     ) -> KeyValue:
+        del guard
         kv: KeyValue = await self._write(Update(key, value, expected_revision, self._expiry(ttl_seconds)))
         return kv
 

@@ -8,6 +8,7 @@ address.py   etcd://HOST:PORT,…?ca=FILE&cert=FILE&key=FILE
 wire.py      the gateway's messages, as types
 gateway.py   calls and streams, from one endpoint to the next
 feed.py      the one watch that everything here hears from
+head.py      being abreast of etcd
 watch.py     a watch: what etcd still has of the past, then the feed
 store.py     the contract
 """

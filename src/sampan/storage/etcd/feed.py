@@ -21,20 +21,21 @@ from sampan.storage.hub import Hub
 log = logging.getLogger(__name__)
 
 _RETRY_DELAY = 0.2  # seconds
+_HEARD_WITHIN = 10.0  # seconds
 _LOOK_EVERY = 5.0  # seconds: a stream to a member cut off from the others stays silent without ending
 
 
-class Head(Protocol):
+class Origin(Protocol):
     async def current_revision(self) -> int: ...
 
 
 class Feed:
-    def __init__(self, gateway: Gateway, head: Head) -> None:
+    def __init__(self, gateway: Gateway, origin: Origin) -> None:
         self.hub = Hub()
         self.revision = 0  # dispatched; the store's, as all here
         self.offset = 0
         self._gateway = gateway
-        self._head = head
+        self._origin = origin
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap: who waits for which revision
         self._numbers = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -43,7 +44,7 @@ class Feed:
 
     async def start(self) -> None:
         """Returns when the stream stands."""
-        self.revision = await self._head.current_revision()
+        self.revision = await self._origin.current_revision()
         self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep_looking())]
         await self._created.wait()
 
@@ -58,14 +59,30 @@ class Feed:
                 future.set_exception(type(error)(*error.args))
         self._waiting.clear()
 
-    async def reached(self, revision: int) -> None:
-        """Returns when everything up to this revision has been handed on."""
+    async def reached(self, revision: int, *, within: float = _HEARD_WITHIN) -> None:
+        """Returns when everything up to this revision has been handed on. Raises `StoreUnavailable`."""
         if revision <= self.revision:
             return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
         self._numbers += 1
         heapq.heappush(self._waiting, (revision, self._numbers, future))
-        await future
+        timer = loop.call_later(within, self._give_up, future, revision)
+        try:
+            await future
+        finally:
+            timer.cancel()
+
+    def _give_up(self, future: asyncio.Future[None], revision: int) -> None:
+        if not future.done():
+            future.set_exception(StoreUnavailable(f"etcd's revision {revision} has not been heard of here yet"))
+
+    def start_again(self) -> None:
+        """Follow another member."""
+        if self._stream is not None and not self._stream.done():
+            log.warning("the watch on etcd stays behind at revision %d", self.revision)
+            self._gateway.avoid()
+            self._stream.cancel()
 
     async def _follow(self) -> None:
         while True:
@@ -95,7 +112,7 @@ class Feed:
     async def _skip_to_the_present(self) -> None:
         while True:
             try:
-                self._advance(await self._head.current_revision())
+                self._advance(await self._origin.current_revision())
             except StoreUnavailable:
                 await asyncio.sleep(_RETRY_DELAY)
             else:
@@ -107,16 +124,14 @@ class Feed:
             await asyncio.sleep(_LOOK_EVERY)
             seen = self.revision
             try:
-                current = await self._head.current_revision()
+                current = await self._origin.current_revision()
             except StoreError:
                 continue
             if current <= self.revision:
                 continue
             await asyncio.sleep(1.0)
-            if self.revision == seen and self._stream is not None:
-                log.warning("the watch on etcd stays behind (%d, etcd is at %d)", seen, current)
-                self._gateway.avoid()
-                self._stream.cancel()
+            if self.revision == seen:
+                self.start_again()
 
     def _advance(self, revision: int) -> None:
         self.revision = max(revision, self.revision)

@@ -97,7 +97,8 @@ class Gateway:
         content = msgspec.json.encode({"create_request": create})
         decoder = msgspec.json.Decoder(StreamLine, strict=False)
         try:
-            async with self._open_session().post(endpoint + "/v3/watch", data=content, timeout=timeout) as response:
+            asking = self._open_session().post(endpoint + "/v3/watch", data=content, timeout=timeout)
+            async with await asyncio.wait_for(asking, _READ_WITHIN) as response:
                 if response.status != 200:
                     raise StoreUnavailable(f"{endpoint}: {_refusal(await response.read(), response.status)}")
                 async with aclosing(_lines(response)) as lines:

@@ -1,8 +1,9 @@
 """The storage contract on etcd.
 
 A write is one transaction that compares revisions. It returns when the feed has handed its event on, so that caches
-of this process include it. Writes to one key are sent one after the other, in the order they came; writes to different
-keys travel side by side, and etcd gives them their order.
+of this process include it; a refused one when the feed has handed on what it was refused for. Writes to one key are
+sent one after the other, in the order they came; writes to different keys travel side by side, and etcd gives them
+their order.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sampan.storage.contract import (
     Compacted,
     DeleteResult,
     FutureRevision,
+    GuardMoved,
     KeyExists,
     KeyNotFound,
     KeyValue,
@@ -33,6 +35,7 @@ from sampan.storage.contract import (
 )
 from sampan.storage.etcd.feed import Feed, events_from
 from sampan.storage.etcd.gateway import EtcdRefused, Gateway
+from sampan.storage.etcd.head import Head
 from sampan.storage.etcd.watch import EtcdWatch, Live
 from sampan.storage.etcd.wire import (
     NOTHING,
@@ -40,6 +43,7 @@ from sampan.storage.etcd.wire import (
     Kv,
     LeaseResponse,
     Message,
+    OperationResponse,
     RangeResponse,
     TxnResponse,
     compare,
@@ -54,12 +58,15 @@ from sampan.storage.watch import CallbackSubscription
 log = logging.getLogger(__name__)
 
 _OFFSET_KEY = b"sampan/revision-offset"  # beside what is stored: all of that starts with a slash
+_GUARDS = "sampan/guards/"
 _PAGE = 500  # keys asked for at a time
 _OUT_OF_RANGE = 11  # gRPC
 _TOO_MUCH = 8  # gRPC: a page that is larger than a message may be
 
 
 class EtcdStore(Store):
+    shared = True
+
     def __init__(
         self, gateway: Gateway, *, history_seconds: float = 0, lease_seconds: Callable[[float], int] = math.ceil
     ) -> None:
@@ -67,6 +74,8 @@ class EtcdStore(Store):
         self._lease_seconds = lease_seconds
         self._history_seconds = history_seconds
         self._feed = Feed(gateway, self)
+        self._head = Head(self.current_revision, lambda: self._feed)
+        self._guards: dict[str, int] = {}  # by guard: etcd's revision of its last write that is known here
         self._writing: dict[str, tuple[asyncio.Lock, int]] = {}  # by key: the lock and how many want it
         self._written = asyncio.Event()  # when closed: nothing of `_writing` is left
         self._compacting: asyncio.Task[None] | None = None
@@ -94,6 +103,10 @@ class EtcdStore(Store):
         self._check_open()
         found = await self._range({"key": NOTHING, "count_only": True})
         return found.header.revision + self._offset
+
+    async def barrier(self) -> int:
+        self._check_open()
+        return await self._head.abreast()
 
     async def get(self, *, key: str) -> KeyValue | None:
         self._check_open()
@@ -170,22 +183,22 @@ class EtcdStore(Store):
 
     # Writes
 
-    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None) -> KeyValue:
+    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
         raw = key.encode()
         async with self._turn(key), self._lease(ttl_seconds) as lease:
             answer = await self._txn(
                 when=[compare(raw, "CREATE", "EQUAL", 0)],
                 then=[{"request_put": {"key": raw, "value": value, **lease}}],
                 otherwise=[read(raw)],
+                guard=guard,
             )
             if not answer.succeeded:
                 raise KeyExists(current=self._there(answer, key))
             revision = answer.header.revision + self._offset
-            await self._feed.reached(revision)
             return KeyValue(key=key, value=value, revision=revision, create_revision=revision)
 
     async def update(
-        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None
+        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
     ) -> KeyValue:
         raw = key.encode()
         async with self._turn(key), self._lease(ttl_seconds) as lease:
@@ -193,10 +206,10 @@ class EtcdStore(Store):
                 when=self._unchanged(raw, expected_revision),
                 then=[{"request_put": {"key": raw, "value": value, **lease}}, read(raw, keys_only=True)],
                 otherwise=[read(raw)],
+                guard=guard,
             )
             if not answer.succeeded:
                 raise RevisionConflict(expected=expected_revision, current=self._there(answer, key))
-            await self._feed.reached(answer.header.revision + self._offset)
             written = answer.responses[1].response_range
             assert written is not None
             return key_value(written.kvs[0], self._offset, value=value)
@@ -211,10 +224,9 @@ class EtcdStore(Store):
             )
             if not answer.succeeded:
                 raise RevisionConflict(expected=expected_revision or 0, current=self._there(answer, key))
-            revision = answer.header.revision + self._offset
-            await self._feed.reached(revision)
             deleted = answer.responses[0].response_delete_range
             assert deleted is not None
+            revision = answer.header.revision + self._offset
             return DeleteResult(previous=key_value(deleted.prev_kvs[0], self._offset), revision=revision)
 
     def _unchanged(self, raw: bytes, expected: int | None) -> list[Body]:
@@ -227,9 +239,23 @@ class EtcdStore(Store):
             raise KeyNotFound(key=key)
         return key_value(found.kvs[0], self._offset)
 
-    async def _txn(self, *, when: list[Body], then: list[Body], otherwise: list[Body]) -> TxnResponse:
+    async def _txn(self, *, when: list[Body], then: list[Body], otherwise: list[Body], guard: str = "") -> TxnResponse:
+        """Returns when everything up to this transaction, refused or not, has been handed on here."""
+        if guard:
+            raw = (_GUARDS + guard).encode()
+            known = self._guards.get(guard, 0)
+            when = [*when, compare(raw, "MOD", "EQUAL", known)]
+            then = [*then, {"request_put": {"key": raw, "value": b""}}]
+            otherwise = [*otherwise, read(raw)]
         body = {"compare": when, "success": then, "failure": otherwise}
-        return await self._gateway.write("/v3/kv/txn", body, TxnResponse)
+        answer = await self._gateway.write("/v3/kv/txn", body, TxnResponse)
+        await self._feed.reached(answer.header.revision + self._offset)
+        if guard:
+            now = answer.header.revision if answer.succeeded else _mod_revision(answer.responses[-1])
+            self._guards[guard] = now
+            if not answer.succeeded and now != known:
+                raise GuardMoved(guard=guard)
+        return answer
 
     @asynccontextmanager
     async def _turn(self, key: str) -> AsyncIterator[None]:
@@ -258,7 +284,7 @@ class EtcdStore(Store):
         lease = (await self._gateway.write("/v3/lease/grant", body, LeaseResponse)).ID
         try:
             yield {"lease": lease}
-        except (KeyExists, KeyNotFound, RevisionConflict):
+        except (GuardMoved, KeyExists, KeyNotFound, RevisionConflict):
             await self._gateway.write("/v3/lease/revoke", {"ID": lease}, Message)
             raise
 
@@ -339,7 +365,7 @@ class EtcdStore(Store):
         offset = max(above - (await self.current_revision() - self._offset), self._offset)
         put = {"request_put": {"key": _OFFSET_KEY, "value": b"%d" % offset}}
         await self._feed.stop(StoreError("the revision is being raised"))
-        await self._txn(when=[], then=[put], otherwise=[])
+        await self._gateway.write("/v3/kv/txn", {"success": [put]}, TxnResponse)
         self._offset = offset
         self._feed = Feed(self._gateway, self)
         self._feed.offset = offset
@@ -391,3 +417,8 @@ class EtcdStore(Store):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed
+
+
+def _mod_revision(answer: OperationResponse) -> int:
+    found = answer.response_range
+    return found.kvs[0].mod_revision if found is not None and found.kvs else 0
