@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sampan.api import quantity
 from sampan.api.types import core_v1
-from sampan.kubelet.resize import PENDING, Resizing
+from sampan.kubelet.allocation import PENDING, Resizing
 from sampan.kubelet.sandbox_config import host_ports
 from sampan.kubelet.worker import Verdict
 

@@ -8,8 +8,8 @@ from msgspec import Struct
 from sampan.api.types import core_v1
 from sampan.client.clock import rfc3339
 from sampan.kubelet.actions import should_restart
+from sampan.kubelet.allocation import IN_PROGRESS, Resizing
 from sampan.kubelet.pod_state import PodState, is_sidecar
-from sampan.kubelet.resize import Resizing
 from sampan.runtime.contract import ContainerState, ContainerStatus
 
 ID_SCHEME = "sampan"
@@ -42,7 +42,7 @@ class Facts(Struct, kw_only=True):
     now: float
     host_ips: tuple[str, ...] = ()
     terminal: bool = False  # every container has been stopped for good
-    resizing: Resizing | None = None  # what keeps the containers from their new limits
+    resizing: tuple[Resizing, ...] = ()  # what keeps the containers from their new limits
     reason: str = ""  # Evicted, DeadlineExceeded: the kubelet's own verdict on the Pod
     message: str = ""
 
@@ -82,11 +82,35 @@ def _one(
                 status.lastState = status.state
             status.state = core_v1.ContainerState(waiting=_waiting(waiting))
     _set_readiness(container, status, history, facts, init=init)
-    if facts.resizing is not None and old is not None and old.containerID == status.containerID:
-        status.resources, status.allocatedResources = old.resources, old.allocatedResources
-    else:
-        _set_resources(container, status)
+    _set_resources(container, status)
+    under_way = any(r.type == IN_PROGRESS for r in facts.resizing)
+    if under_way and old is not None and old.containerID == status.containerID:
+        status.resources = old.resources
     return status
+
+
+def account_for_all(
+    pod: core_v1.Pod, init: list[core_v1.ContainerStatus], main: list[core_v1.ContainerStatus]
+) -> None:
+    """At a Pod's end: a container of which nobody knows how it ended has failed, lest the Pod pass for a success. Those
+    whose turn never came, as an init container before them failed, stay as they are."""
+    lost: list[core_v1.ContainerStatus] = []
+    if not init or any(s.state.waiting is None or s.lastState.terminated for s in main) or _went_well(init[-1]):
+        lost += main
+    begun = [at for at, s in enumerate(init) if s.state.waiting is None or s.lastState.terminated]
+    lost += init[: (begun[-1] if begun else 0) + 1]
+    for status in lost:
+        if status.state.terminated is None:
+            unknown = core_v1.ContainerStateTerminated(
+                exitCode=137,
+                reason="ContainerStatusUnknown",
+                message="The container could not be located when the pod was terminated",
+            )
+            status.state = core_v1.ContainerState(terminated=unknown)
+
+
+def _went_well(status: core_v1.ContainerStatus) -> bool:
+    return any(s.terminated is not None and s.terminated.exitCode == 0 for s in (status.state, status.lastState))
 
 
 def _waiting(waiting: Waiting) -> core_v1.ContainerStateWaiting:

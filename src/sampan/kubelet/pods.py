@@ -25,6 +25,7 @@ class Pods:
         self._seen_before: set[str] = set()  # had a sandbox when the kubelet started: they were let in long ago
         tools.probes.watch(self.wake)
         tools.volumes.watch(self.wake)
+        tools.room_made = self._room_made
 
     def __iter__(self) -> Iterator[PodWorker]:
         return iter(list(self._workers.values()))
@@ -68,6 +69,12 @@ class Pods:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.wake()
+
+    def _room_made(self) -> None:
+        """A Pod has gone: one that waits to grow may now."""
+        for worker in self._workers.values():
+            if worker.waits_for_room:
+                worker.wake()
 
     def runtime_event(self, event: Event) -> None:
         self.wake(event.pod_uid)

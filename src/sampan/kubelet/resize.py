@@ -1,16 +1,13 @@
-"""Resizing a Pod where it runs: which containers' limits differ from what is wanted now, and how to get there."""
-
-from collections.abc import Callable
+"""Resizing a Pod where it runs: which containers' limits differ from what they are given now, and how to get there."""
 
 from msgspec import Struct, structs
 
 from sampan.api.types import core_v1
-from sampan.kubelet.pod_state import PodState, is_sidecar
+from sampan.kubelet.allocation import resizable
+from sampan.kubelet.pod_state import PodState
 from sampan.kubelet.resources import container_resources, pod_cgroup
 from sampan.runtime.contract import ContainerState, Resources, Runtime, RuntimeFault
 
-PENDING = "PodResizePending"
-IN_PROGRESS = "PodResizeInProgress"
 LIMITS = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit")
 
 
@@ -19,21 +16,13 @@ class Change(Struct, frozen=True, kw_only=True):
     container_id: str
     resources: Resources
     grows: bool
+    less_memory: bool
     restart: bool  # its resizePolicy asks for a new process
-
-
-class Resizing(Struct, frozen=True):
-    """Why a resize is not done yet: the condition that says so."""
-
-    type: str
-    reason: str
-    message: str
 
 
 def changes(pod: core_v1.Pod, state: PodState, *, node_memory: int) -> list[Change]:
     result = []
-    sidecars = [c for c in pod.spec.initContainers or () if is_sidecar(c)]
-    for container in [*sidecars, *pod.spec.containers]:
+    for container in resizable(pod):
         status = state.active(container.name)
         if status is None or status.state is not ContainerState.RUNNING:
             continue
@@ -51,17 +40,26 @@ def changes(pod: core_v1.Pod, state: PodState, *, node_memory: int) -> list[Chan
                 container_id=status.id,
                 resources=structs.replace(has, **{f: getattr(wanted, f) for f in LIMITS}),
                 grows=wanted.memory_limit > has.memory_limit or wanted.cpu_quota > has.cpu_quota,
+                less_memory=bool(wanted.memory_limit) and not 0 < has.memory_limit <= wanted.memory_limit,
                 restart=restart,
             )
         )
     return result
 
 
-async def carry_out(runtime: Runtime, pod: core_v1.Pod, state: PodState, wanted: list[Change]) -> Resizing | None:
-    """The Pod's own limits first where there is to be more, last where there is to be less."""
+async def carry_out(runtime: Runtime, pod: core_v1.Pod, state: PodState, wanted: list[Change]) -> str:
+    """Why it failed; nothing when it did not. The Pod's own limits come first where there is to be more, last where
+    there is to be less."""
     sandbox, whole = state.ready_sandbox, pod_cgroup(pod)
     first = any(change.grows for change in wanted)
     try:
+        for change in wanted:
+            if change.less_memory and not change.restart:
+                used = (await runtime.container_stats(change.container_id)).memory.usage
+                limit = change.resources.memory_limit
+                if used >= limit:  # the kernel would kill it, or refuse
+                    named = f'container "{change.name}"'
+                    return f"attempting to set {named} memory limit ({limit}) below current usage ({used})"
         if first and sandbox is not None and whole is not None:
             await runtime.update_sandbox_resources(sandbox.id, whole)
         for change in wanted:
@@ -70,8 +68,5 @@ async def carry_out(runtime: Runtime, pod: core_v1.Pod, state: PodState, wanted:
         if not first and sandbox is not None and whole is not None:
             await runtime.update_sandbox_resources(sandbox.id, whole)
     except RuntimeFault as error:
-        return Resizing(IN_PROGRESS, "Error", str(error))
-    return None
-
-
-Fits = Callable[[core_v1.Pod], Resizing | None]
+        return str(error)
+    return ""

@@ -11,6 +11,7 @@ from sampan.client.clock import Clock, RealClock
 from sampan.client.events import EventRecorder
 from sampan.client.informer import Informer
 from sampan.kubelet.admission import NodeAdmission
+from sampan.kubelet.allocation import Resizing
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.environment import NodeFacts, PodEnvironment
 from sampan.kubelet.events import PodEvents
@@ -27,7 +28,6 @@ from sampan.kubelet.pod_state import is_mirror
 from sampan.kubelet.pods import Pods
 from sampan.kubelet.probes.prober import Prober
 from sampan.kubelet.pull_secrets import PullSecrets
-from sampan.kubelet.resize import Resizing
 from sampan.kubelet.security import PodSecurity
 from sampan.kubelet.server.access import Access
 from sampan.kubelet.server.app import KubeletServer

@@ -4,9 +4,9 @@ from msgspec import structs
 
 from sampan.api.types import core_v1
 from sampan.client.clock import rfc3339
-from sampan.kubelet.container_status import Facts, container_statuses
+from sampan.kubelet.allocation import IN_PROGRESS, PENDING
+from sampan.kubelet.container_status import Facts, account_for_all, container_statuses
 from sampan.kubelet.pod_state import is_sidecar
-from sampan.kubelet.resize import IN_PROGRESS, PENDING
 from sampan.kubelet.resources import pod_amounts
 
 READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
@@ -17,6 +17,7 @@ READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
     "PodScheduled",
 )
 DISRUPTION = "DisruptionTarget"
+ENDED = ("Succeeded", "Failed")
 OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, PENDING, IN_PROGRESS)
 
 
@@ -28,7 +29,9 @@ def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
     ephemeral = container_statuses(pod, _ephemeral(pod), old.ephemeralContainerStatuses, facts, init=False)
     for debugger in ephemeral:
         debugger.ready, debugger.started = False, None
-    phase = pod_phase(pod, init, main, terminal=facts.terminal)
+    if facts.terminal:
+        account_for_all(pod, init, main)
+    phase = "Failed" if facts.reason else pod_phase(pod, init, main, terminal=facts.terminal)
     status = core_v1.PodStatus(
         phase=phase,
         observedGeneration=pod.metadata.generation,
@@ -41,18 +44,25 @@ def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
         resourceClaimStatuses=old.resourceClaimStatuses,
         resize=old.resize,
     )
-    if old.phase in ("Failed", "Succeeded"):
-        status.phase = old.phase
+    if old.phase in ENDED:
+        status.phase = phase = old.phase
     if facts.reason:
-        status.phase, status.reason, status.message = "Failed", facts.reason, facts.message or None
-        if not facts.terminal and not _all_stopped(main):
-            status.phase = "Running" if any(c.state.running for c in main) else phase
+        status.reason, status.message = facts.reason, facts.message or None
     elif old.phase == "Failed" and old.reason:
         status.reason, status.message = old.reason, old.message
+    if phase in ENDED and old.phase not in ENDED and not facts.terminal:
+        # It will end so, but something of it may still run: until then nobody may take it for over.
+        status.phase, status.reason, status.message = old.phase or "Pending", old.reason, old.message
     _set_addresses(pod, status, facts)
     _set_resources(pod, status)
-    status.conditions = _conditions(pod, status, facts, init, main)
+    status.conditions = _conditions(pod, phase, facts, init, main)
     return status
+
+
+def has_ended(pod: core_v1.Pod, status: core_v1.PodStatus) -> bool:
+    """Whether its containers have done all that they were for; sidecars may still run."""
+    init, main = status.initContainerStatuses or [], status.containerStatuses or []
+    return status.phase in ENDED or pod_phase(pod, init, main) in ENDED
 
 
 def rejected_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
@@ -85,10 +95,6 @@ def with_disruption(status: core_v1.PodStatus, message: str, now: float) -> core
 def _ephemeral(pod: core_v1.Pod) -> list[core_v1.Container]:
     listed = pod.spec.ephemeralContainers or ()
     return [core_v1.Container(name=e.name, image=e.image, resources=e.resources, restartPolicy="Never") for e in listed]
-
-
-def _all_stopped(statuses: list[core_v1.ContainerStatus]) -> bool:
-    return all(c.state.running is None for c in statuses)
 
 
 def pod_phase(
@@ -164,24 +170,27 @@ def _set_resources(pod: core_v1.Pod, status: core_v1.PodStatus) -> None:
 
 def _conditions(
     pod: core_v1.Pod,
-    status: core_v1.PodStatus,
+    phase: str,
     facts: Facts,
     init: list[core_v1.ContainerStatus],
     main: list[core_v1.ContainerStatus],
 ) -> list[core_v1.PodCondition]:
-    containers_ready = _containers_ready(pod, status.phase, init, main)
+    containers_ready = _containers_ready(pod, phase, init, main)
     wanted = [
         _condition(READY_TO_START, _sandbox_stands(pod, facts)),
-        _initialized(pod, status.phase, init, main),
+        _initialized(pod, phase, init, main),
         _pod_ready(pod, containers_ready),
         containers_ready,
         _condition(SCHEDULED, True),
     ]
-    if facts.resizing is not None:
-        wanted.append(_condition(facts.resizing.type, True, facts.resizing.reason, facts.resizing.message))
-    before = {c.type: c for c in pod.status.conditions or ()}
     for condition in wanted:
         condition.observedGeneration = pod.metadata.generation
+    for resizing in facts.resizing:
+        told = _condition(resizing.type, True, resizing.reason, resizing.message)
+        told.observedGeneration = resizing.generation
+        wanted.append(told)
+    before = {c.type: c for c in pod.status.conditions or ()}
+    for condition in wanted:
         known = before.get(condition.type)
         if known is not None and known.status == condition.status:
             condition.lastTransitionTime = known.lastTransitionTime

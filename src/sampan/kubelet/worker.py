@@ -10,6 +10,7 @@ Each worker is one task: two things never happen to one Pod at once. The phase i
 
 import asyncio
 import logging
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -17,15 +18,16 @@ from msgspec import Struct
 from sampan.api.types import core_v1
 from sampan.client.clock import Clock
 from sampan.kubelet import actions
+from sampan.kubelet.allocation import Allocation, Fits, News
 from sampan.kubelet.container_config import container_hash
 from sampan.kubelet.container_status import Facts, Waiting
 from sampan.kubelet.errors import MountFault, PodFault
 from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
-from sampan.kubelet.resize import Change, Fits, Resizing, changes
+from sampan.kubelet.resize import Change, changes
 from sampan.kubelet.resize import carry_out as resize
 from sampan.kubelet.seams import Events, Probes, Volumes
 from sampan.kubelet.starter import Outcome, Starter
-from sampan.kubelet.status import OWNED, SCHEDULED, make_status, rejected_status, with_disruption
+from sampan.kubelet.status import OWNED, SCHEDULED, has_ended, make_status, rejected_status, with_disruption
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
@@ -72,11 +74,14 @@ class Tools(Struct, kw_only=True):
     host_ips: tuple[str, ...]
     node_memory: int = 0
     fits: Fits = lambda pod: None  # whether the node can give what a resized Pod wants now
+    room_made: Callable[[], None] = lambda: None  # a Pod needs its share of the node no more
 
 
 class PodWorker:
     def __init__(self, pod: core_v1.Pod, tools: Tools) -> None:
-        self.pod = _own(pod)
+        self._allocation = Allocation(pod)
+        self._asked = pod  # as the API has it; `pod` has what the node has given
+        self.pod = _own(self._allocation.view(pod))
         self.removed = False  # gone from the API server (or its file): nobody waits for a status
         self.verdict: Verdict | None = None
         self.stop_asked_at: float | None = None
@@ -86,7 +91,6 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._waiting: dict[str, Waiting] = {}
         self._ip = ""
-        self._resizing: Resizing | None = None
         self._mount_retry = MOUNT_RETRY_FIRST
         self._state: PodState | None = None
 
@@ -100,11 +104,16 @@ class PodWorker:
             return Phase.TERMINATED
         return Phase.SYNC if self.stop_asked_at is None else Phase.TERMINATING
 
+    @property
+    def waits_for_room(self) -> bool:
+        return self._allocation.pending is not None
+
     # --- what others tell it ---
 
     def update(self, pod: core_v1.Pod) -> None:
         """The Pod as it is wanted now."""
-        before, self.pod = self.pod, _own(pod)
+        before, self._asked = self._asked, pod
+        self.pod = _own(self._allocation.view(pod))
         if pod.metadata.deletionTimestamp:
             self._ask_to_stop()
             shorter = pod.metadata.deletionGracePeriodSeconds
@@ -112,7 +121,7 @@ class PodWorker:
                 known = before.metadata.deletionGracePeriodSeconds
                 if known is None or shorter < known:
                     asyncio.ensure_future(self._tools.stopper.hasten(self._state, float(shorter)))  # noqa: RUF006
-        if _differs(before, self.pod):
+        if _differs(before, pod):
             self.wake()
 
     def remove(self) -> None:
@@ -178,13 +187,16 @@ class PodWorker:
 
     async def _sync(self) -> float | None:
         """One step towards what is wanted; seconds until the next one if nothing happens before."""
-        tools, pod = self._tools, self.pod
+        tools = self._tools
         state = await self._read()
+        self._tell(self._allocation.decide(self._asked, tools.fits))
+        self.pod = pod = _own(self._allocation.view(self._asked))
         tools.probes.observe(pod, state)
         resizes = changes(pod, state, node_memory=tools.node_memory)
-        self._resizing = tools.fits(pod) if resizes else None
+        if not resizes:
+            self._tell(self._allocation.progress(pod, done=True))
         status = await self._say(state)
-        if status.phase in ("Succeeded", "Failed"):
+        if has_ended(pod, status):
             self._ask_to_stop()
             self.wake()
             return 0.0
@@ -203,7 +215,7 @@ class PodWorker:
         self._mount_retry = MOUNT_RETRY_FIRST
         hashes = {c.name: container_hash(c) for c in pod.spec.containers}
         plan = actions.plan(pod, state, tools.probes, hashes)
-        if resizes and self._resizing is None and not (plan.kill_pod or plan.make_sandbox):
+        if resizes and not (plan.kill_pod or plan.make_sandbox):
             await self._resize(plan, state, resizes)
         if plan.empty:
             self._waiting = {}
@@ -220,14 +232,19 @@ class PodWorker:
     async def _resize(self, plan: actions.Plan, state: PodState, resizes: list[Change]) -> None:
         """Give running containers the limits that they are to have now; ends some by adding to the plan."""
         wanted = [c for c in resizes if c.container_id not in plan.kill]
-        self._resizing = await resize(self._tools.runtime, self.pod, state, wanted)
-        if self._resizing is None:
-            for change in wanted:
-                if change.restart:
-                    said = f"Container {change.name} resize requires restart"
-                    plan.kill[change.container_id] = actions.Kill(name=change.name, message=said)
-                    plan.start.append(change.name)
+        fault = await resize(self._tools.runtime, self.pod, state, wanted)
+        again = [c for c in wanted if c.restart and not fault]
+        for change in again:
+            said = f"Container {change.name} resize requires restart"
+            plan.kill[change.container_id] = actions.Kill(name=change.name, message=said)
+            plan.start.append(change.name)
+        self._tell(self._allocation.progress(self.pod, done=not (fault or again), fault=fault))
         await self._say(await self._read())
+
+    def _tell(self, news: News | None) -> None:
+        if news is not None:
+            tell = self._tools.events.warning if news.type == "Warning" else self._tools.events.normal
+            tell(self.pod, news.reason, news.message)
 
     async def _carry_out(self, plan: actions.Plan, state: PodState) -> Outcome:
         outcome = await self._tools.starter.carry_out(self.pod, plan, state)
@@ -253,7 +270,7 @@ class PodWorker:
         """Make the status of now and let it be written; the writer coalesces and retries."""
         tools = self._tools
         self.pod.status = tools.statuses.latest(self.pod)
-        if self.verdict is not None and self.verdict.disrupted:
+        if terminal and self.verdict is not None and self.verdict.disrupted:
             self.pod.status = with_disruption(self.pod.status, self.verdict.message, tools.clock.now())
         facts = Facts(
             state=state,
@@ -263,7 +280,7 @@ class PodWorker:
             now=tools.clock.now(),
             host_ips=tools.host_ips,
             terminal=terminal,
-            resizing=self._resizing,
+            resizing=self._allocation.conditions,
             reason=self.verdict.reason if self.verdict else "",
             message=self.verdict.message if self.verdict else "",
         )
@@ -293,6 +310,7 @@ class PodWorker:
             await tools.volumes.tear_down(self.uid)
             tools.starter.backoff.forget(f"{self.uid}/")
             self.finished = True
+            tools.room_made()
         if not (self.removed or self.pod.metadata.deletionTimestamp):
             return False  # kept for its logs until somebody deletes it
         state = await self._read()
