@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 from sampan.cli import last_applied, printers
-from sampan.cli.change import CHOOSING, each
-from sampan.cli.command import DRY_RUN, FILES, Command, Invocation, dry_run
+from sampan.cli.change import chosen, each
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, VALIDATE, Command, Invocation, dry_run, manager
 from sampan.cli.create import placed
-from sampan.cli.errors import CliError, UsageError
+from sampan.cli.errors import CliError, UsageError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, from_files
 from sampan.client.calls import MERGE_PATCH, WriteOptions
@@ -17,6 +17,15 @@ from sampan.client.calls import MERGE_PATCH, WriteOptions
 MISSING = (
     "no last-applied-configuration annotation found on resources, to create the annotation, use the command with "
     "--create-annotation"
+)
+NOTHING_REMEMBERED = (
+    "no last-applied-configuration annotation found on resources, to create the annotation, use command "
+    "`kubectl apply set-last-applied --create-annotation`"
+)
+HEAD = (
+    "Please edit the 'last-applied-configuration' annotations below.",
+    "Lines beginning with a '#' will be ignored, and an empty file will abort the edit.",
+    "",
 )
 
 
@@ -45,7 +54,7 @@ def view(call: Invocation) -> int:
 def set_(call: Invocation) -> int:
     flags, session = call.flags, call.session
     mode = dry_run(flags)
-    for one in from_files(session, flags["filename"], recursive=flags["recursive"]):
+    for one in from_files(session, flags["filename"]):
         current = session.client.of(one.info).get(one.name, namespace=one.namespace)
         if last_applied.text(current) is None and not flags["create-annotation"]:
             raise CliError(MISSING)
@@ -54,20 +63,25 @@ def set_(call: Invocation) -> int:
 
 
 def edit(call: Invocation) -> int:
-    from sampan.cli.editor import edited
+    from sampan.cli.editing import Purpose
+    from sampan.cli.editing import edit as in_editor
 
-    mode = "none"
+    errors: list[Exception] = []
+    listed = [one for one in chosen(call, call.args, errors, every=True) if last_applied.text(one.data) is not None]
+    raise_all(errors)
+    if not listed:
+        raise CliError(NOTHING_REMEMBERED)
+    shown = [last_applied.original(one.data) for one in listed]
 
-    def change(one: Found) -> None:
-        if last_applied.text(one.data) is None:
-            raise CliError(MISSING)
-        after = edited(last_applied.original(one.data), what=one.shown)
-        if after is None:
-            sys.stderr.write("Edit cancelled, no changes made.\n")
-            return
-        _write(call, one, after, mode, word="edited")
+    def send(one: Found, before: dict[str, Any], after: dict[str, Any]) -> None:
+        if before == after:
+            printers.of("", operation="skipped")(one.data)
+        else:
+            # What is remembered of another name belongs to another object.
+            name = str((after.get("metadata") or {}).get("name") or "")
+            _write(call, one._replace(name=name), after, "none", word="edited")
 
-    each(call, call.args, change)
+    in_editor(call, listed, shown, Purpose(send, head=HEAD, retries=False))
     return 0
 
 
@@ -77,16 +91,21 @@ def _write(call: Invocation, one: Found, remembered: dict[str, Any], mode: str, 
     result: dict[str, Any] = remembered
     if mode != "client":
         result = call.session.client.of(one.info).patch(
-            one.name, patch, WriteOptions(mode == "server"), namespace=one.namespace, type=MERGE_PATCH
+            one.name,
+            patch,
+            WriteOptions(mode == "server", call.flags.get("field-manager") or ""),
+            namespace=one.namespace,
+            type=MERGE_PATCH,
         )
-    printers.of(call.flags["output"], operation=word, dry_run=mode, flags=call.flags)(result)
+    shown = remembered if word == "edited" else result
+    printers.of(call.flags["output"], operation=word, dry_run=mode, flags=call.flags)(shown)
 
 
 _OUTPUT = Flag("output", default="yaml", short="o", usage="yaml or json")
 VIEW = Command(
     path="apply view-last-applied",
     run=view,
-    flags=(*CHOOSING, _OUTPUT),
+    flags=(*FILES, SELECTOR, Flag("all", "bool", usage="all of the type"), _OUTPUT),
     summary="What was applied last.",
     usage="(TYPE NAME | TYPE/NAME | -f FILE)",
 )
@@ -94,8 +113,8 @@ SET = Command(
     path="apply set-last-applied",
     run=set_,
     flags=(
-        *FILES,
-        _OUTPUT._replace(default=""),
+        Flag("filename", "list", short="f", usage="files that say what was applied"),
+        *OUTPUT,
         DRY_RUN,
         Flag("create-annotation", "bool", usage="also where there is none yet"),
     ),
@@ -105,7 +124,13 @@ SET = Command(
 EDIT = Command(
     path="apply edit-last-applied",
     run=edit,
-    flags=(*CHOOSING, _OUTPUT._replace(default="")),
+    flags=(
+        *FILES,
+        *OUTPUT,
+        VALIDATE,
+        manager("client-side-apply"),
+        Flag("windows-line-endings", "bool", usage="lines in the file end as on Windows"),
+    ),
     summary="Edit what was applied last.",
     usage="(TYPE NAME | TYPE/NAME | -f FILE)",
 )

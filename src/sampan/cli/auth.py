@@ -1,4 +1,4 @@
-"""`auth can-i` and `auth whoami`: what the server says of the user."""
+"""`auth can-i` and `auth whoami`: what the server says of the user; `auth reconcile` has a module of its own."""
 
 from __future__ import annotations
 
@@ -213,6 +213,7 @@ COMMAND = Command(
             summary="Whether something is allowed.",
             usage="VERB [TYPE | TYPE/NAME | NONRESOURCEURL]",
         ),
+        "reconcile": "auth_reconcile",
         "whoami": Command(path="auth whoami", run=whoami, flags=OUTPUT, summary="Who the server takes us for."),
     },
 )

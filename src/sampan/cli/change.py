@@ -27,8 +27,13 @@ CHOOSING = (
 )
 
 
-def chosen(call: Invocation, words: list[str], errors: list[Exception], *, local: bool = False) -> Iterator[Found]:
-    """The objects that the words and flags name, as the server has them (`local`: as the files say)."""
+def chosen(
+    call: Invocation, words: list[str], errors: list[Exception], *, local: bool = False, every: bool = False
+) -> Iterator[Found]:
+    """The objects that the words and flags name, as the server has them (`local`: as the files say).
+
+    `every`: a type alone means all of its objects.
+    """
     flags, session = call.flags, call.session
     refuse_kustomize(flags)
     if flags.get("filename"):
@@ -45,7 +50,7 @@ def chosen(call: Invocation, words: list[str], errors: list[Exception], *, local
         return
     if not words:
         raise CliError(NOTHING)
-    every = bool(flags.get("all"))
+    every = every or bool(flags.get("all"))
     selector, field_selector = flags.get("selector") or "", flags.get("field-selector") or ""
     if every and selector:
         raise CliError("setting 'all' parameter but found a non empty selector. ")

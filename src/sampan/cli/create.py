@@ -24,8 +24,26 @@ def run(call: Invocation) -> int | None:
 
             raise UsageError(f"unknown command {' '.join(call.args)!r}".replace("'", '"'))
         raise CliError("must specify one of -f and -k\n")
+    if flags["raw"]:
+        from sampan.cli.raw import send
+
+        return send(call, "POST")
     mode, validation = dry_run(flags), validation_of(flags)
     printer = printers.of(flags["output"], operation="created", dry_run=mode, flags=flags)
+    options = WriteOptions(mode == "server", flags["field-manager"], validation)
+
+    def make(one: Found, before: dict[str, Any], wanted: dict[str, Any]) -> None:
+        """As the file says, or as it was edited."""
+        del before
+        if flags["save-config"]:
+            from sampan.cli.last_applied import with_annotation
+
+            wanted = with_annotation(wanted)
+        if mode == "client":
+            printer(wanted)
+        else:
+            printer(session.client.of(one.info).create(wanted, options, namespace=one.namespace))
+
     errors: list[Exception] = []
     count = 0
     found = from_files(
@@ -36,16 +54,13 @@ def run(call: Invocation) -> int | None:
             continue
         count += 1
         wanted = placed(one)
-        if flags["save-config"]:
-            from sampan.cli.last_applied import with_annotation
+        if flags["edit"]:
+            from sampan.cli.editing import Purpose, edit
 
-            wanted = with_annotation(wanted)
-        if mode == "client":
-            printer(wanted)
+            edit(call, [one], [wanted], Purpose(make, retries=False))
             continue
-        options = WriteOptions(mode == "server", flags["field-manager"], validation)
         try:
-            printer(session.client.of(one.info).create(wanted, options, namespace=one.namespace))
+            make(one, wanted, wanted)
         except ApiError as error:
             errors.append(in_source(error, "creating", one.source))
     raise_all(errors)
@@ -89,6 +104,7 @@ COMMAND = Command(
         Flag("save-config", "bool", usage="remember the manifest for a later apply"),
         Flag("edit", "bool", usage="edit it first"),
         Flag("raw", usage="POST the file to this path"),
+        Flag("windows-line-endings", "bool", usage="with --edit: lines in the file end as on Windows"),
     ),
     summary="Make objects from files, or one by its kind.",
     usage="(-f FILE … | KIND NAME …)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sampan.api.errors import ApiError, NotFound
 from sampan.cli.command import ALL_NAMESPACES, DRY_RUN, FIELD_SELECTOR, SELECTOR, Command, Invocation, dry_run
@@ -37,8 +37,9 @@ def run(call: Invocation) -> int | None:
     flags = call.flags
     refuse_kustomize(flags)
     if flags["raw"]:
-        sys.stdout.write(call.session.client.raw("DELETE", flags["raw"]).body.decode())
-        return 0
+        from sampan.cli.raw import send
+
+        return send(call, "DELETE")
     mode = dry_run(flags)
     grace = _grace(flags)
     options = delete_options(
@@ -49,7 +50,14 @@ def run(call: Invocation) -> int | None:
     errors: list[Exception] = []
     gone: list[tuple[Found, str]] = []
     count = 0
-    for one in _doomed(call, errors):
+    doomed: Iterable[Found] = _doomed(call, errors)
+    if flags["interactive"]:
+        doomed = list(doomed)
+        raise_all(errors)
+        if doomed and not _agreed(doomed):
+            sys.stdout.write("deletion is cancelled\n")
+            return 0
+    for one in doomed:
         count += 1
         uid = ""
         if mode != "client":
@@ -74,6 +82,15 @@ def run(call: Invocation) -> int | None:
 
         until_gone(call.session, gone, timeout=flags["timeout"])
     return 0
+
+
+def _agreed(doomed: Sequence[Found]) -> bool:
+    sys.stdout.write(f"You are about to delete the following {len(doomed)} resource(s):\n")
+    for one in doomed:
+        sys.stdout.write(f"{one.shown}\n")
+    sys.stdout.write("Do you want to continue? (y/n): ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() == "y"
 
 
 def _doomed(call: Invocation, errors: list[Exception]) -> Iterator[Found]:

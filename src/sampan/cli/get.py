@@ -35,7 +35,9 @@ class Wanted(NamedTuple):
 def run(call: Invocation) -> int | None:
     flags = call.flags
     if flags["raw"]:
-        return _raw(call)
+        from sampan.cli.raw import show as show_raw
+
+        return show_raw(call)
     output, argument = split(flags["output"])
     _check(call, output, argument)
     errors: list[Exception] = []
@@ -86,21 +88,6 @@ def _wanted(call: Invocation) -> Wanted:
         raise CliError("a resource cannot be retrieved by name across all namespaces")
     namespaces = ["" if flags["all-namespaces"] else session.where(target.info) for target in found]
     return Wanted(found, namespaces, len(found) == 1 and bool(found[0].name))
-
-
-def _raw(call: Invocation) -> int:
-    if call.args:
-        raise UsageError("arguments may not be passed when --raw is specified")
-    path, _, query = call.flags["raw"].partition("?")
-    from urllib.parse import parse_qsl
-
-    try:
-        answer = call.session.client.raw("GET", path, query=dict(parse_qsl(query, keep_blank_values=True)))
-    except ApiError as error:
-        error.message = error.message.removesuffix(f" (get {path})")
-        raise
-    sys.stdout.write(answer.body.decode(errors="replace"))
-    return 0
 
 
 # Tables --------------------------------------------------------------------------------------------------------------

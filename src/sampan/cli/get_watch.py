@@ -16,6 +16,7 @@ from sampan.cli.printers.table import TableWriter
 from sampan.cli.resources import Target
 from sampan.client.calls import ListOptions, list_
 from sampan.client.sync_api import TABLE
+from sampan.client.transport import RequestTimeout
 
 
 def watch(call: Invocation, wanted: list[Target], namespaces: list[str]) -> int:
@@ -27,9 +28,12 @@ def watch(call: Invocation, wanted: list[Target], namespaces: list[str]) -> int:
     if target.name and not flags["watch-only"]:
         call.session.client.of(target.info).get(target.name, namespace=namespaces[0])  # not there is an error
     output, _ = split(flags["output"])
-    if output in ("", "wide"):
-        return _tables(call, target, namespaces[0], options, wide=output == "wide")
-    return _objects(call, target, namespaces[0], options)
+    try:
+        if output in ("", "wide"):
+            return _tables(call, target, namespaces[0], options, wide=output == "wide")
+        return _objects(call, target, namespaces[0], options)
+    except RequestTimeout:
+        return 0  # --request-timeout is how long was wanted
 
 
 def _tables(call: Invocation, target: Target, namespace: str, options: ListOptions, *, wide: bool) -> int:

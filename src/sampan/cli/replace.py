@@ -20,6 +20,10 @@ def run(call: Invocation) -> int:
     flags, session = call.flags, call.session
     if not flags["filename"] and not flags["kustomize"]:
         raise CliError("must specify one of -f and -k")
+    if flags["raw"]:
+        from sampan.cli.raw import send
+
+        return send(call, "PUT")
     mode, validation = dry_run(flags), validation_of(flags)
     printer = printers.of(flags["output"], operation="replaced", dry_run=mode, flags=flags)
     options = WriteOptions(mode == "server", flags["field-manager"], validation)

@@ -100,8 +100,9 @@ class SyncHttpTransport:
     ) -> SyncStream:
         """A context manager; iterating it blocks until the next piece arrives."""
         limit = self.settings.timeout or None
+        deadline = time.monotonic() + limit if limit else None
         connection, head = self._exchange(method, path, query, headers, body, limit, streamed=True)
-        return SyncStream(connection, head, self.address.url)
+        return SyncStream(connection, head, self.address.url, deadline)
 
     def upgrade(
         self,
@@ -240,19 +241,27 @@ class SyncHttpTransport:
 
 
 class SyncStream:
+    """`deadline` (monotonic) is when the whole answer must have come: a request's timeout counts for streams too."""
+
     framed = False
 
-    def __init__(self, connection: Connection, head: Head, server: str) -> None:
+    def __init__(self, connection: Connection, head: Head, server: str, deadline: float | None = None) -> None:
         self.status = head.status
         self.headers: Headers = head.headers
         self._connection = connection
         self._server = server
+        self._deadline = deadline
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
             try:
+                if self._deadline is not None:
+                    self._connection.wire.settimeout(max(0.001, self._deadline - time.monotonic()))
                 chunk = self._connection.http.some()
+            except TimeoutError as error:
+                said = "net/http: request canceled (Client.Timeout or context cancellation while reading body)"
+                raise RequestTimeout(said, server=self._server) from error
             except (OSError, ProtocolError, ValueError) as error:
                 if self._closed:  # by another thread, which is how a stream is interrupted
                     return
