@@ -95,7 +95,7 @@ class InProcessTransport:
     ) -> Request:
         sent = {"user-agent": self._user_agent}
         if headers:
-            sent.update((k.lower(), v if isinstance(v, str) else ", ".join(v)) for k, v in headers.items())
+            sent.update((k.lower(), v if isinstance(v, str) else "\n".join(v)) for k, v in headers.items())
         asked = {k: [v] if isinstance(v, str) else list(v) for k, v in query.items()} if query else {}
         # The chain looks for names in the query's text before it takes it apart.
         names = "&".join(f"{name}=" for name in asked)

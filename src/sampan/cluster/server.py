@@ -14,7 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.bootstrap.ensure import bootstrap, ensure
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.custom.registrar import Registrar
@@ -34,6 +34,15 @@ from sampan.storage.contract import Store
 log = logging.getLogger(__name__)
 
 COMPONENTS = ("apiserver", "scheduler", "controllers")
+# A node's Service proxy and DNS run in its agent, under the node's own name: they read what any proxy reads.
+_RBAC = "rbac.authorization.k8s.io"
+NODE_PROXIERS = {
+    "kind": "ClusterRoleBinding",
+    "apiVersion": f"{_RBAC}/v1",
+    "metadata": {"name": "sampan:node-proxier"},
+    "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "system:node-proxier"},
+    "subjects": [{"apiGroup": _RBAC, "kind": "Group", "name": "system:nodes"}],
+}
 
 
 class ClientOf(Protocol):
@@ -141,6 +150,7 @@ async def prepare(chain: Chain, config: ClusterConfig) -> None:
         port=config.port,
         endpoint_ip=reachable_address(config),
     )
+    await ensure(chain.core, client, [NODE_PROXIERS])
 
 
 async def ensure_storage_class(client: Client) -> None:

@@ -8,7 +8,6 @@ INTERNAL_STRUCT = "Kubernetes prints a diff of its internal Go structs; we name 
 ORDER_OF_FIELDS = "the object in the message has its fields in our order"
 AUTHORIZER_ORDER = "Kubernetes' list begins with its own authoriser of paths for system:masters"
 EMPTY_REQUIRED_LIST = "an empty list that is required is not tracked: nothing of it was set"
-DEPRECATED_ANNOTATION = "Kubernetes writes a deprecated annotation in its defaults, before it tracks who wrote what"
 OTHER_PORT = "the recorded server listened on another port"
 REVIEWS_UNTRACKED = "what is only answered and never stored has no managedFields"
 RANDOM_ADDRESS = "cluster addresses and node ports are chosen at random"
@@ -22,7 +21,6 @@ KNOWN: dict[str, dict[str, str]] = {
         "yaml answer": "Kubernetes makes its first namespaces past admission: spec.finalizers has no manager there",
     },
     "defaults": {
-        "daemonsets ds": DEPRECATED_ANNOTATION,
         "clusterroles golden-cr": EMPTY_REQUIRED_LIST,
         "rules review": AUTHORIZER_ORDER,
         **dict.fromkeys(("token", "self subject access", "subject access denied"), REVIEWS_UNTRACKED),

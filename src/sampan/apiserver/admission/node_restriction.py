@@ -5,7 +5,8 @@ from __future__ import annotations
 from sampan.api.errors import forbidden
 from sampan.api.types import core_v1
 from sampan.apiserver.admission.plugin import Objects, Plugin
-from sampan.apiserver.authz.node import NODES, PREFIX, references
+from sampan.apiserver.authz.node import NODES, PREFIX
+from sampan.apiserver.authz.node_references import references
 from sampan.apiserver.contracts import AdmissionAttributes
 from sampan.apiserver.core import Core
 

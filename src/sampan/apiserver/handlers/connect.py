@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,7 @@ from sampan.apiserver.routing import Handler
 from sampan.apiserver.streams import exec as exec_streams
 from sampan.apiserver.streams import portforward
 from sampan.apiserver.streams.kubelet import Kubelets, KubeletSocket, refused
-from sampan.apiserver.streams.passthrough import BodyFrames, pass_through
+from sampan.apiserver.streams.passthrough import BodyFrames, pass_through, to_directory
 from sampan.apiserver.streams.relay import relay
 from sampan.client.channels import V4, V5
 
@@ -113,6 +114,8 @@ class Connect:
     async def proxy(self, context: Context) -> Answer:
         await _admit(context)
         request, info = context.request, context.info
+        if (elsewhere := to_directory(request, info.rest)) is not None:
+            return elsewhere
         query = f"?{request.query_string}" if request.query_string else ""
         target = "/" + quote(info.rest, safe="/~:@!$&'()*+,;=") + query
         if context.endpoint.info.resource == "nodes":
@@ -122,6 +125,8 @@ class Connect:
             host, number = self._service_address(context, name, port)
         else:
             host, number = _pod_address(context, name, port)
+        if not _proxyable(host):
+            raise BadRequest("address not allowed")
         connection = await self._kubelets.dial_address(host, number, tls=scheme == "https")
         return await pass_through(request, connection, target)
 
@@ -192,6 +197,15 @@ def _no_protocol(request: Request, ours: tuple[str, ...]) -> ApiError:
     error = BadRequest(f"unable to negotiate protocol: client supports [{offered}], server accepts [{' '.join(ours)}]")
     error.http_code = 403
     return error
+
+
+def _proxyable(host: str) -> bool:
+    """Whoever may write a Pod's status must not reach, through us, what listens on this machine alone."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
 def _split(name: str) -> tuple[str, str, str]:

@@ -7,7 +7,10 @@ from typing import Any
 
 import msgspec
 
+from sampan.api.errors import FieldError
 from sampan.api.types.apiextensions_v1 import JSONSchemaProps
+from sampan.apiserver.custom.pruning import EMBEDDED, unknown_fields
+from sampan.apiserver.custom.validation import validate
 from sampan.apiserver.registry.field import Errors
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -47,6 +50,8 @@ def validate_schema(schema: JSONSchemaProps | None, path: str, errors: Errors) -
     _plain(schema, path, errors)
     _structural(schema, "root", path, errors)
     _metadata(schema, path, errors)
+    if not errors:
+        _defaults(msgspec.to_builtins(schema), path, errors)
 
 
 def _children(schema: JSONSchemaProps, path: str) -> list[tuple[JSONSchemaProps, str, str]]:
@@ -194,6 +199,24 @@ def _branch(branch: JSONSchemaProps, parent: JSONSchemaProps, path: str, errors:
         _branch(items, as_schema(parent.items) or JSONSchemaProps(), f"{path}.items", errors)
     for inner, here in _branches(branch, path):
         _branch(inner, parent, here, errors)
+
+
+def _defaults(schema: dict[str, Any], path: str, errors: Errors) -> None:
+    """A default is held to the schema that it stands in; inner ones are checked where they stand."""
+    items, additional = schema.get("items"), schema.get("additionalProperties")
+    inner = [(c, f"{path}.properties[{name}]") for name, c in (schema.get("properties") or {}).items()]
+    inner += [(items, f"{path}.items")] if isinstance(items, dict) else []
+    inner += [(additional, f"{path}.additionalProperties")] if isinstance(additional, dict) else []
+    for child, here in inner:
+        _defaults(child, here, errors)
+    default = schema.get("default")
+    if default is None:
+        return
+    if unknown_fields(default, schema, root=bool(schema.get(EMBEDDED))):
+        errors.invalid(f"{path}.default", default, "must not have unknown fields")
+    for found in validate(default, schema):
+        where = f"{path}.default.{found.field}" if found.field else f"{path}.default"
+        errors.append(FieldError(found.reason, where, found.text))
 
 
 def _metadata(schema: JSONSchemaProps, path: str, errors: Errors) -> None:

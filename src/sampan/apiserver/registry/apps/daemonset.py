@@ -38,6 +38,8 @@ class DaemonSetStrategy(Strategy):
 
     def set_defaults(self, obj: DaemonSet) -> None:
         spec = obj.spec
+        if TEMPLATE_GENERATION not in (obj.metadata.annotations or {}):
+            _say_generation(obj, 0)  # belongs to who wrote the object, as if said by him
         default_spec(spec.template.spec)
         if not spec.updateStrategy.type:
             spec.updateStrategy.type = "RollingUpdate"

@@ -71,8 +71,16 @@ class PodStrategy(Strategy):
         if obj.spec.affinity is not None or obj.spec.topologySpreadConstraints:
             merge_match_keys(obj)
         if obj.spec.schedulingGates:
-            gated = PodCondition(type="PodScheduled", status="False", reason="SchedulingGated", message=_GATED)
-            obj.status.conditions = [gated]
+            now = context.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+            obj.status.conditions = [
+                PodCondition(
+                    type="PodScheduled",
+                    status="False",
+                    reason="SchedulingGated",
+                    message=_GATED,
+                    lastTransitionTime=now,
+                )
+            ]
 
     def after_admission(self, obj: Pod) -> None:
         link_service_account(obj.spec)
