@@ -4,20 +4,30 @@ if it fails. Which kinds have a stock is `wiring`'s to say; the handlers only op
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import copy
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sampan.api.errors import FieldError, invalid
+from sampan.storage.contract import GuardMoved
 
 if TYPE_CHECKING:
     from sampan.apiserver.cache import Event
     from sampan.apiserver.endpoint import Endpoint
+    from sampan.storage.contract import Store
+
+TRIES = 16  # how often a decision is made anew because another server's write was faster
 
 
 class Reservation(Protocol):
     @property
     def errors(self) -> Sequence[FieldError]: ...
+
+    @property
+    def given(self) -> bool:
+        """Whether it holds anything that was free before."""
+        ...
 
 
 class Allocator(Protocol):
@@ -36,18 +46,40 @@ class Allocator(Protocol):
     def forget(self, namespace: str, name: str) -> None: ...
 
 
-@contextmanager
-def allocated(endpoint: Endpoint, obj: Any, old: Any | None, *, dry_run: bool) -> Iterator[None]:
-    """Around the checks and the write of `obj`."""
+@asynccontextmanager
+async def allocated(
+    endpoint: Endpoint, store: Store, obj: Any, old: Any | None, *, dry_run: bool
+) -> AsyncIterator[str]:
+    """Around the checks and the write of `obj`. Gives the guard that the write has to name.
+
+    Where other servers give out of the same stock, the write fails with `GuardMoved` if one of them did so meanwhile;
+    the object is then as it was before, and the caller begins again. Writers of one server take turns.
+    """
     allocator = endpoint.allocator
-    if allocator is None:
-        yield
+    assert allocator is not None
+    if not store.shared:
+        with _reserved(endpoint, allocator, obj, old, dry_run=dry_run):
+            yield ""
         return
-    reservation = allocator.allocate(obj, old)
+    async with endpoint.allocating:
+        before = copy.deepcopy(obj.spec)
+        try:
+            with _reserved(endpoint, allocator, obj, old, dry_run=dry_run) as reservation:
+                yield endpoint.info.qualified if reservation.given else ""
+        except GuardMoved:
+            obj.spec = before
+            raise
+
+
+@contextmanager
+def _reserved(
+    endpoint: Endpoint, allocator: Allocator, obj: Any, old: Any | None, *, dry_run: bool
+) -> Iterator[Reservation]:
+    reservation: Reservation = allocator.allocate(obj, old)
     if reservation.errors:
         raise invalid(endpoint.info.kind, obj.metadata.name or "", reservation.errors, group=endpoint.info.group)
     try:
-        yield
+        yield reservation
     except BaseException:
         allocator.rollback(reservation)
         raise

@@ -1,22 +1,36 @@
 """The watch cache: every stored object in memory, per resource, fed by the store within each commit.
 
 The store hands over an event before the write's `await` returns, so what is read here always includes every write
-that was acknowledged: gets, lists and watches are answered from here and are consistent. A ring of recent events lets
+that was acknowledged: gets, lists and watches are answered from here and are consistent. (Where other servers write to
+the same store, `freshness` waits for theirs.) A ring of recent events lets
 watches resume, and lets a list be given as of an earlier revision by undoing what came after.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.apiserver.objects import CachedObject, cached
-from sampan.storage.contract import Compacted, EventType, KeyValue, Store, StoreError, WatchEvent
+from sampan.storage.contract import (
+    Compacted,
+    EventType,
+    KeyValue,
+    Store,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+    WatchEvent,
+)
 
 if TYPE_CHECKING:
     from sampan.apiserver.watcher import Watcher
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/registry/"
 # The ring of recent events of one resource: at most so many, or so many bytes but then at least a few.
@@ -169,6 +183,23 @@ class ResourceCache:
         deleted = event.type is EventType.DELETED
         self._remember(Event(event.revision, self._cached(event.kv), previous, deleted=deleted))
 
+    def replace(self, everything: Sequence[KeyValue], revision: int) -> None:
+        """Events were missed: this is what there is at `revision`. Who follows is told what is different; watches have
+        ended before, and none can resume from before."""
+        now = {kv.key[len(self.prefix) :]: kv for kv in everything}
+        for key, obj in list(self.objects.items()):
+            if key not in now:
+                kv = KeyValue(
+                    key=self.prefix + key, value=b"{" + obj.tail, revision=revision, create_revision=obj.revision
+                )
+                self.apply(WatchEvent(type=EventType.DELETED, kv=kv, previous=None))
+        for key, kv in now.items():
+            known = self.objects.get(key)
+            if known is None or known.revision != kv.revision:
+                self.apply(WatchEvent(type=EventType.UPDATED, kv=kv, previous=None))
+        self.forget_events()
+        self.oldest = revision
+
     def forget_events(self) -> None:
         self.ring.clear()
         self._ring_bytes = 0
@@ -249,6 +280,7 @@ class Caches:
         self._caches: dict[str, ResourceCache] = {}
         # Events of resources nobody serves yet (a CustomResourceDefinition makes its cache later) stay in the store.
         self._pending: list[WatchEvent] | None = []
+        self._again: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Subscribe, read everything, drop the events that the read already showed."""
@@ -334,11 +366,36 @@ class Caches:
                 cache.apply(event)
         self.revision = events[-1].revision
 
+    def end_watches(self) -> None:
+        for cache in self._caches.values():
+            cache.end_watches()
+
     def _on_lost(self, error: StoreError) -> None:
         """Nothing is heard of writes any more: health says so, and nobody waits for events that do not come."""
         self.lost = error
+        self.end_watches()
+        if self.store.shared and not isinstance(error, StoreClosed):
+            self._again = asyncio.ensure_future(self.start_again())
+
+    async def start_again(self) -> None:
+        """The store has gone on without us, and its history of that is gone: read everything anew."""
+        self._pending = []
+        self._subscription = self.store.subscribe(prefix=PREFIX, callback=self._apply, on_lost=self._on_lost)
+        everything = None
+        while everything is None:
+            try:
+                everything = await self.store.range(prefix=PREFIX)
+            except StoreUnavailable:
+                await asyncio.sleep(1.0)
+        found: dict[str, list[KeyValue]] = {}
+        for kv in everything.items:
+            found.setdefault(_resource_of(kv.key), []).append(kv)
         for cache in self._caches.values():
-            cache.end_watches()
+            cache.replace(found.get(cache.qualified, []), everything.revision)
+        self.revision, self.lost = everything.revision, None
+        pending, self._pending = self._pending, None
+        self._apply([e for e in pending if e.revision > everything.revision])
+        log.warning("read everything anew, at revision %d", everything.revision)
 
 
 def _resource_of(key: str) -> str:

@@ -3,6 +3,7 @@
 recover          whatever goes wrong becomes a Status
 request info     verb, group, resource, namespace, name
 limits           too many requests in flight: 429 and Retry-After; watches and streams are counted apart
+freshness        where other servers write too: the caches include what they wrote
 authentication   who asks
 impersonation    as whom (`impersonate`: its place)
 audit            what is written down (`audit`: its place)
@@ -28,6 +29,7 @@ from sampan.api.errors import (
 )
 from sampan.api.selectors import fields
 from sampan.apiserver import impersonation
+from sampan.apiserver.authn import websocket
 from sampan.apiserver.codec import encode
 from sampan.apiserver.contracts import Attributes, Authenticator, Authorizer, User
 from sampan.apiserver.core import Core
@@ -90,15 +92,19 @@ class Chain:
         info = request.info = request_info(
             request.method, request.path, watch="watch=" in request.query_string and _says_watch(request)
         )
-        if info.verb in _COLLECTION and not info.name and "fieldSelector=" in request.query_string:
-            info.name = _selected_name(request)
+        selector = ""
+        if info.verb in _COLLECTION and "fieldSelector=" in request.query_string:
+            selector = request.param("fieldSelector")
+            info.name = info.name or _selected_name(selector)
         request.long_running = info.long_running
         with self.limits.enter(request):
+            if self.core.freshness is not None:
+                await self.core.freshness.before(request, info)
             if request.user is None:
                 request.user = await self._authenticate(request)
             if impersonation.asked(request):
                 request.user = await impersonation.impersonated(request, request.user, self._allow)
-            attributes = attributes_of(request, info)
+            attributes = attributes_of(info, field_selector=selector)
             await self._allow(request.user, attributes)
             if info.verb == "get" and info.subresource in _ENTERING:
                 # A WebSocket begins with a GET; entering a container takes the right to create all the same.
@@ -106,6 +112,8 @@ class Chain:
             return await self.router.dispatch(self.core, request)
 
     async def _authenticate(self, request: Request) -> User:
+        if "upgrade" in request.headers:
+            websocket.take_token(request)
         for authenticator in self.authenticators:
             user = await authenticator.authenticate(request)
             if user is not None:
@@ -130,15 +138,15 @@ def _says_watch(request: Request) -> bool:
     return request.param("watch").lower() not in ("", "false", "0") or request.query.get("watch") == [""]
 
 
-def _selected_name(request: Request) -> str:
+def _selected_name(selector: str) -> str:
     """A list or watch of one object by its name is asked of the authorisers as such: nodes may read single Secrets."""
     try:
-        return fields.parse(request.param("fieldSelector")).exact("metadata.name") or ""
+        return fields.parse(selector).exact("metadata.name") or ""
     except fields.FieldSelectorError:
         return ""
 
 
-def attributes_of(request: Request, info: RequestInfo) -> Attributes:
+def attributes_of(info: RequestInfo, *, field_selector: str = "") -> Attributes:
     if not info.is_resource:
         return Attributes(verb=info.verb, path=info.path, is_resource=False)
     return Attributes(
@@ -150,6 +158,7 @@ def attributes_of(request: Request, info: RequestInfo) -> Attributes:
         namespace=info.namespace,
         name=info.name,
         path=info.path,
+        field_selector=field_selector,
     )
 
 

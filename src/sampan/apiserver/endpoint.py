@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, cached_property
@@ -48,6 +49,7 @@ class Endpoint(Kind):
         self.storage_codec = self.codec if storage is info else Codec(storage)
         self.storage_head = head(storage)
         self.allocator: Allocator | None = None
+        self.allocating = asyncio.Lock()
         # Whether a delete answers the object it deleted, rather than a Status.
         self.returns_deleted: bool = getattr(strategy, "returns_deleted", False)
         self.convert_tail: Callable[[CachedObject], bytes] | None = None
@@ -65,6 +67,11 @@ class Endpoint(Kind):
             return b""
         empty = self.codec.encode(self.info.type())
         return empty[empty.index(b'"metadata":{}') + len(b'"metadata":{}') : -1]
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The fields of an object at its top, in order, without those that only say its kind."""
+        return tuple(sorted(set(self.codec.type.__struct_fields__) - {"kind", "apiVersion"}))
 
     def key(self, namespace: str, name: str) -> str:
         return f"{namespace}/{name}" if self.info.namespaced else name

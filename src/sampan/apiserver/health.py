@@ -27,6 +27,8 @@ class Health:
             "informer-sync": lambda: "" if core.caches.revision else "not synced",
             "shutdown": lambda: "",
         }
+        if core.freshness is not None:
+            self.ready["etcd-readiness"] = core.freshness.wrong
 
     async def answer(self, core: Core, request: Request) -> Answer:
         _, name, *rest = request.path.split("/")

@@ -45,7 +45,7 @@ class Server:
         self.config = config
         self.connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
-        self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def port(self) -> int:
@@ -64,16 +64,17 @@ class Server:
             listener = _listen(host, port)
             port = port or listener.getsockname()[1]
             self._servers.append(await loop.create_server(connect, sock=listener, ssl=context, backlog=_BACKLOG))
-        self._sweeper = loop.create_task(self._sweep())
+        self._tasks = [loop.create_task(self._sweep())]
+        if self.chain.core.freshness is not None:
+            self._tasks.append(loop.create_task(self.chain.core.freshness.run()))
 
     async def stop(self) -> None:
         """No new connections; watches end as if their time were up; what is being answered has a moment to finish."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for task in self._tasks:
+            task.cancel()
         for server in self._servers:
             server.close()
-        for cache in self.chain.core.caches:
-            cache.end_watches()
+        self.chain.core.caches.end_watches()
         for connection in list(self.connections):
             connection.finish()
         loop = asyncio.get_running_loop()

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import Any
-from uuid import uuid4
 
 from sampan.api.errors import BadRequest, FieldError, already_exists, invalid
 from sampan.apiserver import managed
-from sampan.apiserver.allocation import allocated
+from sampan.apiserver.allocation import TRIES, allocated
 from sampan.apiserver.bodies import read_object
+from sampan.apiserver.contracts import AdmissionAttributes
 from sampan.apiserver.handlers.answers import answer_object, answer_stored
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.options import WriteOptions, write_options
 from sampan.apiserver.registry import meta
 from sampan.apiserver.request import Answer
-from sampan.storage.contract import KeyExists, KeyValue
+from sampan.storage.contract import GuardMoved, KeyExists, KeyValue
 
 # Kubernetes' alphabet: no vowels and nothing that looks like another letter.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _MAX_GENERATED = 58
 _TRIES = 8
+_VARIANTS = "89ab" * 4
 
 
 async def create(context: Context) -> Answer:
@@ -57,7 +58,7 @@ async def _store(
     if fields.resourceVersion:
         raise BadRequest("resourceVersion should not be set on objects to be created")
     obj.kind, obj.apiVersion = endpoint.info.kind, endpoint.info.api_version
-    fields.uid = str(uuid4())
+    fields.uid = new_uid()
     fields.creationTimestamp = core.timestamp()
     fields.deletionTimestamp = fields.deletionGracePeriodSeconds = fields.selfLink = None
     endpoint.default(obj)
@@ -68,24 +69,45 @@ async def _store(
     await core.admission.mutate(attributes)
     obj = attributes.object
     strategy.after_admission(obj)
-    with allocated(endpoint, obj, None, dry_run=options.dry_run):
-        if errors := strategy.validate(obj) or _unaddressable(context, obj):
-            raise invalid(endpoint.info.kind, fields.name or "", errors, group=endpoint.info.group)
-        await core.admission.validate(attributes)
-        context.request.warnings += strategy.warnings(obj, None)
-        key = endpoint.key(context.namespace, fields.name)
-        if options.dry_run:
-            if key in endpoint.cache.objects:
-                raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
-            return None
+    if endpoint.allocator is None:
+        return await _write(context, attributes, options, may_fail=may_fail)
+    warnings = list(context.request.warnings)
+    for left in reversed(range(TRIES)):
         try:
-            return await core.store.create(
-                key=endpoint.cache.store_key(key), value=endpoint.encode(obj), ttl_seconds=endpoint.ttl_seconds
-            )
-        except KeyExists:
-            if may_fail:
-                return None
-            raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group) from None
+            async with allocated(endpoint, core.store, obj, None, dry_run=options.dry_run) as guard:
+                return await _write(context, attributes, options, may_fail=may_fail, guard=guard)
+        except GuardMoved:
+            if not left:
+                raise
+            context.request.warnings = list(warnings)
+    raise AssertionError("unreachable")
+
+
+async def _write(
+    context: Context, attributes: AdmissionAttributes, options: WriteOptions, *, may_fail: bool, guard: str = ""
+) -> KeyValue | None:
+    core, endpoint, obj = context.core, context.endpoint, attributes.object
+    fields, strategy = obj.metadata, endpoint.strategy
+    if errors := strategy.validate(obj) or _unaddressable(context, obj):
+        raise invalid(endpoint.info.kind, fields.name or "", errors, group=endpoint.info.group)
+    await core.admission.validate(attributes)
+    context.request.warnings += strategy.warnings(obj, None)
+    key = endpoint.key(context.namespace, fields.name)
+    if options.dry_run:
+        if key in endpoint.cache.objects:
+            raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
+        return None
+    try:
+        return await core.store.create(
+            key=endpoint.cache.store_key(key),
+            value=endpoint.encode(obj),
+            ttl_seconds=endpoint.ttl_seconds,
+            guard=guard,
+        )
+    except KeyExists:
+        if may_fail:
+            return None
+        raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group) from None
 
 
 def _unaddressable(context: Context, obj: Any) -> list[FieldError]:
@@ -99,4 +121,16 @@ def _unaddressable(context: Context, obj: Any) -> list[FieldError]:
 
 
 def generate_name(prefix: str) -> str:
-    return prefix[:_MAX_GENERATED] + "".join(secrets.choice(_ALPHABET) for _ in range(5))
+    # 40 bits over 27 letters: that some endings come up a millionth more often than others does not matter to a name.
+    number = int.from_bytes(os.urandom(5), "big")
+    letters = []
+    for _ in range(5):
+        number, index = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return prefix[:_MAX_GENERATED] + "".join(letters)
+
+
+def new_uid() -> str:
+    """A random UUID (version 4), without the object that Python's own makes of it on the way."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANTS[int(text[16], 16)]}{text[17:20]}-{text[20:]}"

@@ -6,6 +6,7 @@ PUT, PATCH, apply and the writing subresources differ only in what they change; 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from msgspec import Struct
@@ -19,11 +20,12 @@ from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.options import WriteOptions
 from sampan.apiserver.request import Answer
-from sampan.storage.contract import KeyNotFound, RevisionConflict
+from sampan.storage.contract import GuardMoved, KeyNotFound, RevisionConflict
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 _TRIES = 16
 _NO_ADMISSION = NoAdmission()
+_NOTHING = nullcontext("")
 
 # (a fresh copy of the present object, its cached form) → the object as it shall be
 Change = Callable[[Any, CachedObject], Any]
@@ -97,19 +99,23 @@ async def rewrite_object(
         admission = context.core.admission if admit else _NO_ADMISSION
         await admission.mutate(attributes)
         try:
-            with allocated(endpoint, obj, old, dry_run=options.dry_run):
+            async with (
+                _NOTHING
+                if endpoint.allocator is None
+                else allocated(endpoint, context.core.store, obj, old, dry_run=options.dry_run) as guard
+            ):
                 if errors := obeyed.validate(obj, old):
                     raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
                 await admission.validate(attributes)
                 context.request.warnings += obeyed.warnings(obj, old)
-                return Written(obj, None) if options.dry_run else await _write(context, obj, current)
-        except RevisionConflict:
+                return Written(obj, None) if options.dry_run else await _write(context, obj, current, guard)
+        except (GuardMoved, RevisionConflict):
             # Somebody else was faster. A change that named the revision it was made for is refused at the next try.
             context.request.warnings.clear()
     raise _conflict(context)
 
 
-async def _write(context: Context, obj: Any, current: CachedObject) -> Written:
+async def _write(context: Context, obj: Any, current: CachedObject, guard: str) -> Written:
     endpoint, store = context.endpoint, context.core.store
     data = endpoint.encode(obj)
     if data == stored_bytes(context, current):
@@ -120,7 +126,9 @@ async def _write(context: Context, obj: Any, current: CachedObject) -> Written:
             gone = await store.delete(key=key, expected_revision=expected)
             obj.metadata.resourceVersion = str(gone.revision)
             return Written(obj, None)
-        kv = await store.update(key=key, value=data, expected_revision=expected, ttl_seconds=endpoint.ttl_seconds)
+        kv = await store.update(
+            key=key, value=data, expected_revision=expected, ttl_seconds=endpoint.ttl_seconds, guard=guard
+        )
     except KeyNotFound:
         raise endpoint.not_found(context.name) from None
     return Written(obj, stored_object(context, kv))

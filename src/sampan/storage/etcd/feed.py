@@ -91,8 +91,8 @@ class Feed:
                 await asyncio.shield(self._stream)
             except Compacted as error:
                 log.warning("%s: what was missed cannot be read any more", error)
-                self.hub.lose_all(error)
                 await self._skip_to_the_present()
+                self.hub.lose_all(error)  # who comes from now on hears everything from the present on
             except StoreError as error:
                 log.info("the watch on etcd starts again: %s", error)
                 self._gateway.avoid()

@@ -1,8 +1,9 @@
 """Cluster addresses and node ports: given out once, and only while nobody else has them.
 
 The allocator knows what is taken from the Services that it is shown (`observe`, `forget`: from the watch cache), and
-keeps what it has just given out reserved until the write that asked for it has succeeded or failed. One server, one
-event loop: between `allocate` and the write nobody else can be given the same.
+keeps what it has just given out reserved until the write that asked for it has succeeded or failed. Between `allocate`
+and the write nobody else can be given the same: one server is one event loop, and of several servers' writes only one
+passes the guard (`apiserver.allocation`).
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class Reservation(Struct):
     errors: Errors
     ips: list[str]
     ports: list[PortKey]
+
+    @property
+    def given(self) -> bool:
+        return bool(self.ips or self.ports)
 
 
 class ServiceAllocator:
