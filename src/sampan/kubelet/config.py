@@ -9,6 +9,8 @@ class EvictionThreshold(Struct, frozen=True, kw_only=True):
     memory_available: int = 100 * 1024 * 1024
     nodefs_available: float = 0.10
     nodefs_enough: int = 2 * 1024**3  # so much is enough, however large the disk
+    inodes_free: float = 0.05
+    pids_available: float = 0.05  # of what the kernel gives out
 
 
 class KubeletConfig(Struct, kw_only=True):
@@ -37,5 +39,7 @@ class KubeletConfig(Struct, kw_only=True):
     node_status_report_frequency: float = 300.0
     system_reserved: dict[str, str] = field(default_factory=dict)
     eviction_hard: EvictionThreshold = field(default_factory=EvictionThreshold)
+    shutdown_grace_period: float = 0.0  # in all, of a node that goes down; 0: Pods are left as they are
+    shutdown_grace_period_critical_pods: float = 0.0  # the part of it that is kept for critical Pods, which go last
     allowed_unsafe_sysctls: list[str] = field(default_factory=list)
     api_server_host: str = ""  # what KUBERNETES_SERVICE_HOST falls back to before the Service is known

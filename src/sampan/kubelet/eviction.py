@@ -22,11 +22,24 @@ TAINT = "node.kubernetes.io/memory-pressure"
 
 
 class NodeMeasure(Struct, frozen=True, kw_only=True):
-    """Bytes."""
+    """Bytes, inodes and process numbers. Some file systems do not count inodes: a total of 0."""
 
     memory_available: int
     disk_available: int
     disk_total: int
+    inodes_available: int = 0
+    inodes_total: int = 0
+    pids_available: int = 0
+    pids_total: int = 0
+
+
+class Shortage(Struct, frozen=True):
+    """What the node runs low of."""
+
+    pressure: str  # the node's condition
+    resource: str
+    available: int
+    limit: int
 
 
 class PodUsage(Struct, frozen=True, kw_only=True):
@@ -35,19 +48,27 @@ class PodUsage(Struct, frozen=True, kw_only=True):
     memory: int = 0
     volumes: Mapping[str, int] = {}  # emptyDirs on disk, by volume
     writable: Mapping[str, int] = {}  # containers' own layers and logs
+    inodes: int = 0
+    pids: int = 0
 
     @property
     def disk(self) -> int:
         return sum(self.volumes.values()) + sum(self.writable.values())
 
 
+def shortages(measure: NodeMeasure, threshold: EvictionThreshold) -> list[Shortage]:
+    """The worst first: without memory the node itself is in danger."""
+    found = [
+        Shortage("MemoryPressure", "memory", measure.memory_available, threshold.memory_available),
+        Shortage("PIDPressure", "pids", measure.pids_available, int(measure.pids_total * threshold.pids_available)),
+        Shortage("DiskPressure", "ephemeral-storage", measure.disk_available, disk_threshold(measure, threshold)),
+        Shortage("DiskPressure", "inodes", measure.inodes_available, int(measure.inodes_total * threshold.inodes_free)),
+    ]
+    return [s for s in found if s.available < s.limit]
+
+
 def pressures(measure: NodeMeasure, threshold: EvictionThreshold) -> frozenset[str]:
-    found = set()
-    if measure.memory_available < threshold.memory_available:
-        found.add("MemoryPressure")
-    if measure.disk_available < disk_threshold(measure, threshold):
-        found.add("DiskPressure")
-    return frozenset(found)
+    return frozenset(s.pressure for s in shortages(measure, threshold))
 
 
 def disk_threshold(measure: NodeMeasure, threshold: EvictionThreshold) -> int:
@@ -90,11 +111,9 @@ def over_limit(pod: core_v1.Pod, usage: PodUsage) -> Verdict | None:
     return None
 
 
-def choose(
-    pressure: str, pods: Iterable[tuple[core_v1.Pod, PodUsage]], measure: NodeMeasure, threshold: EvictionThreshold
-) -> tuple[core_v1.Pod, Verdict] | None:
+def choose(shortage: Shortage, pods: Iterable[tuple[core_v1.Pod, PodUsage]]) -> tuple[core_v1.Pod, Verdict] | None:
     """Who goes next."""
-    resource = "memory" if pressure == "MemoryPressure" else "ephemeral-storage"
+    resource = shortage.resource
 
     def excess(pod: core_v1.Pod, usage: PodUsage) -> int:
         return _used(resource, usage) - _requested(resource, pod)
@@ -103,16 +122,14 @@ def choose(
     if not candidates:
         return None
     pod, usage = min(candidates, key=lambda c: (excess(*c) <= 0, c[0].spec.priority or 0, -excess(*c)))
-    limit = threshold.memory_available if resource == "memory" else disk_threshold(measure, threshold)
-    available = measure.memory_available if resource == "memory" else measure.disk_available
     said = (
-        f"The node was low on resource: {resource}. Threshold quantity: {_shown(limit)}, "
-        f"available: {available // 1024}Ki. "
+        f"The node was low on resource: {resource}. Threshold quantity: {_limit(resource, shortage.limit)}, "
+        f"available: {_amount(resource, shortage.available)}. "
     )
-    if excess(pod, usage) > 0:
+    if excess(pod, usage) > 0 and resource in ("memory", "ephemeral-storage"):
         used, asked = _used(resource, usage), _requested(resource, pod)
         named = pod.spec.containers[0].name
-        said += f"Container {named} was using {used // 1024}Ki, request is {_shown(asked)}, "
+        said += f"Container {named} was using {_amount(resource, used)}, request is {_limit(resource, asked)}, "
         said += f"has larger consumption of {resource}. "
     return pod, Verdict(EVICTED, said, grace=AT_ONCE if resource == "memory" else 0.0, disrupted=True)
 
@@ -135,15 +152,21 @@ def is_critical(pod: core_v1.Pod) -> bool:
 
 
 def _used(resource: str, usage: PodUsage) -> int:
-    return usage.memory if resource == "memory" else usage.disk
+    return {"memory": usage.memory, "inodes": usage.inodes, "pids": usage.pids}.get(resource, usage.disk)
 
 
 def _requested(resource: str, pod: core_v1.Pod) -> int:
     return sum(quantity.value((c.resources.requests or {}).get(resource, 0)) for c in pod.spec.containers)
 
 
-def _shown(amount: int) -> str:
-    for unit, size in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
-        if amount and amount % size == 0:
-            return f"{amount // size}{unit}"
+def _amount(resource: str, amount: int) -> str:
+    return str(amount) if resource in ("inodes", "pids") else f"{amount // 1024}Ki"
+
+
+def _limit(resource: str, amount: int) -> str:
+    """The largest unit that says it exactly."""
+    if resource in ("memory", "ephemeral-storage"):
+        for unit, size in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
+            if amount and amount % size == 0:
+                return f"{amount // size}{unit}"
     return str(amount)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sampan.client.clock import Clock
 from sampan.kubelet.config import KubeletConfig
-from sampan.kubelet.eviction import NodeMeasure, PodUsage, choose, has_disk_limits, over_limit, pressures
+from sampan.kubelet.eviction import NodeMeasure, PodUsage, choose, has_disk_limits, over_limit, pressures, shortages
 from sampan.kubelet.image_gc import ImageCollector
-from sampan.kubelet.node.facts import existing, meminfo
+from sampan.kubelet.node.facts import existing, meminfo, process_numbers
 from sampan.kubelet.pod_state import pod_key
 from sampan.kubelet.seams import Events
 from sampan.kubelet.worker import Phase, PodWorker, Verdict
@@ -73,18 +73,17 @@ class Evictor:
         living = [w for w in self._workers() if w.phase is Phase.SYNC]
         for worker in living:
             if has_disk_limits(worker.pod):
-                verdict = over_limit(worker.pod, await self._usage(worker, disk=True, memory=False))
+                verdict = over_limit(worker.pod, await self._usage(worker, disk=True))
                 if verdict is not None:
                     self._evict(worker, verdict)
         if "DiskPressure" in current:
             await self._images.collect()
             measure = await asyncio.to_thread(self._measure)
-            current = pressures(measure, self._config.eviction_hard)
-        for pressure in sorted(current, reverse=True):
-            disk = pressure == "DiskPressure"
-            used = [(w, await self._usage(w, disk=disk, memory=not disk)) for w in living if w.phase is Phase.SYNC]
+        for shortage in shortages(measure, self._config.eviction_hard):
+            disk = shortage.pressure == "DiskPressure"
+            used = [(w, await self._usage(w, disk=disk)) for w in living if w.phase is Phase.SYNC]
             by_uid = {w.uid: w for w, _ in used}
-            chosen = choose(pressure, [(w.pod, u) for w, u in used], measure, self._config.eviction_hard)
+            chosen = choose(shortage, [(w.pod, u) for w, u in used])
             if chosen is not None:
                 self._evict(by_uid[chosen[0].metadata.uid or ""], chosen[1])
                 return  # see first what that gave
@@ -97,25 +96,36 @@ class Evictor:
         worker.end(verdict)
 
     def _look(self) -> NodeMeasure:
-        disk = shutil.disk_usage(existing(self._config.root_dir))
+        root = existing(self._config.root_dir)
+        disk, system = shutil.disk_usage(root), os.statvfs(root)
+        pids, in_use = process_numbers()
         return NodeMeasure(
-            memory_available=meminfo().get("MemAvailable", 0), disk_available=disk.free, disk_total=disk.total
+            memory_available=meminfo().get("MemAvailable", 0),
+            disk_available=disk.free,
+            disk_total=disk.total,
+            inodes_available=system.f_favail,
+            inodes_total=system.f_files,
+            pids_available=pids - in_use,
+            pids_total=pids,
         )
 
-    async def _usage(self, worker: PodWorker, *, disk: bool, memory: bool) -> PodUsage:
-        used = 0
+    async def _usage(self, worker: PodWorker, *, disk: bool) -> PodUsage:
+        """Of the disk, or of memory and processes."""
+        memory = pids = inodes = 0
         writable: dict[str, int] = {}
         for sandbox in await self._runtime.list_sandboxes(pod_uid=worker.uid):
             try:
-                if memory:
-                    used += (await self._runtime.sandbox_stats(sandbox.id)).memory.working_set
-                if disk:
-                    for container in await self._runtime.list_containers(sandbox_id=sandbox.id):
-                        if container.state is ContainerState.RUNNING:
-                            stats = await self._runtime.container_stats(container.id)
-                            logs = Path(container.log_path).parent
-                            logged = await asyncio.to_thread(tree_size, logs) if container.log_path else 0
-                            writable[container.name] = stats.writable_bytes + logged
+                if not disk:
+                    stats = await self._runtime.sandbox_stats(sandbox.id)
+                    memory, pids = memory + stats.memory.working_set, pids + stats.pids
+                    continue
+                for container in await self._runtime.list_containers(sandbox_id=sandbox.id):
+                    if container.state is ContainerState.RUNNING:
+                        written = await self._runtime.container_stats(container.id)
+                        logs = Path(container.log_path).parent
+                        logged = await asyncio.to_thread(tree_size, logs) if container.log_path else (0, 0)
+                        writable[container.name] = written.writable_bytes + logged[0]
+                        inodes += written.writable_inodes + logged[1]
             except NotFound:
                 continue
         volumes: dict[str, int] = {}
@@ -123,17 +133,19 @@ class Evictor:
             root = self._config.root_dir / "pods" / worker.uid / "volumes" / "kubernetes.io~empty-dir"
             for volume in worker.pod.spec.volumes or ():
                 if volume.emptyDir is not None and volume.emptyDir.medium != "Memory":
-                    volumes[volume.name] = await asyncio.to_thread(tree_size, root / volume.name)
-        return PodUsage(memory=used, volumes=volumes, writable=writable)
+                    volumes[volume.name], files = await asyncio.to_thread(tree_size, root / volume.name)
+                    inodes += files
+        return PodUsage(memory=memory, pids=pids, inodes=inodes, volumes=volumes, writable=writable)
 
 
-def tree_size(directory: Path) -> int:
-    """Bytes on disk of everything below, as du counts them."""
-    total = 0
-    for root, _, files in os.walk(directory):
+def tree_size(directory: Path) -> tuple[int, int]:
+    """Bytes on disk of everything below, as du counts them, and how many files and directories there are."""
+    total = count = 0
+    for root, folders, files in os.walk(directory):
+        count += len(folders) + len(files)
         for name in files:
             try:
                 total += os.lstat(os.path.join(root, name)).st_blocks * 512
             except OSError:
                 continue  # gone meanwhile
-    return total
+    return total, count

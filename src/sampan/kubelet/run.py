@@ -33,6 +33,7 @@ from sampan.kubelet.server.access import Access
 from sampan.kubelet.server.app import KubeletServer
 from sampan.kubelet.server.logs import Logs
 from sampan.kubelet.server.stats import Stats
+from sampan.kubelet.shutdown import NOT_READY, NodeShutdown
 from sampan.kubelet.starter import Starter
 from sampan.kubelet.static.manifest import MIRROR
 from sampan.kubelet.static.mirrors import Mirrors
@@ -130,6 +131,14 @@ class Kubelet:
             workers=lambda: self.pods,
             news=lambda: self.registrar.news(),
         )
+        self.shutdown = NodeShutdown(
+            config,
+            self.clock,
+            self.recorder,
+            self.statuses,
+            workers=lambda: self.pods,
+            news=lambda: self.registrar.news(),
+        )
         self.static: StaticPods | None = None
         if config.pod_manifest_path is not None:
             self.static = StaticPods(
@@ -147,7 +156,7 @@ class Kubelet:
             node=lambda: self.registrar.node,
             statuses=self.statuses,
         )
-        self.registrar = NodeRegistrar(client, config, self.clock, self._look_at_node)
+        self.registrar = NodeRegistrar(client, config, self.clock, self.recorder, self._look_at_node)
         self.server = KubeletServer(
             config,
             self.pods,
@@ -166,7 +175,7 @@ class Kubelet:
         return None
 
     def _admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
-        return refusal(pod, self.evictor.active) or self._admission.admit(pod, others)
+        return self.shutdown.refusal() or refusal(pod, self.evictor.active) or self._admission.admit(pod, others)
 
     def _fits(self, pod: core_v1.Pod) -> Resizing | None:
         others = [w.pod for w in self.pods if w.uid != pod.metadata.uid and w.phase is Phase.SYNC]
@@ -180,7 +189,7 @@ class Kubelet:
             machine=self.machine,
             runtime=self._runtime_name,
             images=await self.runtime.list_images(),
-            health=Health(pressures=self.evictor.active),
+            health=Health(pressures=self.evictor.active, not_ready=NOT_READY if self.shutdown.under_way else ""),
             port=self.server.port,
         )
 

@@ -77,6 +77,15 @@ class StatusWriter:
         )
         self._start(uid)
 
+    def all_written(self) -> "asyncio.Future[None]":
+        """Done when nothing waits to be written; may never be while the API server is away."""
+
+        async def wait() -> None:
+            while self._tasks:
+                await asyncio.wait(set(self._tasks.values()))
+
+        return asyncio.ensure_future(wait())
+
     def started_at(self, status: core_v1.PodStatus) -> float:
         return parse_time(status.startTime) if status.startTime else self._clock.now()
 

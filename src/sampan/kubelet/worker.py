@@ -86,6 +86,7 @@ class PodWorker:
         self.verdict: Verdict | None = None
         self.stop_asked_at: float | None = None
         self.stopped_at: float | None = None
+        self.over = asyncio.Event()  # nothing of it runs any more
         self.finished = False  # it ended by itself and is kept for its logs
         self._tools = tools
         self._wake = asyncio.Event()
@@ -301,6 +302,7 @@ class PodWorker:
         tools.probes.forget(self.uid)
         await self._say(await self._read(), terminal=True)
         self.stopped_at = tools.clock.now()
+        self.over.set()
 
     async def _settle(self) -> bool:
         """Nothing runs. True when the Pod has left this node altogether."""

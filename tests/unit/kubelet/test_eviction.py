@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
+from sampan.api.types import core_v1
 from sampan.kubelet.config import EvictionThreshold
-from sampan.kubelet.eviction import NodeMeasure, PodUsage, choose, has_disk_limits, over_limit, pressures, refusal
+from sampan.kubelet.eviction import (
+    NodeMeasure,
+    PodUsage,
+    choose,
+    has_disk_limits,
+    over_limit,
+    pressures,
+    refusal,
+    shortages,
+)
 from tests.unit.kubelet.pods import make_pod
 
 GI = 1 << 30
@@ -25,6 +36,9 @@ MEMORY_PRESSURE = frozenset({"MemoryPressure"})
         (NodeMeasure(memory_available=GI, disk_available=5 * GI, disk_total=100 * GI), set()),
         (NodeMeasure(memory_available=GI, disk_available=GI, disk_total=5 * GI), set()),
         (NodeMeasure(memory_available=GI, disk_available=GI // 4, disk_total=5 * GI), {"DiskPressure"}),
+        (structs.replace(WELL, inodes_available=4_000, inodes_total=100_000), {"DiskPressure"}),
+        (structs.replace(WELL, pids_available=1_000, pids_total=32_768), {"PIDPressure"}),
+        (structs.replace(WELL, pids_available=10_000, pids_total=32_768), set()),
     ],
 )
 def test_pressures(measure: NodeMeasure, wanted: set[str]) -> None:
@@ -61,7 +75,7 @@ def test_a_pod_over_the_sum_of_its_containers() -> None:
     assert verdict.message == "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
 
 
-def asking(name: str, memory: str, priority: int = 0) -> object:
+def asking(name: str, memory: str, priority: int = 0) -> core_v1.Pod:
     resources = {"requests": {"memory": memory}} if memory else {}
     spec = {"containers": [{"name": "a", "image": "app:1", "resources": resources}], "priority": priority}
     return make_pod(spec, name=name, uid=name)
@@ -78,14 +92,14 @@ def asking(name: str, memory: str, priority: int = 0) -> object:
 )
 def test_the_order(pods: list[tuple[str, str, int, int]], wanted: str) -> None:
     made = [(asking(n, m, p), PodUsage(memory=used * MI)) for n, m, p, used in pods]
-    chosen = choose("MemoryPressure", made, NO_MEMORY, THRESHOLD)  # type: ignore[arg-type]
+    chosen = choose(shortages(NO_MEMORY, THRESHOLD)[0], made)
     assert chosen is not None
     assert chosen[0].metadata.name == wanted
     assert chosen[1].disrupted
 
 
 def test_the_words() -> None:
-    chosen = choose("MemoryPressure", [(make_pod(), PodUsage(memory=20 * MI))], NO_MEMORY, THRESHOLD)
+    chosen = choose(shortages(NO_MEMORY, THRESHOLD)[0], [(make_pod(), PodUsage(memory=20 * MI))])
     assert chosen is not None
     assert chosen[1].message == (
         "The node was low on resource: memory. Threshold quantity: 100Mi, available: 51200Ki. "
@@ -93,9 +107,19 @@ def test_the_words() -> None:
     )
 
 
+def test_whoever_has_most_processes_goes_when_they_run_out() -> None:
+    low = structs.replace(WELL, pids_available=1_000, pids_total=32_768)
+    pods = [(asking(name, "100Mi"), PodUsage(memory=GI, pids=pids)) for name, pids in (("few", 3), ("many", 9_000))]
+    chosen = choose(shortages(low, THRESHOLD)[0], pods)
+    assert chosen is not None
+    assert chosen[0].metadata.name == "many"
+    said = "The node was low on resource: pids. Threshold quantity: 1638, available: 1000. "
+    assert chosen[1].message == said
+
+
 def test_nobody_is_left_to_evict() -> None:
     critical = make_pod({"priority": 2_000_000_000})
-    assert choose("MemoryPressure", [(critical, PodUsage(memory=GI))], NO_MEMORY, THRESHOLD) is None
+    assert choose(shortages(NO_MEMORY, THRESHOLD)[0], [(critical, PodUsage(memory=GI))]) is None
 
 
 def test_who_is_let_in_under_pressure() -> None:

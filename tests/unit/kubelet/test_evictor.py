@@ -120,8 +120,10 @@ async def test_a_volume_over_its_own_limit(bench: Bench) -> None:
 
 
 def test_sizes(tmp_path: Path) -> None:
-    assert tree_size(tmp_path) == 0
+    assert tree_size(tmp_path) == (0, 0)
     (tmp_path / "a").mkdir()
     (tmp_path / "a/file").write_bytes(b"x" * 100_000)
-    assert 100_000 <= tree_size(tmp_path) <= 120_000
-    assert tree_size(tmp_path / "none") == 0
+    size, count = tree_size(tmp_path)
+    assert 100_000 <= size <= 120_000
+    assert count == 2
+    assert tree_size(tmp_path / "none") == (0, 0)

@@ -70,6 +70,13 @@ def memory_total() -> int:
     return meminfo().get("MemTotal", 0)
 
 
+def process_numbers() -> tuple[int, int]:
+    """How many processes and threads the kernel can have, and how many there are."""
+    most = min(int(first_line(f"/proc/sys/kernel/{name}") or 0) for name in ("pid_max", "threads-max"))
+    words = first_line("/proc/loadavg").split()
+    return most, int(words[3].partition("/")[2]) if len(words) > 3 else 0
+
+
 def os_image() -> str:
     try:
         return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")

@@ -8,8 +8,10 @@ from sampan.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from sampan.api.types import coordination_v1, core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.client.clock import Clock, rfc3339_micro
+from sampan.client.events import EventRecorder
 from sampan.client.transport import TransportError
 from sampan.kubelet.config import KubeletConfig
+from sampan.kubelet.node import events
 from sampan.kubelet.node.status import NodeInputs, differs, new_node, node_status
 
 log = logging.getLogger(__name__)
@@ -20,9 +22,15 @@ CHECK_EVERY = 10.0
 
 class NodeRegistrar:
     def __init__(
-        self, client: Client, config: KubeletConfig, clock: Clock, gather: Callable[[], Awaitable[NodeInputs]]
+        self,
+        client: Client,
+        config: KubeletConfig,
+        clock: Clock,
+        recorder: EventRecorder,
+        gather: Callable[[], Awaitable[NodeInputs]],
     ) -> None:
         """`gather` looks at the machine as it is now."""
+        self._recorder = recorder
         self._nodes = client.resource(core_v1.Node)
         self._leases = client.resource(coordination_v1.Lease)
         self._config = config
@@ -37,6 +45,7 @@ class NodeRegistrar:
         self._wake.set()
 
     async def run(self) -> None:
+        self._tell([("Normal", "Starting", "Starting kubelet.")])
         await self._until(self._register)
         self.registered.set()
         async with asyncio.TaskGroup() as tasks:
@@ -57,6 +66,7 @@ class NodeRegistrar:
         wanted = new_node(self._config, await self._gather(), self._clock.now())
         try:
             self.node = await self._nodes.create(wanted)
+            self._tell(events.told_of(self._config.node_name, core_v1.NodeStatus(), self.node.status))
             return
         except AlreadyExists:
             node = await self._nodes.get(self._config.node_name)
@@ -67,8 +77,14 @@ class NodeRegistrar:
         await self._post(node)
 
     async def _post(self, node: core_v1.Node) -> None:
-        node.status = node_status(self._config, await self._gather(), node.status, self._clock.now())
+        before = node.status
+        node.status = node_status(self._config, await self._gather(), before, self._clock.now())
         self.node = await self._nodes.update_status(node)
+        self._tell(events.told_of(self._config.node_name, before, node.status))
+
+    def _tell(self, told: list[tuple[str, str, str]]) -> None:
+        for kind, reason, message in told:
+            self._recorder.event(events.reference(self._config.node_name), kind, reason, message)
 
     async def _keep_status(self) -> None:
         posted = self._clock.monotonic()
