@@ -40,6 +40,7 @@ class Chooser(Protocol):
 class Reservation(Struct):
     """What one write was given. Exactly one of `commit` and `rollback` is called."""
 
+    key: Key
     errors: Errors
     ips: list[str]
     ports: list[PortKey]
@@ -98,8 +99,8 @@ class ServiceAllocator:
 
     def allocate(self, service: Service, old: Service | None = None) -> Reservation:
         """Fills addresses, families and node ports in. With errors nothing stays reserved."""
-        reservation = Reservation(errors=Errors(), ips=[], ports=[])
-        key = _key(service)
+        reservation = Reservation(key=_key(service), errors=Errors(), ips=[], ports=[])
+        key = reservation.key
         if service.spec.type != "ExternalName":
             self._families(service, reservation.errors)
         if not reservation.errors and needs_cluster_ip(service) and not is_headless(service):
@@ -117,11 +118,13 @@ class ServiceAllocator:
         self.observe(service)
 
     def rollback(self, reservation: Reservation) -> None:
-        """The write failed, or was only a rehearsal."""
+        """The write failed, or was only a rehearsal. What another server has given out meanwhile stays that one's."""
         for ip in reservation.ips:
-            self._ips.pop(ip, None)
+            if self._ips.get(ip) == reservation.key:
+                del self._ips[ip]
         for port in reservation.ports:
-            self._ports.pop(port, None)
+            if self._ports.get(port) == reservation.key:
+                del self._ports[port]
         reservation.ips, reservation.ports = [], []
 
     def _families(self, service: Service, errors: Errors) -> None:
