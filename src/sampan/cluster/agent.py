@@ -51,6 +51,8 @@ class AgentOptions(Struct, kw_only=True):
     client_ca: Path | None = None
     node_labels: dict[str, str] = {}
     taints: list[str] = []
+    shutdown_grace_period: float = 0.0
+    shutdown_grace_period_critical_pods: float = 0.0
 
 
 def network_name(cluster: str, node: str) -> str:
@@ -59,7 +61,7 @@ def network_name(cluster: str, node: str) -> str:
 
 
 async def run_agent(options: AgentOptions) -> None:
-    """Until cancelled; Pods go on."""
+    """Until cancelled; Pods go on, unless the node is to shut down gracefully."""
     config = kubelet_config(options)
     client = connect(options.api, user_agent="kubelet")
     try:
@@ -75,10 +77,23 @@ async def run_agent(options: AgentOptions) -> None:
             dns=DnsConfig(address=options.dns_ip, domain=options.cluster_domain),
         )
         started = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(kubelet.run(started=started))
-            await started.wait()
-            tasks.create_task(run_proxy(client.with_user_agent("kube-proxy"), proxy))
+
+        async def live() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(kubelet.run(started=started))
+                await started.wait()
+                tasks.create_task(run_proxy(client.with_user_agent("kube-proxy"), proxy))
+
+        living = asyncio.ensure_future(live())
+        try:
+            await asyncio.shield(living)
+        except asyncio.CancelledError:
+            if config.shutdown_grace_period > 0 and not living.done():
+                await kubelet.shutdown.run()
+            raise
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
     finally:
         await client.close()
 
@@ -99,6 +114,8 @@ def kubelet_config(options: AgentOptions) -> KubeletConfig:
         tls_cert_file=options.serving_cert,
         tls_key_file=options.serving_key,
         client_ca_file=options.client_ca,
+        shutdown_grace_period=options.shutdown_grace_period,
+        shutdown_grace_period_critical_pods=options.shutdown_grace_period_critical_pods,
     )
 
 

@@ -183,6 +183,12 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
 @click.option("--pod-manifest-path", type=click.Path(path_type=Path), help="directory of static Pods")
 @click.option("--node-labels", default="", help="k=v,…")
 @click.option("--register-with-taints", default="", help="key=value:Effect,…")
+@click.option(
+    "--shutdown-grace-period", type=float, default=0.0, help="on SIGTERM end the Pods, within so many seconds"
+)
+@click.option(
+    "--shutdown-grace-period-critical-pods", type=float, default=0.0, help="the part of it for critical Pods"
+)
 @click.option("-v", "--verbose", is_flag=True)
 def agent(
     paths: ClusterPaths,
@@ -196,6 +202,8 @@ def agent(
     pod_manifest_path: Path | None,
     node_labels: str,
     register_with_taints: str,
+    shutdown_grace_period: float,
+    shutdown_grace_period_critical_pods: float,
     *,
     verbose: bool,
 ) -> int:
@@ -217,11 +225,14 @@ def agent(
             asked = told(paths, server, node, node_ip)
             asked.token, asked.ca_hash, asked.kubelet_port = token, ca_hash, kubelet_port
             asked.manifests, asked.labels, asked.taints, asked.netns = pod_manifest_path, labels, taints, netns
+            asked.shutdown = (shutdown_grace_period, shutdown_grace_period_critical_pods)
             run_until_stopped(lambda: run_joined(asked))
         except JoinFailed as error:
             raise click.ClickException(str(error)) from None
         return 0
     options = local_options(paths, node, node_ip, pod_manifest_path, labels, taints)
+    options.shutdown_grace_period = shutdown_grace_period
+    options.shutdown_grace_period_critical_pods = shutdown_grace_period_critical_pods
 
     def start() -> Any:
         from sampan.cluster.agent import run_agent

@@ -59,6 +59,7 @@ class Join(msgspec.Struct, kw_only=True):
     manifests: Path | None = None
     labels: dict[str, str] = {}
     taints: list[str] = []
+    shutdown: tuple[float, float] = (0.0, 0.0)  # grace period in all, and for critical Pods
     netns: str = ""
 
     @property
@@ -215,6 +216,8 @@ def agent_options(asked: Join, info: ClusterInfo) -> AgentOptions:
         client_ca=asked.ca,
         node_labels=asked.labels,
         taints=asked.taints,
+        shutdown_grace_period=asked.shutdown[0],
+        shutdown_grace_period_critical_pods=asked.shutdown[1],
     )
 
 
