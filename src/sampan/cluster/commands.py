@@ -151,8 +151,9 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
     set_up_logging(verbose=verbose)
     from sampan.cluster import config as configs
     from sampan.cluster.datastores import BadDatastore, check
+    from sampan.cluster.foreground import run_until_stopped
     from sampan.cluster.pki import Pki
-    from sampan.cluster.server import ServerOptions, run_components, run_server, run_until_stopped
+    from sampan.cluster.server import ServerOptions, run_components, run_server
 
     chosen = tuple(c for c in components.split(",") if c)
     if kubeconfig is not None:
@@ -213,8 +214,8 @@ def agent(
         from sampan.network.namespaces import enter
 
         enter(netns)
+    from sampan.cluster.foreground import run_until_stopped
     from sampan.cluster.local_agent import local_options
-    from sampan.cluster.server import run_until_stopped
 
     labels = dict(pair.split("=", 1) for pair in node_labels.split(",") if pair)
     taints = [t for t in register_with_taints.split(",") if t]

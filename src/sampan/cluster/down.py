@@ -12,6 +12,7 @@ from sampan.cluster.config import ClusterConfig
 from sampan.cluster.nodes import remove_nodes
 from sampan.cluster.paths import RECORD, ClusterPaths
 from sampan.cluster.process import Daemon
+from sampan.cluster.simulating import simulator_daemon
 from sampan.cluster.up import agent_daemon, server_daemon
 
 
@@ -48,9 +49,8 @@ def _clear(paths: ClusterPaths, node: str) -> None:
 
 def _daemons(paths: ClusterPaths, config: ClusterConfig) -> list[Daemon]:
     """Agents first: a node that outlives its API server would wait for it."""
-    simulators = [Daemon("simulator", paths.run, paths.logs)]
     agents = [agent_daemon(paths, node) for node in config.node_names]
-    return [*simulators, *agents, server_daemon(paths)]
+    return [simulator_daemon(paths), *agents, server_daemon(paths)]
 
 
 def _clear_nodes(paths: ClusterPaths, config: ClusterConfig) -> None:

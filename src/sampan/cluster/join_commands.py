@@ -1,15 +1,11 @@
 """`sampan token`: let other machines join, from the server's own machine."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
 import click
 
-from sampan.api.errors import ApiError
 from sampan.client.api import Client
-from sampan.client.transport import TransportError
+from sampan.cluster.administrator import as_administrator
 from sampan.cluster.commands import cluster_name
 from sampan.cluster.paths import ClusterPaths
 
@@ -38,7 +34,7 @@ def create_command(paths: ClusterPaths, ttl: float, description: str) -> int:
         await prepare(client, info)
         return await create_token(client, ttl=timedelta(hours=ttl) if ttl else None, description=description)
 
-    token = _with_client(paths, make)
+    token = as_administrator(paths, make)
     server = f"https://{outward_address() or config.host}:{config.port}"
     click.echo(f"sampan agent --server {server} --token {token} --ca-hash {ca_hash(info.ca)}")
     return 0
@@ -50,7 +46,7 @@ def list_command(paths: ClusterPaths) -> int:
     """Show the tokens there are, without their secrets."""
     from sampan.cluster.join_tokens import list_tokens
 
-    for token in _with_client(paths, list_tokens):
+    for token in as_administrator(paths, list_tokens):
         words = [token.get("token-id", ""), token.get("expiration", "<forever>"), token.get("description", "")]
         click.echo("\t".join(words).rstrip())
     return 0
@@ -63,25 +59,6 @@ def delete_command(paths: ClusterPaths, token: str) -> int:
     """Take a token back; nodes that joined with it stay."""
     from sampan.cluster.join_tokens import delete_token
 
-    _with_client(paths, lambda client: delete_token(client, token))
+    as_administrator(paths, lambda client: delete_token(client, token))
     click.echo(f"token {token.partition('.')[0]!r} deleted")
     return 0
-
-
-def _with_client(paths: ClusterPaths, work: Callable[[Client], Awaitable[Any]]) -> Any:
-    """As the cluster's administrator."""
-    from sampan.client.kubeconfig import load_client
-
-    async def run() -> Any:
-        client = load_client(str(paths.kubeconfig))
-        try:
-            return await work(client)
-        finally:
-            await client.close()
-
-    if not paths.kubeconfig.exists():
-        raise click.ClickException(f"there is no cluster {paths.name!r}: sampan up makes one")
-    try:
-        return asyncio.run(run())
-    except (ApiError, TransportError) as error:
-        raise click.ClickException(str(error)) from None

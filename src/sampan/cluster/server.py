@@ -5,8 +5,6 @@ authorisation treats them as it would from another machine.
 """
 
 import asyncio
-import logging
-import signal
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -30,8 +28,6 @@ from sampan.cluster.datastores import open_datastore
 from sampan.cluster.paths import STATE
 from sampan.cluster.pki import Pki, api_names, outward_address
 from sampan.storage.contract import Store
-
-log = logging.getLogger(__name__)
 
 COMPONENTS = ("apiserver", "scheduler", "controllers")
 # A node's Service proxy and DNS run in its agent, under the node's own name: they read what any proxy reads.
@@ -234,20 +230,3 @@ def controller_clients(client_of: ClientOf, manager: str) -> Callable[[str], Cli
 
 async def open_store(options: ServerOptions) -> Store:
     return await open_datastore(options.config.datastore, options.data_dir / STATE)
-
-
-def run_until_stopped(main: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Run a component in the foreground; SIGTERM and SIGINT end it in order."""
-    import uvloop
-
-    async def supervised() -> None:
-        task = asyncio.ensure_future(main())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            log.info("stopped")
-
-    uvloop.run(supervised())

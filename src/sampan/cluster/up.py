@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from sampan.cluster import config as configs
-from sampan.cluster import kubeconfigs
+from sampan.cluster import kubeconfigs, simulating
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import BadDatastore, check
 from sampan.cluster.nodes import NodePlan, make_nodes
@@ -92,6 +92,7 @@ def up(
         start_agent(paths, node)
     with steps.step(f"API server at {config.url}"):
         wait_until(lambda: _ready(config, pki), server, "the API server is not ready", begun)
+    simulating.resume(paths)
     for node in plan:
         with steps.step(f"node {node.name} is Ready"):
             daemon = agent_daemon(paths, node.name)

@@ -1,11 +1,23 @@
-"""While there are no simulated nodes, the command says so instead of breaking."""
+"""What the command refuses before it asks any server."""
 
 import pytest
 
 from sampan.cluster.commands import run
 
 
-@pytest.mark.parametrize("words", [[], ["nodes", "100", "--cpu", "8"], ["rm"]])
-def test_says_that_it_is_not_there_yet(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["simulate", *words]) == 1
-    assert "not there yet" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nodes", "3", "--cpu", "a lot"], "quantities must match"),
+        (["nodes", "3", "--start-after", "soon"], "invalid duration"),
+        (["nodes", "3", "--start-after", "-1s"], "must not be negative"),
+        (["nodes", "3", "--taints", "gpu=true"], "must be key[=value]:Effect"),
+        (["nodes", "3", "--fail-rate", "2"], "2.0 is not in the range"),
+        (["nodes", "0"], "0 is not in the range"),
+        (["nodes", "3", "--name", "never-made"], "there is no cluster 'never-made'"),
+        (["rm", "--name", "never-made"], "there is no cluster 'never-made'"),
+    ],
+)
+def test_says_what_is_wrong(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", *words]) != 0
+    assert said in capsys.readouterr().err
