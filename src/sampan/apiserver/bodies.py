@@ -13,6 +13,7 @@ from sampan.apiserver.codec import decode_any
 from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
 from sampan.apiserver.request import Request
+from sampan.apiserver.sound import is_sound
 
 
 def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
@@ -35,6 +36,8 @@ def read_object(request: Request, endpoint: Kind, *, validation: str) -> Any:
     except msgspec.DecodeError:
         raise _syntax(endpoint, body) from None
     check_kind(endpoint, obj.apiVersion, obj.kind)
+    if is_sound(endpoint, body):
+        return obj
     decoded = decode_any(body)
     if check_leaves(endpoint, decoded):
         return from_dict(decoded, endpoint, request, validation=validation, raw=body)

@@ -11,6 +11,7 @@ from sampan.apiserver.contracts import Admission, NoAdmission
 from sampan.apiserver.endpoint import Endpoint
 from sampan.apiserver.freshness import Freshness
 from sampan.apiserver.registry.strategy import Strategy, strategy_for
+from sampan.apiserver.turns import Turns
 from sampan.storage.contract import Store
 
 
@@ -30,6 +31,7 @@ class Core:
         self.scheme = Scheme(BUILT_IN)
         self.admission: Admission = admission or NoAdmission()
         self.now = now
+        self.turns = Turns()
         self._endpoints: dict[tuple[str, str, str], Endpoint] = {}
         # Called after resources were added or removed: discovery and openapi start anew.
         self.on_resources_changed: list[Callable[[], None]] = []

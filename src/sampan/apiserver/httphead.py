@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 MAX_HEAD = 64 * 1024
@@ -22,7 +23,7 @@ class BadHead(Exception):
 class Head:
     __slots__ = ("chunked", "headers", "keep_alive", "length", "method", "path", "query")
 
-    def __init__(self, method: str, path: str, query: str, headers: dict[str, str], *, keep_alive: bool) -> None:
+    def __init__(self, method: str, path: str, query: str, headers: Mapping[str, str], *, keep_alive: bool) -> None:
         self.method = method
         self.path = path
         self.query = query
@@ -41,8 +42,8 @@ class Head:
 
 
 def parse_head(data: bytes) -> Head:
-    lines = data.decode("latin-1").split("\r\n")
-    parts = lines[0].split(" ")
+    first, _, block = data.decode("latin-1").partition("\r\n")
+    parts = first.split(" ")
     if len(parts) != 3 or parts[0] not in _METHODS:
         raise BadHead(400, "Bad Request: malformed request line")
     method, target, version = parts
@@ -51,7 +52,7 @@ def parse_head(data: bytes) -> Head:
     if target[:1] != "/":
         target = _absolute(target)
     path, _, query = target.partition("?")
-    headers = _headers(lines)
+    headers = _same_as_before(block) if len(block) <= _REMEMBERED_SIZE else _headers(block)
     connection = headers.get("connection", "").lower()
     keep_alive = "close" not in connection if version == "HTTP/1.1" else "keep-alive" in connection
     head = Head(method, path, query.partition("#")[0], headers, keep_alive=keep_alive)
@@ -59,12 +60,13 @@ def parse_head(data: bytes) -> Head:
     return head
 
 
-def _headers(lines: list[str]) -> dict[str, str]:
-    if len(lines) > _MAX_HEADERS:
+def _headers(block: str) -> dict[str, str]:
+    lines = block.split("\r\n") if block else []
+    if len(lines) >= _MAX_HEADERS:
         raise BadHead(431, "too many headers")
     headers: dict[str, str] = {}
-    for index in range(1, len(lines)):
-        name, colon, value = lines[index].partition(":")
+    for line in lines:
+        name, colon, value = line.partition(":")
         key = _name(name)
         if not colon or key is None or "\n" in value or "\r" in value or "\0" in value:
             raise BadHead(400, "Bad Request: malformed header")
@@ -75,6 +77,11 @@ def _headers(lines: list[str]) -> dict[str, str]:
             value = f"{headers[key]}\n{value}"
         headers[key] = value
     return headers
+
+
+# A client says the same in every request but for the first line. Nobody changes what is handed out.
+_REMEMBERED_SIZE = 4096
+_same_as_before = lru_cache(maxsize=256)(_headers)
 
 
 @lru_cache(maxsize=1024)

@@ -17,8 +17,10 @@ AUTHN = "authentication.k8s.io"
 
 
 def asked(request: Request) -> bool:
-    headers = request.headers
-    return _USER in headers or _GROUP in headers or _UID in headers or any(h.startswith(_EXTRA) for h in headers)
+    for name in request.headers:
+        if name.startswith("impersonate-") and (name in (_USER, _GROUP, _UID) or name.startswith(_EXTRA)):
+            return True
+    return False
 
 
 async def impersonated(request: Request, user: User, authorize: Authorize) -> User:

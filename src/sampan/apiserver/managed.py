@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.api.patch.apply.fieldset import PathError
-from sampan.api.patch.apply.update import update
+from sampan.api.patch.apply.fieldset import FieldSet, PathError
+from sampan.api.patch.apply.managers import UPDATE
+from sampan.api.patch.apply.update import new_fields, update
 from sampan.api.patch.shape import DEDUCED, Shape, built_in
 from sampan.api.types.meta_v1 import ManagedFieldsEntry
+from sampan.apiserver.codec import encode
 from sampan.apiserver.endpoint import Endpoint, Kind
 
 if TYPE_CHECKING:
     from sampan.apiserver.handlers.context import Context
 
 _entries = list[ManagedFieldsEntry]
+# Fields of parts of objects, by the part's bytes. What a kind's shape is never changes: custom kinds are not in here.
+_known_parts: dict[tuple[str, str, bytes], FieldSet] = {}
+_MOST_KNOWN, _LARGEST_KNOWN = 512, 8192
 
 
 def shape_of(endpoint: Kind) -> Shape:
@@ -42,7 +47,45 @@ def reset_fields(context: Context) -> dict[str, Any] | None:
 
 
 def on_create(context: Context, obj: Any) -> None:
-    _track(context, obj, None)
+    """One entry for whoever made it: all fields that are set."""
+    endpoint, meta = context.endpoint, obj.metadata
+    if endpoint.info.type is None or meta.managedFields:
+        _track(context, obj, None)
+        return
+    try:
+        fields = _fields_of_new(endpoint, obj, reset_fields(context) or {})
+    except PathError:
+        return  # as in `_track`
+    entry = ManagedFieldsEntry(
+        manager=context.manager,
+        operation=UPDATE,
+        apiVersion=endpoint.info.api_version,
+        time=context.core.timestamp(),
+        fieldsType="FieldsV1",
+        fieldsV1=fields,
+    )
+    meta.managedFields = [entry] if fields else None
+
+
+def _fields_of_new(endpoint: Endpoint, obj: Any, reset: FieldSet) -> FieldSet:
+    """Part by part: the spec of a new Pod is most often one that another Pod has, and its fields are known then."""
+    shape = shape_of(endpoint)
+    found: FieldSet = {}
+    for name in endpoint.parts:
+        value = getattr(obj, name)
+        if value is None or f"f:{name}" in reset:
+            continue
+        data = encode(value)
+        key = (shape.name, name, data)
+        fields = _known_parts.get(key)
+        if fields is None:
+            fields = new_fields(shape, name, msgspec.to_builtins(value))
+            if name != "metadata" and len(data) <= _LARGEST_KNOWN:
+                if len(_known_parts) >= _MOST_KNOWN:
+                    _known_parts.clear()
+                _known_parts[key] = fields
+        found |= fields
+    return found
 
 
 def on_update(context: Context, obj: Any, old: Any) -> None:

@@ -20,7 +20,7 @@ from sampan.apiserver.request import Request
 def check(request: Request, endpoint: Kind, plain: dict[str, Any], raw: bytes, *, validation: str) -> None:
     """Strict refuses, Warn warns."""
     problems = problems_of(endpoint, plain)
-    if raw and encode(plain).count(_COLON) != raw.count(_COLON):
+    if raw and encode(plain).count(COLON) != raw.count(COLON):
         problems += _duplicates(raw)
     if not problems:
         return
@@ -44,7 +44,7 @@ def problems_of(endpoint: Kind, plain: dict[str, Any]) -> list[str]:
 
 # A key given twice is written once when what was read is written again; so there are fewer of these then. (A string may
 # hold one as well, but then it does so in both.)
-_COLON = b'":'
+COLON = b'":'
 
 
 class _Shape:

@@ -88,3 +88,17 @@ def test_a_chunked_body_has_a_limit() -> None:
     with pytest.raises(BadHead) as caught:
         Chunks(10).feed(b"b\r\n")
     assert caught.value.status == 413
+
+
+def test_the_same_headers_again_are_the_same_and_others_are_not() -> None:
+    first, again = (parse_head(b"GET /%s HTTP/1.1\r\nX-A: 1" % path) for path in (b"a", b"b"))
+    other = parse_head(b"GET /a HTTP/1.1\r\nX-A: 2")
+    assert (first.path, again.path) == ("/a", "/b")
+    assert first.headers == again.headers == {"x-a": "1"}
+    assert other.headers == {"x-a": "2"}
+
+
+def test_a_refused_block_is_refused_again() -> None:
+    for _ in range(2):
+        with pytest.raises(BadHead):
+            parse_head(b"GET / HTTP/1.1\r\nHost : x")

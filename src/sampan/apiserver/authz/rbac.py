@@ -41,6 +41,7 @@ class Rbac:
             endpoint = core.endpoint(GROUP, "v1", kind)
             assert endpoint is not None
             self._caches[kind] = endpoint.cache
+        self._watched = list(self._caches.values())
         self._state: tuple[int, ...] = ()
         self._grants: dict[str, list[Grant]] = {}
         self._broken: dict[str, list[str]] = {}  # bindings whose role is not there, by subject
@@ -92,7 +93,7 @@ class Rbac:
 
     def _refresh(self) -> None:
         """Rebuild the table of grants when an RBAC object has changed since."""
-        state = tuple(c.ring[-1].revision if c.ring else c.oldest for c in self._caches.values())
+        state = tuple([c.ring[-1].revision if c.ring else c.oldest for c in self._watched])
         if state == self._state:
             return
         self._state = state

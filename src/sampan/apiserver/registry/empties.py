@@ -6,7 +6,9 @@ say which optional scalars are pointers (and so keep their zero), so the tables 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from operator import attrgetter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -86,29 +88,51 @@ PLAIN_SCALARS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@cache
-def _plan(kind: type[Struct]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Fields that may be dropped as empty, as a plain string, as a zero; and fields to look into."""
-    name = kind.__name__
-    drop, strings, nested, zeros = [], [], [], []
-    for wire, hint in get_type_hints(kind).items():
-        args = get_args(hint)
-        optional = type(None) in args
-        # Kinds of two groups may share a name (Event) and not their fields.
-        if optional and wire in PLAIN_SCALARS.get(name, ()):
-            zeros.append(wire)
-        for inner in (a for a in (args if optional else (hint,)) if a is not type(None)):
-            origin = get_origin(inner)
-            if origin in (list, dict):
-                if optional:
-                    drop.append(wire)
-                if any(isinstance(a, type) and issubclass(a, Struct) for a in get_args(inner)):
+class _Plan:
+    """What may be dropped of a struct: fields that are empty lists or maps, strings, zeros; and where to look on."""
+
+    __slots__ = ("droppable", "nested")
+
+    def __init__(self, kind: type[Struct]) -> None:
+        name = kind.__name__
+        empties, strings, zeros, nested = [], [], [], []
+        for wire, hint in get_type_hints(kind).items():
+            args = get_args(hint)
+            optional = type(None) in args
+            # Kinds of two groups may share a name (Event) and not their fields.
+            if optional and wire in PLAIN_SCALARS.get(name, ()):
+                zeros.append(wire)
+            for inner in (a for a in (args if optional else (hint,)) if a is not type(None)):
+                origin = get_origin(inner)
+                if origin in (list, dict):
+                    if optional:
+                        empties.append(wire)
+                    if any(isinstance(a, type) and issubclass(a, Struct) for a in get_args(inner)):
+                        nested.append(wire)
+                elif isinstance(inner, type) and issubclass(inner, Struct):
                     nested.append(wire)
-            elif isinstance(inner, type) and issubclass(inner, Struct):
-                nested.append(wire)
-            elif inner is str and optional and len(args) == 2 and not _keeps(name, wire):
-                strings.append(wire)
-    return tuple(dict.fromkeys(drop)), tuple(strings), tuple(zeros), tuple(dict.fromkeys(nested))
+                elif inner is str and optional and len(args) == 2 and not _keeps(name, wire):
+                    strings.append(wire)
+        self.droppable = _Fields(dict.fromkeys((*empties, *strings, *zeros)))
+        self.nested = _Fields(dict.fromkeys(nested))
+
+
+class _Fields:
+    """Some fields of a struct, read in one go: this runs over every field of every write."""
+
+    __slots__ = ("_read", "names")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        # One more, so that it is always a tuple that is read.
+        self._read = attrgetter(*self.names, "__class__", "__class__")
+
+    def of(self, obj: Any) -> tuple[Any, ...]:
+        values: tuple[Any, ...] = self._read(obj)
+        return values
+
+
+_plan = cache(_Plan)
 
 
 def _keeps(name: str, wire: str) -> bool:
@@ -119,19 +143,12 @@ def _keeps(name: str, wire: str) -> bool:
 def drop_empty(obj: Any) -> None:
     """Everything that Go would not write becomes None, at every depth."""
     kind: Any = type(obj)
-    drop, strings, zeros, nested = _plan(kind)
-    for wire in drop:
-        value = getattr(obj, wire)
+    plan = _plan(kind)
+    droppable, nested = plan.droppable, plan.nested
+    for wire, value in zip(droppable.names, droppable.of(obj), strict=False):
         if value is not None and not value:
             setattr(obj, wire, None)
-    for wire in strings:
-        if getattr(obj, wire) == "":
-            setattr(obj, wire, None)
-    for wire in zeros:
-        if not getattr(obj, wire):
-            setattr(obj, wire, None)
-    for wire in nested:
-        value = getattr(obj, wire)
+    for value in nested.of(obj)[:-2]:
         if value is None:
             continue
         if isinstance(value, list):

@@ -109,6 +109,13 @@ def _created(
     return [entry(identity(manager, UPDATE, api_version, subresource), Owner(fields, api_version, now))]
 
 
+def new_fields(shape: Shape, name: str, value: Any) -> FieldSet:
+    """What a new object owns of one of its parts: `{"f:spec": {…}}`, or nothing."""
+    template = shape.template
+    before = {name: template[name]} if name in template else {}
+    return ownable(compare(shape, before, {name: value})[0])
+
+
 def written(
     owners: Owners,
     changed: FieldSet,
