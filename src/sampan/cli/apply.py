@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sampan.api.errors import ApiError, Conflict, NotFound
-from sampan.cli import last_applied, printers
+from sampan.api.errors import ApiError, Conflict, Invalid, NotFound
+from sampan.cli import apply_prune, last_applied, printers
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, VALIDATE, Command, Invocation, dry_run
 from sampan.cli.command import validation as validation_of
 from sampan.cli.create import placed, selected
@@ -13,11 +13,12 @@ from sampan.cli.errors import CliError, in_source, raise_all
 from sampan.cli.files import from_flags
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, from_files
-from sampan.client.calls import APPLY_PATCH, WriteOptions, delete_options
+from sampan.client.calls import APPLY_PATCH, WriteOptions
 
 CLIENT_SIDE = "kubectl-client-side-apply"
 SERVER_SIDE = "kubectl"
 PATCH_RETRIES = 5
+SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generation", "managedFields")
 ANNOTATION_MISSING = (
     "resource {0} is missing the kubectl.kubernetes.io/last-applied-configuration annotation which is required by "
     "kubectl apply. kubectl apply should only be used on resources created declaratively by either kubectl create "
@@ -63,8 +64,6 @@ class Applier:
             self._client_side(one)
 
     def _server_side(self, one: Found) -> dict[str, Any]:
-        if self.mode == "client":
-            raise CliError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
         wanted = placed(one)
         try:
             return self.client.of(one.info).patch(
@@ -113,11 +112,34 @@ class Applier:
                 return current, False
             try:
                 return client.patch(one.name, patch, self.options, namespace=one.namespace, type=kind), True
-            except Conflict:
-                if attempt == PATCH_RETRIES:
+            except (Conflict, Invalid) as error:
+                if isinstance(error, Conflict) and attempt < PATCH_RETRIES:
+                    current = client.get(one.name, namespace=one.namespace)
+                    continue
+                if not self.call.flags["force"]:
                     raise
-                current = client.get(one.name, namespace=one.namespace)
+                return self._made_anew(one, wanted, current), True
+            except ApiError as error:
+                raise in_source(error, _applying(one, patch), one.source) from None
         raise AssertionError("unreachable")
+
+    def _made_anew(self, one: Found, wanted: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
+        """`--force`: what cannot be changed is deleted and created; what was there comes back if that fails."""
+        from sampan.cli.deleting import deleted
+        from sampan.cli.waiting import until_gone
+
+        flags, client = self.call.flags, self.client.of(one.info)
+        uid = deleted(self.call.session, one, cascade=flags["cascade"], grace=flags["grace-period"])
+        until_gone(self.call.session, [(one, uid)], timeout=flags["timeout"])
+        try:
+            return client.create(wanted, self.options, namespace=one.namespace)
+        except ApiError as error:
+            metadata = {key: value for key, value in current["metadata"].items() if key not in SERVERS_OWN}
+            client.create({**current, "metadata": metadata}, self.options, namespace=one.namespace)
+            raise CliError(
+                "an error occurred force-replacing the existing object with the newly provided one: "
+                f"{error.message}. The original object was recreated"
+            ) from None
 
     def _report(self, word: str, result: dict[str, Any]) -> None:
         output = self.call.flags["output"]
@@ -139,20 +161,27 @@ class Applier:
             printer(as_list(self._results))
 
 
+def _applying(one: Found, patch: dict[str, Any]) -> str:
+    """What was being done, for an error of it."""
+    from sampan.cli.printers.json import compact
+
+    info = one.info
+    version = f"{info.group}/{info.version}"
+    return (
+        f'applying patch:\n{compact(patch)}\nto:\nResource: "{version}, Resource={info.resource}", '
+        f'GroupVersionKind: "{version}, Kind={info.kind}"\nName: "{one.name}", Namespace: "{one.namespace}"\nfor:'
+    )
+
+
 def run(call: Invocation) -> int:
     flags = call.flags
     if call.args:
         from sampan.cli.errors import UsageError
 
         raise UsageError(f"Unexpected args: [{' '.join(call.args)}]")
-    if flags["force-conflicts"] and not flags["server-side"]:
-        raise CliError("--force-conflicts only works with --server-side")
-    if flags["prune"] and not (flags["all"] or flags["selector"]):
-        raise CliError(
-            "all resources selected for prune without explicitly passing --all. To prune all resources, pass the "
-            "--all flag. If you did not mean to prune all resources, specify a label selector"
-        )
     applier = Applier(call)
+    _check(call, applier.mode)
+    allowed = apply_prune.allowed(call) if flags["prune"] else ()
     errors: list[Exception] = []
     listed = from_files(
         call.session,
@@ -175,45 +204,25 @@ def run(call: Invocation) -> int:
     if not count:
         raise CliError("no objects passed to apply")
     if flags["prune"]:
-        _prune(call, applier)
+        apply_prune.prune(call, applier.applied, allowed, applier.mode)
     return 0
 
 
-PRUNED = (
-    ("", "ConfigMap"), ("", "Endpoints"), ("", "PersistentVolumeClaim"), ("", "Pod"), ("", "ReplicationController"),
-    ("", "Secret"), ("", "Service"), ("batch", "Job"), ("batch", "CronJob"), ("networking.k8s.io", "Ingress"),
-    ("apps", "DaemonSet"), ("apps", "Deployment"), ("apps", "ReplicaSet"), ("apps", "StatefulSet"),
-    ("", "Namespace"), ("", "PersistentVolume"),
-)  # fmt: skip
-
-
-def _prune(call: Invocation, applier: Applier) -> None:
-    """What an earlier apply made, that the selector finds and the files no longer have."""
-    from sampan.cli.say import say
-    from sampan.client.calls import ListOptions
-
-    session, flags = call.session, call.flags
-    kept = {(one.info.group, one.info.kind, one.namespace, one.name) for one in applier.applied}
-    namespaces = {one.namespace for one in applier.applied if one.namespace} or {session.namespace}
-    rows = {(info.group, info.kind): info for info in session.resources.resources().preferred()}
-    for key in PRUNED:
-        info = rows.get(key)
-        if info is None:
-            continue
-        for namespace in sorted(namespaces) if info.namespaced else [""]:
-            for item in session.client.of(info).list(ListOptions(flags["selector"]), namespace=namespace).items:
-                name = item["metadata"]["name"]
-                if last_applied.text(item) is None or (info.group, info.kind, namespace, name) in kept:
-                    continue
-                if applier.mode != "client":
-                    session.client.of(info).delete(
-                        name,
-                        namespace=namespace,
-                        options=delete_options(propagation_policy="Background", dry_run=applier.mode == "server"),
-                    )
-                suffix = {"none": "", "client": " (dry run)", "server": " (server dry run)"}[applier.mode]
-                kind = f"{info.kind.lower()}.{info.group}" if info.group else info.kind.lower()
-                say(f"{kind}/{name} pruned{suffix}")
+def _check(call: Invocation, mode: str) -> None:
+    flags = call.flags
+    if flags["force-conflicts"] and not flags["server-side"]:
+        raise CliError("--force-conflicts only works with --server-side")
+    if mode == "client" and flags["server-side"]:
+        raise CliError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
+    if flags["force"] and flags["server-side"]:
+        raise CliError("--force cannot be used with --server-side")
+    if flags["force"] and mode == "server":
+        raise CliError("--dry-run=server cannot be used with --force")
+    if flags["prune"] and not (flags["all"] or flags["selector"]):
+        raise CliError(
+            "all resources selected for prune without explicitly passing --all. To prune all resources, pass the "
+            "--all flag. If you did not mean to prune all resources, specify a label selector"
+        )
 
 
 COMMAND = Command(

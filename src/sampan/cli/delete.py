@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sampan.api.errors import ApiError, NotFound
 from sampan.cli.command import ALL_NAMESPACES, DRY_RUN, FIELD_SELECTOR, SELECTOR, Command, Invocation, dry_run
+from sampan.cli.deleting import policy_of, uid_of
 from sampan.cli.errors import CliError, in_source, raise_all
 from sampan.cli.files import refuse_kustomize
 from sampan.cli.flags import Flag, Values
@@ -24,13 +25,6 @@ FORCED = (
     "Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may "
     "continue to run on the cluster indefinitely."
 )
-CASCADE = {
-    "true": "Background",
-    "background": "Background",
-    "false": "Orphan",
-    "orphan": "Orphan",
-    "foreground": "Foreground",
-}
 
 
 def run(call: Invocation) -> int | None:
@@ -44,7 +38,7 @@ def run(call: Invocation) -> int | None:
     grace = _grace(flags)
     options = delete_options(
         grace_period_seconds=grace,
-        propagation_policy=_cascade(flags["cascade"]),
+        propagation_policy=policy_of(flags["cascade"]),
         dry_run=mode == "server",
     )
     errors: list[Exception] = []
@@ -67,7 +61,7 @@ def run(call: Invocation) -> int | None:
                 if not (isinstance(error, NotFound) and _missing_is_fine(flags)):
                     errors.append(in_source(error, "deleting", one.source))
                 continue
-            uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid") or ""
+            uid = uid_of(answer)
         _say(one, flags, mode)
         if mode == "none":
             gone.append((one, uid))
@@ -161,12 +155,6 @@ def _grace(flags: Values) -> int | None:
     if grace == 0:
         return 1  # zero is for --force alone: this one is waited for
     return None if grace < 0 else grace
-
-
-def _cascade(word: str) -> str:
-    if word not in CASCADE:
-        raise CliError(f'invalid cascade value ({word}). Must be "background", "foreground", or "orphan"')
-    return CASCADE[word]
 
 
 def _say(one: Found, flags: Values, mode: str) -> None:

@@ -9,11 +9,12 @@ from sampan.cli import printers
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, VALIDATE, Command, Invocation, dry_run, manager
 from sampan.cli.command import validation as validation_of
 from sampan.cli.create import placed
+from sampan.cli.deleting import deleted
 from sampan.cli.errors import CliError, in_source, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, from_files, shown_kind
 from sampan.cli.say import say
-from sampan.client.calls import WriteOptions, delete_options
+from sampan.client.calls import WriteOptions
 
 
 def run(call: Invocation) -> int:
@@ -24,6 +25,9 @@ def run(call: Invocation) -> int:
         from sampan.cli.raw import send
 
         return send(call, "PUT")
+    for name in ("grace-period", "timeout"):
+        if flags.changed(name) and not flags["force"]:
+            raise CliError(f"--{name} must have --force specified")
     mode, validation = dry_run(flags), validation_of(flags)
     printer = printers.of(flags["output"], operation="replaced", dry_run=mode, flags=flags)
     options = WriteOptions(mode == "server", flags["field-manager"], validation)
@@ -74,18 +78,12 @@ def _delete_first(call: Invocation, listed: list[Found]) -> None:
     from sampan.cli.waiting import until_gone
 
     flags = call.flags
-    grace = flags["grace-period"]
     gone = []
     for one in listed:
         try:
-            answer = call.session.client.of(one.info).delete(
-                one.name,
-                namespace=one.namespace,
-                options=delete_options(grace_period_seconds=max(grace, 0), propagation_policy="Background"),
-            )
+            uid = deleted(call.session, one, cascade=flags["cascade"], grace=max(flags["grace-period"], 0))
         except NotFound:
             continue
-        uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid") or ""
         gone.append((one, uid))
         where = f" from {one.namespace} namespace" if one.namespace else ""
         say(f'{shown_kind(one.info)} "{one.name}" deleted{where}')
