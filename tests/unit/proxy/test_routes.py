@@ -31,6 +31,12 @@ def test_every_other_node_with_an_address_and_a_range() -> None:
     assert ways(nodes, "own") == {IPv4Network("10.244.1.0/24"): "10.0.0.2"}
 
 
+def test_no_route_leads_to_a_simulated_node() -> None:
+    simulated = node("sim-0001", "100.64.0.1", "100.64.0.0/24")
+    simulated.metadata.labels = {"sampan.io/simulated": "true"}
+    assert ways([simulated], "own") == {}
+
+
 async def test_routes_follow_the_nodes() -> None:
     import asyncio
 
