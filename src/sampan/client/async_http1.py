@@ -7,6 +7,8 @@ once (`read_all`) or as it comes (`read_some`), and then the socket waits while 
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -228,3 +230,16 @@ def parse_head(data: bytes) -> Head:
         key, value = name.strip().lower(), value.strip()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return Head(int(parts[1]), headers)
+
+
+def keep_alive(wire: socket.socket | None) -> None:
+    """A server that is gone without a word (its machine, the network) is noticed within half a minute, also by who only
+    listens."""
+    if wire is None:
+        return
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from sampan.client.answers import retry_after
 from sampan.client.api import Client
-from sampan.client.async_http1 import AsyncConnection
+from sampan.client.async_http1 import AsyncConnection, keep_alive
 from sampan.client.clock import Clock, RealClock
 from sampan.client.connection import ConnectionSettings, address_of, proxy_for
 from sampan.client.credentials import Credentials
@@ -31,6 +31,7 @@ from sampan.client.transport import (
     RequestTimeout,
     Response,
     StreamResponse,
+    Transport,
     TransportError,
     UnknownHost,
 )
@@ -45,13 +46,28 @@ IDLE_SECONDS = 30.0  # less than any server waits before it closes
 
 
 def connect(settings: ConnectionSettings, *, user_agent: str = "sampan", field_manager: str = "") -> Client:
-    """A client over HTTP. Close it (`client.close()`) when done."""
-    return Client(HttpTransport(settings), user_agent=user_agent, field_manager=field_manager)
+    """A client over HTTP, to one server or several (`https://a:6443,https://b:6443`). Close it (`client.close()`)."""
+    transport: Transport
+    if "," in settings.server:
+        from sampan.client.failover import FailoverTransport
+
+        transport = FailoverTransport(settings)
+    else:
+        transport = HttpTransport(settings)
+    return Client(transport, user_agent=user_agent, field_manager=field_manager)
 
 
 class HttpTransport:
-    def __init__(self, settings: ConnectionSettings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        clock: Clock | None = None,
+        retries: int = RETRIES,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
         self.settings = settings
+        self._retries, self._connect_seconds = retries, connect_seconds
         self.address = address_of(settings.server)
         self._credentials = Credentials(settings)
         self._proxy = proxy_for(self.address, settings.proxy_url)
@@ -72,10 +88,10 @@ class HttpTransport:
         timeout: float | None = None,
     ) -> Response:
         limit = timeout or self.settings.timeout or REQUEST_SECONDS
-        for attempt in range(RETRIES + 1):
+        for attempt in range(self._retries + 1):
             response = await self._answered(method, path, query, headers, body, limit)
             seconds = retry_after(response.headers)
-            if attempt < RETRIES and seconds is not None and (response.status == 429 or response.status >= 500):
+            if attempt < self._retries and seconds is not None and (response.status == 429 or response.status >= 500):
                 await self._clock.sleep(seconds)
                 continue
             break
@@ -128,6 +144,11 @@ class HttpTransport:
             connection.close()
         self._idle.clear()
         await asyncio.sleep(0)  # lets the sockets close
+
+    def abort(self) -> None:
+        """The server has failed: whoever still waits for it is told so."""
+        for connection in [*self._open]:
+            connection.abort()
 
     def reload(self) -> None:
         """Certificate files have changed: connections from now on use the new ones."""
@@ -217,9 +238,10 @@ class HttpTransport:
             wire.setblocking(False)
             _, connection = await loop.create_connection(self._connection, sock=wire, ssl=tls, server_hostname=name)
             return connection
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(self._connect_seconds):
             host, port = self.address.host, self.address.port
-            _, connection = await loop.create_connection(self._connection, host, port, ssl=tls, server_hostname=name)
+            made, connection = await loop.create_connection(self._connection, host, port, ssl=tls, server_hostname=name)
+        keep_alive(made.get_extra_info("socket"))
         return connection
 
     def _connection(self) -> AsyncConnection:
