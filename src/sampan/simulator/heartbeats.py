@@ -25,15 +25,15 @@ NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 SHORTEST, LONGEST = 10.0, 18.0
 PER_SECOND = 50  # renewals, as long as that is not too seldom for each
-TICK = 0.5
+TICK = 0.5  # seconds at least between two batches
 log = logging.getLogger(__name__)
 
 
 def pace(nodes: int) -> tuple[float, int]:
     """How many Leases to renew every so many seconds."""
     interval = min(max(SHORTEST, nodes / PER_SECOND), LONGEST)
-    tick = max(TICK, interval / max(nodes, 1))
-    return tick, math.ceil(nodes * tick / interval)
+    count = math.ceil(nodes * TICK / interval)
+    return (count * interval / nodes, count) if nodes else (interval, 0)
 
 
 class Heartbeats:
