@@ -120,7 +120,7 @@ def execute(command: Command, argv: Sequence[str]) -> int:
 
         if args and not flags["help"]:
             return _unknown_subcommand(command, args)
-        sys.stdout.write(command_help(command))
+        (sys.stdout if flags["help"] else sys.stderr).write(command_help(command))
         return 0 if flags["help"] else 1
     session = Session(flags)
     try:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sampan.cli.change import NOTHING, chosen
 from sampan.cli.command import Command, Invocation
-from sampan.cli.errors import CliError, raise_all
+from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.resources import targets
 from sampan.cli.setting import SETTING, containers_named, pod_spec, set_on_each
 
+BAD_NAME = (
+    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not "
+    "start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is "
+    "'[-._a-zA-Z][-._a-zA-Z0-9]*')"
+)
 _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
@@ -19,21 +23,23 @@ def run(call: Invocation) -> int:
     flags = call.flags
     words, new, removed = split([*call.args, *flags["env"]])
     if not words and not flags["filename"]:
-        raise CliError(NOTHING)
+        raise CliError("one or more resources must be specified as <resource> <name> or <resource>/<name>")
+    if flags["list"] and flags["output"]:
+        raise CliError("--list and --output may not be specified together")
     if flags["from"]:
         new += _from(call)
+    if any(one["name"] in removed for one in new):
+        raise CliError("can not both modify and remove the same environment variable in the same command")
     if flags["list"]:
-        return _list(call, words)
-    if not new and not removed:
-        return 0
+        from sampan.cli.set_env_list import show
+
+        return show(call, words)
 
     def change(data: dict[str, Any]) -> None:
         found = containers_named(pod_spec(data), flags["containers"], init=True)
         if not found:
-            name = data["metadata"]["name"]
-            call.complain(
-                f'warning: {data["kind"]} {name} does not have any containers matching "{flags["containers"]}"'
-            )
+            what = f"{data['kind']}/{data['metadata']['name']}"
+            call.complain(f'Warning: {what} does not have any containers matching "{flags["containers"]}"')
         for one in found:
             variables = updated(one.get("env") or [], new, removed, overwrite=flags["overwrite"])
             if variables:
@@ -41,7 +47,7 @@ def run(call: Invocation) -> int:
             else:
                 one.pop("env", None)
 
-    return set_on_each(call, words, change, "env updated")
+    return set_on_each(call, words, change, "env updated", refused="failed to patch env update to pod template: {}")
 
 
 def split(args: list[str]) -> tuple[list[str], list[dict[str, Any]], list[str]]:
@@ -50,9 +56,9 @@ def split(args: list[str]) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     removed: list[str] = []
     for word in args:
         name, equals, value = word.partition("=")
-        if equals:
+        if equals and name:  # a word without a name before its = is an object's
             if not _NAME.fullmatch(name):
-                raise CliError(f'"{name}" is not a valid environment variable name')
+                raise CliError(f'"{name}" is not a valid key name: {BAD_NAME}')
             new.append({"name": name, "value": value})
         elif word.endswith("-") and len(word) > 1:
             removed.append(word[:-1])
@@ -80,41 +86,18 @@ def _from(call: Invocation) -> list[dict[str, Any]]:
     flags = call.flags
     target = targets(call.session, [flags["from"]])[0]
     if target.info.kind not in ("Secret", "ConfigMap"):
-        raise CliError(f"unsupported resource specified in --from: {target.info.kind}")
+        raise CliError("unsupported resource specified in --from")
     data = call.session.client.of(target.info).get(target.name, namespace=call.session.namespace)
     ref = "secretKeyRef" if target.info.kind == "Secret" else "configMapKeyRef"
     made = []
     for key in sorted(data.get("data") or ()):
         if flags["keys"] and key not in flags["keys"]:
             continue
-        name = flags["prefix"] + re.sub(r"[^a-zA-Z0-9_]", "_", key).upper()
+        name = re.sub(r"[^a-zA-Z0-9_]", "_", key).upper()
         if name != key:
             call.complain(f"Warning: key {key} transferred to {name}")
-        made.append({"name": name, "valueFrom": {ref: {"name": target.name, "key": key}}})
+        made.append({"name": f"{flags['prefix']}{name}", "valueFrom": {ref: {"name": target.name, "key": key}}})
     return made
-
-
-def _list(call: Invocation, words: list[str]) -> int:
-    errors: list[Exception] = []
-    for one in chosen(call, words, errors, local=call.flags["local"]):
-        for container in containers_named(pod_spec(one.data), call.flags["containers"], init=True):
-            call.print(f"# {one.info.kind} {one.name}, container {container['name']}")
-            for variable in container.get("env") or ():
-                call.print(_shown(variable))
-    raise_all(errors)
-    return 0
-
-
-def _shown(variable: dict[str, Any]) -> str:
-    source = variable.get("valueFrom")
-    if not source:
-        return f"{variable['name']}={variable.get('value', '')}"
-    for field, noun in (("configMapKeyRef", "configmap"), ("secretKeyRef", "secret")):
-        if field in source:
-            return f"# {variable['name']} from {noun} {source[field]['name']}, key {source[field]['key']}"
-    if "fieldRef" in source:
-        return f"# {variable['name']} from field path {source['fieldRef']['fieldPath']}"
-    return f"# {variable['name']} from {next(iter(source))}"
 
 
 COMMAND = Command(
@@ -128,7 +111,7 @@ COMMAND = Command(
         Flag("keys", "list", usage="only these keys of --from"),
         Flag("prefix", usage="before the names of --from"),
         Flag("list", "bool", usage="show them"),
-        Flag("resolve", "bool", usage="accepted, without effect"),
+        Flag("resolve", "bool", usage="with --list: the values behind references"),
         Flag("overwrite", "bool", True, usage="also where there is a value"),
     ),
     summary="Change the variables of a Pod template.",

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampan.api.goquote import quote
+from sampan.api.selectors import labels as selectors
 from sampan.cli.change import NOTHING
 from sampan.cli.command import Command, Invocation
 from sampan.cli.create_rbac import SUBJECTS
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.generate import parse_labels, rbac
-from sampan.cli.setting import SETTING, set_on_each
+from sampan.cli.setting import SETTING, Unprefixed, set_on_each
 
 
 def _selector(call: Invocation) -> int:
     if len(call.args) < 2:
         raise CliError(NOTHING)
     *words, text = call.args
+    try:
+        selectors.parse(text)
+    except ValueError as error:
+        raise CliError(f"couldn't parse the selector string {quote(text)}: {error}") from None
     selector = parse_labels(text)
 
     def change(data: dict[str, Any]) -> None:
         if data["kind"] != "Service":
-            raise CliError(f"setting a selector is only supported for Services, not for {data['kind']}")
+            raise Unprefixed("setting a selector is only supported for Services")
         data["spec"]["selector"] = selector
 
     return set_on_each(call, words, change, "selector updated")
@@ -34,6 +40,8 @@ def _subject(call: Invocation) -> int:
     new = rbac.subjects(flags["user"], flags["group"], flags["serviceaccount"])
 
     def change(data: dict[str, Any]) -> None:
+        if data["kind"] not in ("RoleBinding", "ClusterRoleBinding"):
+            raise CliError("setting subjects is only supported for RoleBinding/ClusterRoleBinding")
         held = data.get("subjects") or []
         keys = [(s["kind"], s.get("namespace", ""), s["name"]) for s in held]
         added = [s for s in new if (s["kind"], s.get("namespace", ""), s["name"]) not in keys]
@@ -46,7 +54,10 @@ def _subject(call: Invocation) -> int:
 SELECTOR_COMMAND = Command(
     path="set selector",
     run=_selector,
-    flags=(*(f for f in SETTING if f.name != "selector"), Flag("resource-version", usage="only at this version")),
+    flags=(
+        *(f for f in SETTING if f.name not in ("selector", "kustomize")),
+        Flag("resource-version", usage="only at this version"),
+    ),
     summary="Change the selector of a Service.",
     usage="(-f FILENAME | TYPE NAME) EXPRESSIONS",
 )

@@ -9,7 +9,7 @@ from sampan.cli.command import Command, Invocation
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.generate.policy import resource_list
-from sampan.cli.setting import SETTING, containers_named, pod_spec, set_on_each
+from sampan.cli.setting import SETTING, Unprefixed, containers_named, pod_spec, set_on_each
 
 
 def _image(call: Invocation) -> int:
@@ -25,11 +25,11 @@ def _image(call: Invocation) -> int:
         for name, image in images.items():
             found = containers_named(spec, name, init=True)
             if not found:
-                raise CliError(f'unable to find container named "{name}"')
+                raise Unprefixed(f'unable to find container named "{name}"')
             for one in found:
                 one["image"] = image
 
-    return set_on_each(call, words, change, "image updated")
+    return set_on_each(call, words, change, "image updated", refused="failed to patch image update to pod template: {}")
 
 
 def _resources(call: Invocation) -> int:
@@ -41,20 +41,20 @@ def _resources(call: Invocation) -> int:
     def change(data: dict[str, Any]) -> None:
         found = containers_named(pod_spec(data), flags["containers"])
         if not found:
-            raise CliError(f"unable to find container named {flags['containers']}")
+            raise Unprefixed(f"unable to find container named {flags['containers']}")
         for one in found:
             resources = one.setdefault("resources", {})
             for field, values in wanted.items():
                 held = resources.setdefault(field, {})
-                for name, value in values.items():
-                    if value == "0":
-                        held.pop(name, None)
-                    else:
-                        held[name] = value
-                if not held:
-                    del resources[field]
+                held |= values
 
-    return set_on_each(call, call.args, change, "resource requirements updated")
+    return set_on_each(
+        call,
+        call.args,
+        change,
+        "resource requirements updated",
+        refused="failed to patch resources update to pod template {}",
+    )
 
 
 def _service_account(call: Invocation) -> int:
@@ -70,7 +70,7 @@ def _service_account(call: Invocation) -> int:
         if "serviceAccount" in spec:
             spec["serviceAccount"] = account
 
-    return set_on_each(call, words, change, "serviceaccount updated")
+    return set_on_each(call, words, change, "serviceaccount updated", refused="failed to patch ServiceAccountName {}")
 
 
 IMAGE = Command(
@@ -95,7 +95,7 @@ RESOURCES = Command(
 SERVICE_ACCOUNT = Command(
     path="set serviceaccount",
     run=_service_account,
-    flags=SETTING,
+    flags=tuple(flag for flag in SETTING if flag.name != "selector"),
     summary="Change the service account of a Pod template.",
     usage="(-f FILENAME | TYPE NAME) SERVICE_ACCOUNT",
 )

@@ -30,7 +30,12 @@ SETTING = (
 Change = Callable[[dict[str, Any]], object]
 
 
-def set_on_each(call: Invocation, words: list[str], change: Change, operation: str) -> int:
+class Unprefixed(CliError):
+    """Told without the object's name before it."""
+
+
+def set_on_each(call: Invocation, words: list[str], change: Change, operation: str, *, refused: str = "") -> int:
+    """`refused` words what the server refuses, with its message at the braces; else it is told as it is."""
     flags, session = call.flags, call.session
     if not words and not flags["filename"]:
         raise CliError(NOTHING)
@@ -40,7 +45,12 @@ def set_on_each(call: Invocation, words: list[str], change: Change, operation: s
     for one in chosen(call, words, errors, local=flags["local"]):
         try:
             after = copy.deepcopy(one.data)
-            change(after)
+            try:
+                change(after)
+            except Unprefixed:
+                raise
+            except CliError as error:
+                raise CliError(f"{one.info.resource}/{one.name} {error.text}") from None
             if flags["local"]:
                 printer(after)
                 continue
@@ -53,8 +63,10 @@ def set_on_each(call: Invocation, words: list[str], change: Change, operation: s
             options = WriteOptions(mode == "server", flags["field-manager"])
             client = session.client.of(one.info)
             printer(client.patch(one.name, patch, options, namespace=one.namespace, type=MERGE_PATCH))
-        except (ApiError, CliError) as error:
+        except CliError as error:
             errors.append(error)
+        except ApiError as error:
+            errors.append(CliError(refused.format(error.message)) if refused else error)
     raise_all(errors)
     return 0
 
@@ -69,9 +81,14 @@ def pod_spec(data: dict[str, Any]) -> dict[str, Any]:
         spec = spec["jobTemplate"]["spec"]
     template = spec.get("template")
     if not isinstance(template, dict) or "spec" not in template:
-        raise CliError(f"the object is not a pod or does not have a pod template: {data.get('kind')}")
+        raise CliError(f"the object is not a pod or does not have a pod template: *{_go_type(data)}")
     found: dict[str, Any] = template["spec"]
     return found
+
+
+def _go_type(data: dict[str, Any]) -> str:
+    """`v1.ConfigMap`, as a Go program names what it holds."""
+    return f"{str(data.get('apiVersion') or 'v1').rpartition('/')[2]}.{data.get('kind')}"
 
 
 def containers_named(spec: dict[str, Any], pattern: str, *, init: bool = False) -> list[dict[str, Any]]:
