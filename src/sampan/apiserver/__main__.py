@@ -16,6 +16,7 @@ import uvloop
 
 from sampan.apiserver import devcerts
 from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.bootstrap.servers import Address
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.custom.registrar import Registrar
 from sampan.apiserver.inprocess import InProcessTransport
@@ -56,7 +57,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         service_ip="10.96.0.1",
         service_cidr=DEFAULT_CIDR,
         port=arguments.port or 6443,
-        endpoint_ip=_OUTWARD,
+        servers=[Address(arguments.port or 6443, _OUTWARD)],
     )
     registrar = Registrar(chain.core, client)
     await registrar.load()

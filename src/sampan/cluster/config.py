@@ -26,6 +26,8 @@ class ClusterConfig(msgspec.Struct, kw_only=True):
     service_cidr: str = "10.96.0.0/16"
     cluster_domain: str = "cluster.local"
     datastore: str = ""  # empty: SQLite
+    address: str = ""  # where other machines reach this server; empty: where the default route leads out
+    node_grace: float = 40.0  # seconds without a word until a node counts as lost
 
     @property
     def dns_ip(self) -> str:

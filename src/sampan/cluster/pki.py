@@ -86,7 +86,8 @@ class Pki:
 def api_names(config: ClusterConfig) -> list[str]:
     domain = config.cluster_domain
     service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}"]
-    return list(dict.fromkeys(["localhost", *service, config.host, config.agent_host, config.api_ip, *host_names()]))
+    own = [config.host, config.agent_host, config.api_ip, *([config.address] if config.address else [])]
+    return list(dict.fromkeys(["localhost", *service, *own, *host_names()]))
 
 
 def host_names() -> list[str]:

@@ -5,6 +5,7 @@ authorisation treats them as it would from another machine.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from sampan.apiserver.bootstrap.ensure import bootstrap, ensure
+from sampan.apiserver.bootstrap.servers import Address, Servers, publish
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.custom.registrar import Registrar
@@ -22,12 +24,15 @@ from sampan.apiserver.server import Server, ServerConfig, serve
 from sampan.apiserver.streams.kubelet import KubeletConfig
 from sampan.apiserver.wiring import build
 from sampan.client.api import Client
+from sampan.client.leader import LeadershipLost
 from sampan.cluster import metrics_api
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
 from sampan.cluster.paths import STATE
 from sampan.cluster.pki import Pki, api_names, outward_address
 from sampan.storage.contract import Store
+
+log = logging.getLogger(__name__)
 
 COMPONENTS = ("apiserver", "scheduler", "controllers")
 # A node's Service proxy and DNS run in its agent, under the node's own name: they read what any proxy reads.
@@ -64,7 +69,7 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
         collector = metrics_api.LazyCollector()
         chain = await build(
             store,
-            address=f"{outward_address() or config.host}:{config.port}",
+            address=f"{config.address or outward_address() or config.host}:{config.port}",
             service_cidr=config.service_cidr,
             security=cluster_security(pki.service_account_key),
             kubelets=KubeletConfig(
@@ -76,7 +81,8 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
         await metrics_api.serve_metrics(chain.core)
         registrar = Registrar(chain.core, own_client(chain))
         await registrar.load()
-        await prepare(chain, config)
+        servers = Servers(store, Address(config.port, reachable_address(config)))
+        await prepare(chain, config, servers)
         server = ServerConfig(
             hosts=("0.0.0.0",),  # noqa: S104 - Pods and other machines reach it; everything is authenticated
             port=config.port,
@@ -101,18 +107,20 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
             await serving.wait()
             await asyncio.sleep(0)
             tasks.create_task(registrar.run())
-            tasks.create_task(keep_prepared(chain, config))
-            for start in component_starters(options.components, client_of, options):
+            tasks.create_task(keep_prepared(chain, config, servers))
+            tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))
+            for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())
     finally:
         await store.close()
 
 
-async def keep_prepared(chain: Chain, config: ClusterConfig) -> None:
+async def keep_prepared(chain: Chain, config: ClusterConfig, servers: Servers) -> None:
     """The Service that leads Pods to the API server is made again when it goes (`kubectl delete all --all`)."""
     from sampan.api.types.core_v1 import Service
     from sampan.client.informer import Informer
     from sampan.proxy.run import ensure_dns_service  # not needed for the first answer, and slow to import
+
     gone = asyncio.Event()
     informer = Informer(
         own_client(chain).resource(Service), namespace="default", field_selector="metadata.name=kubernetes"
@@ -125,7 +133,7 @@ async def keep_prepared(chain: Chain, config: ClusterConfig) -> None:
         while True:
             await gone.wait()
             gone.clear()
-            await prepare(chain, config)
+            await prepare(chain, config, servers)
     finally:
         await informer.stop()
 
@@ -135,7 +143,7 @@ def own_client(chain: Chain) -> Client:
     return Client(InProcessTransport(chain, user=user, user_agent="sampan-apiserver"), user_agent="sampan-apiserver")
 
 
-async def prepare(chain: Chain, config: ClusterConfig) -> None:
+async def prepare(chain: Chain, config: ClusterConfig, servers: Servers) -> None:
     """What is there before anybody asks."""
     client = own_client(chain)
     await bootstrap(
@@ -144,7 +152,7 @@ async def prepare(chain: Chain, config: ClusterConfig) -> None:
         service_ip=config.api_ip,
         service_cidr=config.service_cidr,
         port=config.port,
-        endpoint_ip=reachable_address(config),
+        servers=await servers.announce(),
     )
     await ensure(chain.core, client, [NODE_PROXIERS])
 
@@ -163,6 +171,8 @@ async def ensure_storage_class(client: Client) -> None:
 
 def reachable_address(config: ClusterConfig) -> str:
     """Where Pods find the API server: this machine's address, or without one the first node's end of the bridge."""
+    if config.address:
+        return config.address
     if config.nodes > 1:
         return config.agent_host
     return outward_address() or str(next(IPv4Network(config.pod_cidr).hosts()))
@@ -190,30 +200,47 @@ async def run_components(kubeconfig: Path, components: tuple[str, ...]) -> None:
 
 
 def component_starters(
-    components: tuple[str, ...], client_of: ClientOf, options: ServerOptions | None = None
+    components: tuple[str, ...], client_of: ClientOf, options: ServerOptions | None = None, *, elect: bool = True
 ) -> list[Callable[[], Coroutine[None, None, None]]]:
-    """Without `options` they stand alone: one process of several leads, and what only a cluster's owner knows (its
-    Pod range, its CA) is left to the cluster."""
+    """With `elect` one process of several leads. Without `options` they stand alone: what only a cluster's owner knows
+    (its Pod range, its CA) is left to the cluster."""
     starters: list[Callable[[], Coroutine[None, None, None]]] = []
     if "scheduler" in components:
         from sampan import scheduler
 
         client = client_of("system:kube-scheduler", "kube-scheduler")
-        starters.append(lambda: scheduler.run(client, scheduler.SchedulerConfig()))
+        starters.append(candidate(lambda: scheduler.run(client, scheduler.SchedulerConfig(leader_elect=elect))))
     if "controllers" in components:
         from sampan import controllers
 
-        settings = controllers.ControllersConfig(elect=True, cluster_cidr="")
+        settings = controllers.ControllersConfig(elect=elect, cluster_cidr="")
         if options is not None:
             settings = controllers.ControllersConfig(
+                elect=elect,
+                node_grace=options.config.node_grace,
                 root_ca=options.pki.ca.certificate.read_text(encoding="ascii"),
                 ca_key=options.pki.ca.key.read_text(encoding="ascii"),
                 server_names=tuple(api_names(options.config)),
                 cluster_cidr=options.config.pod_cidr,
                 volumes_dir=options.data_dir.parent / "volumes",
             )
-        starters.append(lambda: controllers.run(controller_clients(client_of, controllers.MANAGER), settings))
+        clients = controller_clients(client_of, controllers.MANAGER)
+        starters.append(candidate(lambda: controllers.run(clients, settings)))
     return starters
+
+
+def candidate(run: Callable[[], Coroutine[None, None, None]]) -> Callable[[], Coroutine[None, None, None]]:
+    """Who has lost the lead (the store was out of reach, the machine too slow) stands again."""
+
+    async def stand() -> None:
+        while True:
+            try:
+                await run()
+                return
+            except LeadershipLost as lost:
+                log.warning("%s; standing again", lost)
+
+    return stand
 
 
 def controller_clients(client_of: ClientOf, manager: str) -> Callable[[str], Client]:

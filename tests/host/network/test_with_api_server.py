@@ -12,6 +12,7 @@ import pytest_asyncio
 from sampan.api.types.core_v1 import Service, ServicePort, ServiceSpec
 from sampan.api.types.meta_v1 import ObjectMeta
 from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.bootstrap.servers import Address
 from sampan.apiserver.contracts import User
 from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.secure import cluster_security
@@ -51,7 +52,7 @@ async def cluster(network: LocalNetwork) -> AsyncIterator[Cluster]:
         return Client(InProcessTransport(chain, user=User(name=name, groups=(*groups, "system:authenticated"))))
 
     admin = client("admin", "system:masters")
-    await bootstrap(chain.core, admin, endpoint_ip="10.0.0.1")
+    await bootstrap(chain.core, admin, servers=[Address(6443, "10.0.0.1")])
     config = ProxyConfig(
         name="t", node_name="node-0", cluster_range=CLUSTER, service_range=SERVICES, network=network
     )

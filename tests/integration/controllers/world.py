@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.bootstrap.servers import Address
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import User
 from sampan.apiserver.custom.registrar import Registrar
@@ -104,7 +105,7 @@ class World:
 
 
 async def prepared(chain: Chain) -> None:
-    await bootstrap(chain.core, own_client(chain), endpoint_ip="10.0.0.1")
+    await bootstrap(chain.core, own_client(chain), servers=[Address(6443, "10.0.0.1")])
 
 
 def own_client(chain: Chain) -> Client:

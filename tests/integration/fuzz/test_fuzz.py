@@ -15,6 +15,7 @@ import pytest
 
 from sampan.api.scheme import BUILT_IN, ResourceInfo, Subresource
 from sampan.apiserver.bootstrap.ensure import bootstrap
+from sampan.apiserver.bootstrap.servers import Address
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import User
 from sampan.apiserver.custom.registrar import Registrar
@@ -287,7 +288,7 @@ async def _cluster() -> tuple[Chain, asyncio.Task[None]]:
     chain = await build_for_tests(security=cluster_security(None))
     client = Client(InProcessTransport(chain, user=ADMIN))
     await bootstrap(
-        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, endpoint_ip="192.0.2.2"
+        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, servers=[Address(6443, "192.0.2.2")]
     )
     account = b'{"metadata":{"name":"default"}}'
     await _ask(chain, Request("POST", "/api/v1/namespaces/default/serviceaccounts", "", {}, account, user=ADMIN))

@@ -203,6 +203,7 @@ def _with(obj: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 async def world(*, golden: bool = True) -> World:
     """As the recordings' server was before the first row: bootstrapped, with the namespace `golden`."""
     from sampan.apiserver.bootstrap.ensure import bootstrap
+    from sampan.apiserver.bootstrap.servers import Address
     from sampan.apiserver.inprocess import InProcessTransport
     from sampan.apiserver.secure import cluster_security
     from sampan.apiserver.wiring import build_for_tests
@@ -211,7 +212,7 @@ async def world(*, golden: bool = True) -> World:
     chain = await build_for_tests(security=cluster_security(None), address="192.0.2.2:8444")
     client = Client(InProcessTransport(chain, user=ADMIN, user_agent="kube-apiserver"), user_agent="kube-apiserver")
     await bootstrap(
-        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, endpoint_ip="192.0.2.2"
+        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, servers=[Address(6443, "192.0.2.2")]
     )
     made = World(chain)
     if not golden:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from sampan.api.errors import AlreadyExists, ApiError
 from sampan.apiserver.bootstrap import flowcontrol, rbac
+from sampan.apiserver.bootstrap.servers import Address, publish
 from sampan.apiserver.core import Core
 from sampan.client.api import Client
 
@@ -91,13 +91,13 @@ async def bootstrap(
     service_ip: str = "10.96.0.1",
     service_cidr: str = "10.96.0.0/16",
     port: int = 6443,
-    endpoint_ip: str = "",
+    servers: Sequence[Address] = (),
 ) -> None:
     await ensure(core, client, namespaces())
     await ensure(core, client, [*rbac.objects(), *basic(service_ip, service_cidr, port), *flowcontrol.objects()])
     await _set_status(core, client)
-    if endpoint_ip:
-        await _publish(client, endpoint_ip, port)
+    if servers:
+        await publish(client, servers)
 
 
 async def _set_status(core: Core, client: Client) -> None:
@@ -118,36 +118,3 @@ async def _set_status(core: Core, client: Client) -> None:
     }
     current["status"] = {"conditions": [condition]}
     await resource.update_status(current)
-
-
-async def _publish(client: Client, ip: str, port: int) -> None:
-    """Where the kubernetes Service leads: Endpoints and their slice, kept by the API server itself."""
-    subsets = [{"addresses": [{"ip": ip}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}]
-    mirror = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    endpoints: Object = {
-        "kind": "Endpoints",
-        "apiVersion": "v1",
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": mirror},
-        "subsets": subsets,
-    }
-    slices: Object = {
-        "kind": "EndpointSlice",
-        "apiVersion": "discovery.k8s.io/v1",
-        "metadata": {
-            "name": "kubernetes",
-            "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"},
-        },
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [ip], "conditions": {"ready": True}}],
-        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-    }
-    for obj, group, plural in ((endpoints, "", "endpoints"), (slices, "discovery.k8s.io", "endpointslices")):
-        resource = client.dynamic(group, "v1", plural)
-        try:
-            await resource.create(obj, namespace="default")
-        except AlreadyExists:
-            current = await resource.get("kubernetes", namespace="default")
-            changed = {**current, **{k: v for k, v in obj.items() if k not in ("metadata", "kind", "apiVersion")}}
-            if msgspec.json.encode(changed) != msgspec.json.encode(current):
-                await resource.update(changed)
