@@ -31,7 +31,8 @@ from sampan.proxy.config import DnsConfig, ProxyConfig
 
 log = logging.getLogger(__name__)
 
-ASK_EVERY = 0.05
+ASK_EVERY = 0.05  # at first: a server that starts with its agents is there in a second
+ASK_SELDOM = 2.0
 
 
 class AgentOptions(Struct, kw_only=True):
@@ -137,6 +138,7 @@ async def pod_range(client: Client, config: KubeletConfig, kept: Path) -> IPv4Ne
     if (known := read_range(kept)) is not None:
         return known
     nodes = client.resource(core_v1.Node)
+    pause, told = ASK_EVERY, ""
     while True:
         try:
             node = await nodes.get(config.node_name)
@@ -150,8 +152,11 @@ async def pod_range(client: Client, config: KubeletConfig, kept: Path) -> IPv4Ne
                 await nodes.create(core_v1.Node(kind="Node", apiVersion="v1", metadata=meta))
             continue
         except (ApiError, TransportError) as error:
-            log.info("waiting for the API server: %s", error)
-        await asyncio.sleep(ASK_EVERY)
+            pause = min(pause * 1.1, ASK_SELDOM)
+            if str(error) != told:
+                told = str(error)
+                log.info("waiting for the API server: %s", told)
+        await asyncio.sleep(pause)
 
 
 def read_range(kept: Path) -> IPv4Network | None:

@@ -91,13 +91,13 @@ def up(
     for node in plan:
         start_agent(paths, node)
     with steps.step(f"API server at {config.url}"):
-        wait_until(lambda: _ready(config, pki), server, "the API server is not ready", begun)
+        wait_until(lambda: _ready(config, pki), [server], "the API server is not ready", begun)
     simulating.resume(paths)
     for node in plan:
         with steps.step(f"node {node.name} is Ready"):
             daemon = agent_daemon(paths, node.name)
             look = partial(_node_ready, config, pki, node.name)
-            wait_until(look, daemon, f"node {node.name} is not Ready", begun)
+            wait_until(look, [daemon, server], f"node {node.name} is not Ready", begun)
     if write_kubeconfig:
         kubeconfigs.write_peoples(paths, config, pki)
     return config
@@ -121,12 +121,14 @@ def start_agent(paths: ClusterPaths, node: NodePlan) -> None:
         daemon.start(["agent", "--name", paths.name, "--node", node.name, "--node-ip", node.ip, *where])
 
 
-def wait_until(look: Callable[[], bool], daemon: Daemon, failure: str, begun: float) -> None:
+def wait_until(look: Callable[[], bool], daemons: list[Daemon], failure: str, begun: float) -> None:
+    """`daemons`: all that it takes; the first is the one that has to say what it waits for."""
     while not look():
-        if not daemon.pid:
-            raise UpFailed(f"{failure}: its process has ended. {_tail(daemon)}")
+        for daemon in daemons:
+            if not daemon.pid:
+                raise UpFailed(f"{failure}: the process {daemon.name} has ended. {_tail(daemon)}")
         if time.monotonic() - begun > READY_SECONDS:
-            raise UpFailed(f"{failure} after {READY_SECONDS:.0f} s. {_tail(daemon)}")
+            raise UpFailed(f"{failure} after {READY_SECONDS:.0f} s. {_tail(daemons[0])}")
         time.sleep(LOOK_EVERY)
 
 
