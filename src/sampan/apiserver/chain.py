@@ -65,6 +65,7 @@ class Chain:
         self.authorizers = authorizers
         self.limits = limits
         self.metrics = metrics
+        core.allow = self._allow
 
     async def handle(self, request: Request) -> Answer:
         watched = self.metrics.start()
@@ -97,11 +98,12 @@ class Chain:
             selector = request.param("fieldSelector")
             info.name = info.name or _selected_name(selector)
         request.long_running = info.long_running
-        with self.limits.enter(request):
+        with self.limits.enter(request) as slots:
             if self.core.freshness is not None:
                 await self.core.freshness.before(request, info)
             if request.user is None:
                 request.user = await self._authenticate(request)
+            self.limits.confirm(slots, request)
             if impersonation.asked(request):
                 request.user = await impersonation.impersonated(request, request.user, self._allow)
             attributes = attributes_of(info, field_selector=selector)

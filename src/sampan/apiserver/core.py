@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
 from sampan.api.scheme import BUILT_IN, ResourceInfo, Scheme
 from sampan.apiserver.cache import Caches
-from sampan.apiserver.contracts import Admission, NoAdmission
+from sampan.apiserver.contracts import Admission, Attributes, NoAdmission, User
 from sampan.apiserver.endpoint import Endpoint
 from sampan.apiserver.freshness import Freshness
 from sampan.apiserver.registry.strategy import Strategy, strategy_for
 from sampan.apiserver.turns import Turns
 from sampan.storage.contract import Store
+
+
+async def _everything(user: User, attributes: Attributes) -> None:
+    """A core without a chain (tests) authorises nobody and refuses nothing."""
 
 
 def utc_now() -> datetime:
@@ -32,6 +36,8 @@ class Core:
         self.admission: Admission = admission or NoAdmission()
         self.now = now
         self.turns = Turns()
+        # Raises `Forbidden`; the chain sets it. For handlers that find out late what it takes.
+        self.allow: Callable[[User, Attributes], Awaitable[None]] = _everything
         self._endpoints: dict[tuple[str, str, str], Endpoint] = {}
         # Called after resources were added or removed: discovery and openapi start anew.
         self.on_resources_changed: list[Callable[[], None]] = []

@@ -47,7 +47,7 @@ def cluster_security(signing_key: Path | None) -> Callable[[Core], Security]:
         return Security(
             authenticators=authenticators,
             authorizers=authorizers,
-            admission=default_chain(core, authorizers),
+            admission=default_chain(core, authorizers, rbac),
             subresources={("token", "create"): token_handler(tokens)},
             virtual=review_handlers(tokens, rbac, authorizers, authenticators),
             routes=openid_routes(tokens),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sampan.apiserver.admission.certificates import CertificateRights
+from sampan.apiserver.admission.escalation import Escalation
 from sampan.apiserver.admission.limit_ranger import LimitRanger
 from sampan.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from sampan.apiserver.admission.node_restriction import NodeRestriction
@@ -19,12 +21,13 @@ from sampan.apiserver.admission.service_account import ServiceAccountAdmission
 from sampan.apiserver.admission.storage_protection import DefaultStorageClass, StorageObjectInUseProtection
 from sampan.apiserver.admission.taint_nodes import TaintNodesByCondition
 from sampan.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
+from sampan.apiserver.authz.rbac import Rbac
 from sampan.apiserver.contracts import Admission, AdmissionChain, Authorizer
 from sampan.apiserver.core import Core
 
 
-def default_chain(core: Core, authorizers: Sequence[Authorizer]) -> Admission:
-    del authorizers  # for plugins that ask whether the user might do something else
+def default_chain(core: Core, authorizers: Sequence[Authorizer], rbac: Rbac) -> Admission:
+    """`authorizers` are for plugins that ask what else the user may do."""
     return AdmissionChain(
         [
             NamespaceLifecycle(core),
@@ -38,6 +41,8 @@ def default_chain(core: Core, authorizers: Sequence[Authorizer]) -> Admission:
             DefaultStorageClass(core),
             StorageObjectInUseProtection(core),
             RuntimeClassAdmission(core),
+            CertificateRights(core, authorizers),
+            Escalation(core, rbac, authorizers),
             ResourceQuotas(core),
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.api.errors import BadRequest
-from sampan.apiserver.contracts import ANONYMOUS, AdmissionAttributes, User
+from sampan.apiserver.contracts import ANONYMOUS, AdmissionAttributes, Attributes, User
 from sampan.apiserver.core import Core
 from sampan.apiserver.endpoint import Endpoint
 from sampan.apiserver.registry.strategy import WriteContext
@@ -41,6 +41,20 @@ class Context:
         return (
             self.request.param("fieldManager") or self.request.header("user-agent").split("/", 1)[0][:128] or "unknown"
         )
+
+    async def check_may_create(self) -> None:
+        """A PUT or an apply that finds nothing makes the object: that takes the right to create, too."""
+        info = self.info
+        wanted = Attributes(
+            verb="create",
+            group=info.group,
+            version=info.version,
+            resource=info.resource,
+            namespace=info.namespace,
+            name=info.name,
+            path=info.path,
+        )
+        await self.core.allow(self.user, wanted)
 
     def write_context(self, *, dry_run: bool) -> WriteContext:
         user = self.user

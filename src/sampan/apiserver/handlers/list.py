@@ -12,7 +12,8 @@ from sampan.apiserver.handlers.paging import Page, next_token, page_of
 from sampan.apiserver.handlers.selection import EVERYTHING, selection
 from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
 from sampan.apiserver.objects import CachedObject
-from sampan.apiserver.request import Answer, Reply
+from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.turns import LONG
 from sampan.apiserver.views import View, list_metadata
 
 _PLAIN = Accepted()
@@ -24,6 +25,8 @@ async def list_(context: Context) -> Answer:
     choice = _PLAIN if accept in ("", JSON, "*/*") else accepted(accept)
     view = endpoint.view if not choice.kind else view_of(request, endpoint, choice)
     namespace = context.namespace
+    if cache.count(namespace) > LONG and _is_long(request):
+        await context.core.turns.take(context.user.name)
     chosen, page = EVERYTHING, Page(cache.revision)
     if request.query_string or request.query:
         chosen, page = selection(request, endpoint), page_of(request, cache.revision)
@@ -41,6 +44,14 @@ async def list_(context: Context) -> Answer:
         objects = objects[: page.limit]
     body = _body(view, objects, page, left, counted=chosen.matches is None)
     return Reply(200, render(body, choice.media), choice.media)
+
+
+def _is_long(request: Request) -> bool:
+    """Whether more has to be looked at than a short first page."""
+    if request.param("labelSelector") or request.param("fieldSelector") or request.param("continue"):
+        return True
+    limit = request.param("limit")
+    return not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= LONG)
 
 
 def _present(view: View, choice: Accepted, namespace: str, page: Page) -> Answer:

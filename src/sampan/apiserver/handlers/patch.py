@@ -139,6 +139,7 @@ async def apply(context: Context, options: WriteOptions) -> Answer:
     if endpoint.cache.get(context.namespace, context.name) is None:
         if context.info.subresource:
             raise endpoint.not_found(context.name)
+        await context.check_may_create()
         obj = _applied(context, None, config, request, options)
         obj.metadata.resourceVersion = None
         return await create_object(context, obj, options, owned=True)

@@ -21,6 +21,7 @@ async def update(context: Context) -> Answer:
     context.check_name(first)
     may_create = endpoint.strategy.allow_create_on_update and not context.info.subresource
     if may_create and endpoint.cache.get(context.namespace, context.name) is None:
+        await context.check_may_create()
         first.metadata.resourceVersion = None
         return await create_object(context, first, options)
     pristine = endpoint.codec.copy(first)
