@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from sampan.api.errors import AlreadyExists, NotFound
 from sampan.api.types import apps_v1, core_v1, meta_v1
@@ -14,6 +15,7 @@ from sampan.controllers.owned_pods import controller_of, owner_reference
 
 HASH_LABEL = "controller-revision-hash"
 API = "apps/v1"
+KEPT = 10
 
 
 def data_of(template: core_v1.PodTemplateSpec) -> dict[str, Any]:
@@ -21,10 +23,6 @@ def data_of(template: core_v1.PodTemplateSpec) -> dict[str, Any]:
     plain = msgspec.to_builtins(template)
     plain["$patch"] = "replace"
     return {"spec": {"template": plain}}
-
-
-def hash_of(template: core_v1.PodTemplateSpec, collisions: int | None) -> str:
-    return template_hash(template, collisions)
 
 
 class History:
@@ -40,8 +38,6 @@ class History:
         template: core_v1.PodTemplateSpec,
         collisions: int | None,
         known: list[apps_v1.ControllerRevision],
-        *,
-        annotations: dict[str, str] | None = None,
     ) -> apps_v1.ControllerRevision:
         """The revision of the present template: an equal older one becomes the newest again, else one is made."""
         mine = sorted((r for r in known if _is_of(r, owner)), key=lambda r: r.revision)
@@ -51,20 +47,18 @@ class History:
         if same is not None:
             if same.revision == newest:
                 return same
-            changed = apps_v1.ControllerRevision(
-                kind="ControllerRevision", apiVersion=API, metadata=same.metadata, data=same.data, revision=newest + 1
+            return await self._revisions.update(
+                replace(same, kind="ControllerRevision", apiVersion=API, revision=newest + 1)
             )
-            return await self._revisions.update(changed)
-        digest = hash_of(template, collisions)
-        labels = {**(template.metadata.labels or {}), self.label: digest}
+        digest = template_hash(template, collisions)
         revision = apps_v1.ControllerRevision(
             kind="ControllerRevision",
             apiVersion=API,
             metadata=meta_v1.ObjectMeta(
                 name=f"{owner.name}-{digest}",
                 namespace=owner.namespace,
-                labels=labels,
-                annotations=annotations,
+                labels={**(template.metadata.labels or {}), self.label: digest},
+                annotations=dict(owner.annotations) if owner.annotations else None,  # `rollout history` reads the cause
                 ownerReferences=[owner_reference(API, self._kind, owner)],
             ),
             data=data_of(template),
@@ -76,18 +70,22 @@ class History:
             return await self._revisions.get(revision.metadata.name or "", namespace=owner.namespace or "")
 
     async def trim(
-        self, known: list[apps_v1.ControllerRevision], owner: meta_v1.ObjectMeta, in_use: set[str], limit: int
+        self,
+        known: list[apps_v1.ControllerRevision],
+        owner: meta_v1.ObjectMeta,
+        in_use: set[str],
+        limit: int | None,
     ) -> None:
-        """Old revisions that no Pod has, beyond the limit."""
-        idle = sorted(
-            (r for r in known if _is_of(r, owner) and (r.metadata.labels or {}).get(self.label) not in in_use),
-            key=lambda r: r.revision,
-        )
-        for revision in idle[: max(0, len(idle) - limit)]:
+        """Old revisions that no Pod has (`in_use` are names or hashes), beyond the limit."""
+        idle = sorted((r for r in known if _is_of(r, owner) and not self._is_used(r, in_use)), key=lambda r: r.revision)
+        for revision in idle[: max(0, len(idle) - (KEPT if limit is None else limit))]:
             try:
                 await self._revisions.delete(revision.metadata.name or "", namespace=owner.namespace or "")
             except NotFound:
                 continue
+
+    def _is_used(self, revision: apps_v1.ControllerRevision, in_use: set[str]) -> bool:
+        return revision.metadata.name in in_use or (revision.metadata.labels or {}).get(self.label) in in_use
 
 
 def _is_of(revision: apps_v1.ControllerRevision, owner: meta_v1.ObjectMeta) -> bool:

@@ -1,7 +1,8 @@
 """What a controller wrote, and its informers have not shown it yet.
 
-A cache that is behind would make a controller do again what it has done. Whoever creates objects with made-up names
-notes them here, and waits while the cache is behind.
+A cache that is behind would make a controller do again what it has done. Whoever creates objects with made-up names,
+deletes some of many, or counts, notes here what it wrote, and waits while the cache is behind. Kubernetes' controllers
+call this expectations.
 """
 
 from __future__ import annotations
@@ -9,50 +10,68 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.client.clock import Clock
-from sampan.client.codec import key_of, resource_version_of
-from sampan.client.store import Store
+from sampan.client.codec import key_of, resource_version_of, uid_of
+from sampan.client.informer import Informer
 
-PATIENCE = 10.0  # after that the cache is believed: the object may have been deleted again unseen
+PATIENCE = 300.0  # after that the cache is believed
 LOOK_AGAIN = 0.02
 
 
 class Written:
-    """By the reconciled key, the objects written for it: their key and revision, None for deleted ones."""
+    """By the reconciled key: the newest revision that was written for it, and what was deleted."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._pending: dict[str, dict[str, tuple[int | None, float]]] = {}
+        self._revisions: dict[str, tuple[int, float]] = {}
+        self._deleted: dict[str, dict[str, tuple[str, float]]] = {}
 
     def note(self, key: str, obj: Any) -> None:
-        revision = resource_version_of(obj)
-        self._set(key, key_of(obj), int(revision) if revision.isdigit() else 0)
+        revision = _number(resource_version_of(obj))
+        known, _ = self._revisions.get(key, (0, 0.0))
+        if revision > known:
+            self._revisions[key] = (revision, self._clock.monotonic())
 
     def note_deleted(self, key: str, obj: Any) -> None:
-        self._set(key, key_of(obj), None)
+        """`obj` is its last state: the cache is behind as long as it shows that one alive."""
+        self._deleted.setdefault(key, {})[key_of(obj)] = (uid_of(obj), self._clock.monotonic())
 
-    def is_behind(self, key: str, store: Store[Any]) -> bool:
-        """Whether `store` has yet to show something that was written for this key."""
-        pending = self._pending.get(key)
+    def is_behind(self, key: str, informer: Informer[Any]) -> bool:
+        """Whether `informer` has yet to show something that was written for this key."""
+        return self._misses_a_write(key, informer) or self._misses_a_delete(key, informer)
+
+    def forget(self, key: str) -> None:
+        self._revisions.pop(key, None)
+        self._deleted.pop(key, None)
+
+    def _misses_a_write(self, key: str, informer: Informer[Any]) -> bool:
+        revision, since = self._revisions.get(key, (0, 0.0))
+        if not revision:
+            return False
+        if _number(informer.revision) < revision and self._clock.monotonic() - since <= PATIENCE:
+            return True
+        del self._revisions[key]
+        return False
+
+    def _misses_a_delete(self, key: str, informer: Informer[Any]) -> bool:
+        pending = self._deleted.get(key)
         if not pending:
             return False
         now = self._clock.monotonic()
-        for name, (revision, since) in [*pending.items()]:
-            if now - since > PATIENCE or _shows(store, name, revision):
-                del pending[name]
-        if not pending:
-            del self._pending[key]
-        return bool(pending)
-
-    def forget(self, key: str) -> None:
-        self._pending.pop(key, None)
-
-    def _set(self, key: str, name: str, revision: int | None) -> None:
-        self._pending.setdefault(key, {})[name] = (revision, self._clock.monotonic())
+        for name, (uid, since) in [*pending.items()]:
+            found = informer.store.by_key(name)
+            if found is not None and uid_of(found) == uid and not _is_going(found) and now - since <= PATIENCE:
+                return True
+            del pending[name]
+        del self._deleted[key]
+        return False
 
 
-def _shows(store: Store[Any], name: str, revision: int | None) -> bool:
-    found = store.by_key(name)
-    if revision is None:
-        return found is None
-    seen = resource_version_of(found) if found is not None else ""
-    return seen.isdigit() and int(seen) >= revision
+def _number(revision: str) -> int:
+    """0 for what is no number: such a server's revisions cannot be compared, its cache is believed."""
+    return int(revision) if revision.isdigit() else 0
+
+
+def _is_going(obj: Any) -> bool:
+    metadata = obj.get("metadata") or {} if isinstance(obj, dict) else obj.metadata
+    found = metadata.get("deletionTimestamp") if isinstance(metadata, dict) else metadata.deletionTimestamp
+    return bool(found)

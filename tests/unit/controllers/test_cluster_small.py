@@ -11,7 +11,7 @@ from sampan.api.types import batch_v1, core_v1, meta_v1, networking_v1, policy_v
 from sampan.api.types.meta_v1 import ObjectMeta
 from sampan.client.clock import FakeClock, settle
 from sampan.client.fake import FakeServer
-from sampan.client.store import Store
+from sampan.client.informer import Informer
 from sampan.client.transport import Response
 from sampan.controllers.cluster_roles.controller import gathered
 from sampan.controllers.config import is_enabled
@@ -258,22 +258,30 @@ def test_volume_protection(gone: bool, phase: str, has: bool, expected: tuple[bo
 
 def test_a_cache_that_is_behind() -> None:
     clock = FakeClock()
-    written, store = Written(clock), Store[core_v1.ConfigMap]()
+    written, cache = Written(clock), Informer(FakeServer(clock=clock).client().resource(core_v1.ConfigMap))
 
-    def at(revision: int) -> core_v1.ConfigMap:
-        return core_v1.ConfigMap(metadata=ObjectMeta(name="m", namespace="n", resourceVersion=str(revision)))
+    def at(revision: int, **meta: Any) -> core_v1.ConfigMap:
+        metadata = ObjectMeta(name="m", namespace="n", resourceVersion=str(revision), **{"uid": "u", **meta})
+        return core_v1.ConfigMap(metadata=metadata)
 
-    assert not written.is_behind("k", store)
+    assert not written.is_behind("k", cache)
     written.note("k", at(5))
-    assert written.is_behind("k", store)
-    store.put("n/m", at(4))
-    assert written.is_behind("k", store)
-    store.put("n/m", at(5))
-    assert not written.is_behind("k", store)
+    written.note("k", at(3))
+    for revision, behind in (("", True), ("4", True), ("5", False)):
+        cache.revision = revision
+        assert written.is_behind("k", cache) is behind, revision
+    for after in (None, at(7, deletionTimestamp=NOW), at(8, uid="another")):
+        cache.store.put("n/m", at(5))
+        written.note_deleted("k", at(5))
+        assert written.is_behind("k", cache), "it is shown alive"
+        cache.store.remove("n/m")
+        if after is not None:
+            cache.store.put("n/m", after)
+        assert not written.is_behind("k", cache)
     written.note_deleted("k", at(5))
-    assert written.is_behind("k", store)
+    written.note("k", at(99))
     clock._monotonic += PATIENCE + 1
-    assert not written.is_behind("k", store), "a cache is not doubted for ever"
+    assert not written.is_behind("k", cache), "a cache is not doubted for ever"
 
 
 async def test_only_so_many_requests_are_under_way() -> None:

@@ -39,7 +39,7 @@ class CronJobs(KeyedController):
             self.written.forget(key)
             self.said.forget(key)
             return None
-        if self.written.is_behind(key, self.jobs.store) or self.said.is_behind(key, self.crons.store):
+        if self.written.is_behind(key, self.jobs) or self.said.is_behind(key, self.crons):
             return LOOK_AGAIN
         uid = cron.metadata.uid
         mine = [

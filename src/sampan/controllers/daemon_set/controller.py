@@ -2,130 +2,108 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import msgspec
-
-from sampan.api.errors import Conflict, NotFound
-from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import apps_v1, core_v1
-from sampan.controllers.contract import Context, KeyedController
+from sampan.client.ratelimit import ExponentialBackoff
+from sampan.controllers.contract import Context
 from sampan.controllers.daemon_set import decide
+from sampan.controllers.daemon_set.places import API, KIND, make_pod
 from sampan.controllers.history import HASH_LABEL, History
-from sampan.controllers.owned_pods import (
-    BY_OWNER,
-    ORPHANS,
-    PodControl,
-    available_in,
-    claim,
-    controller_of,
-    from_template,
-    owner_index,
-    owner_reference,
-)
-from sampan.controllers.written import LOOK_AGAIN, Written
+from sampan.controllers.owned_pods import next_available
+from sampan.controllers.workload import Workload
 
-KIND, API = "DaemonSet", "apps/v1"
+RETRY_FIRST, RETRY_LONGEST = 1.0, 900.0  # seconds between replacements of Pods that end on one node
 
 
-class DaemonSets(KeyedController):
+class DaemonSets(Workload[apps_v1.DaemonSet]):
+    kind = apps_v1.DaemonSet
+    api_version = API
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.daemons = context.informer(apps_v1.DaemonSet)
         self.nodes = context.informer(core_v1.Node)
-        self.pods = context.informer(core_v1.Pod, indexes={BY_OWNER: owner_index})
         self.revisions = context.informer(apps_v1.ControllerRevision)
-        self.written = Written(context.clock)
-        self.control = PodControl(context.client, context.recorder, self.written)
         self.history = History(context.client, KIND)
-        self.daemons.add_key_handler(self.queue.add)
+        self.backoff = Replacements(context)
         self.nodes.add_handler(on_add=lambda _: self._all(), on_update=self._node, on_delete=lambda _: self._all())
-        self.pods.add_handler(on_add=self._pod, on_update=lambda _, new: self._pod(new), on_delete=self._pod)
 
     def _all(self) -> None:
-        for daemon in self.daemons.store:
+        for daemon in self.owners.store:
             self.queue.add(f"{daemon.metadata.namespace}/{daemon.metadata.name}")
 
     def _node(self, old: core_v1.Node, new: core_v1.Node) -> None:
         if (old.metadata.labels, old.spec) != (new.metadata.labels, new.spec):
             self._all()
 
-    def _pod(self, pod: core_v1.Pod) -> None:
-        reference = controller_of(pod.metadata)
-        if reference is not None and reference.kind == KIND:
-            self.queue.add(f"{pod.metadata.namespace}/{reference.name}")
+    async def gone(self, key: str) -> None:
+        self.backoff.forget(key)
 
-    async def reconcile(self, key: str) -> float | None:
-        daemon = self.daemons.store.by_key(key)
-        if daemon is None:
-            self.written.forget(key)
+    async def sync(self, key: str, owner: apps_v1.DaemonSet, pods: list[core_v1.Pod]) -> float | None:
+        meta, now = owner.metadata, self.clock.now()
+        selector = owner.spec.selector
+        if selector is not None and not selector.matchLabels and not selector.matchExpressions:
+            said = "This daemon set is selecting all pods. A non-empty selector is required."
+            self.say(owner, "Warning", "SelectingAll", said)
             return None
-        if self.written.is_behind(key, self.pods.store):
-            return LOOK_AGAIN
-        meta = daemon.metadata
-        selector = label_selectors.from_label_selector(daemon.spec.selector)
-        near = [
-            *self.pods.store.by_index(BY_OWNER, meta.uid or ""),
-            *self.pods.store.by_index(BY_OWNER, f"{ORPHANS}/{meta.namespace}"),
-        ]
-        pods = await self.control.settle_claim(key, API, KIND, meta, claim(meta, near, selector.matches))
         if meta.deletionTimestamp:
             return None
         known = self.revisions.store.list(namespace=meta.namespace or "")
-        generation = {"deprecated.daemonset.template.generation": str(meta.generation or 1)}
-        revision = await self.history.sync(
-            meta, daemon.spec.template, daemon.status.collisionCount, known, annotations=generation
-        )
+        revision = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
         digest = (revision.metadata.labels or {}).get(HASH_LABEL, "")
-        nodes = list(self.nodes.store)
-        now = self.clock.now()
-        decided = decide.plan(daemon, nodes, pods)
+        nodes, placed = list(self.nodes.store), decide.placed_pods(pods)
+        decided = decide.manage(owner, nodes, placed, digest, now)
+        wait = self._hold_back(key, owner, decided)
         if not decided.create and not decided.delete:
-            desired = sum(decide.place(daemon, n).should_run for n in nodes)
-            decided.delete = decide.outdated_to_delete(daemon, pods, desired, digest, now)
+            decided = decide.roll(owner, nodes, placed, digest, now)
         try:
-            await self._act(key, daemon, decided, digest)
+            await self.control.delete_many(key, owner, decided.delete)
+            await self.control.create_many(key, owner, [make_pod(owner, node, digest) for node in decided.create])
         finally:
-            await self._write_status(key, daemon, decide.status_of(daemon, nodes, pods, digest, now))
+            await self.write_status(key, owner, decide.status_of(owner, nodes, placed, digest, now))
         in_use = {(p.metadata.labels or {}).get(HASH_LABEL, "") for p in pods} | {digest}
-        limit = 10 if daemon.spec.revisionHistoryLimit is None else daemon.spec.revisionHistoryLimit
-        await self.history.trim(known, meta, in_use, limit)
-        seconds = daemon.spec.minReadySeconds or 0
-        return min((t for p in pods if (t := available_in(p, seconds, now))), default=None)
+        await self.history.trim(known, meta, in_use, owner.spec.revisionHistoryLimit)
+        again = (wait, next_available(pods, owner.spec.minReadySeconds, now))
+        return min((s for s in again if s is not None), default=None)
 
-    async def _act(self, key: str, daemon: apps_v1.DaemonSet, decided: decide.Plan, digest: str) -> None:
-        meta = daemon.metadata
-        reference = owner_reference(API, KIND, meta)
-        for pod in decided.delete:
-            if pod.status.phase == "Failed":
-                said = f"Found failed daemon pod {meta.namespace}/{pod.metadata.name} on node {pod.spec.nodeName}, "
-                self.context.recorder.event(daemon, "Warning", "FailedDaemonPod", f"{said}will try to kill it")
-        await self.control.delete_many(key, daemon, decided.delete)
+    def _hold_back(self, key: str, daemon: apps_v1.DaemonSet, decided: decide.Plan) -> float | None:
+        """Pods that ended are replaced, but not in a hot loop with a kubelet that refuses them."""
+        wait: float | None = None
+        for pod in decided.ended:
+            where = f"{pod.metadata.namespace}/{pod.metadata.name} on node {pod.spec.nodeName}"
+            if pod.status.phase == "Succeeded":
+                said = f"Found succeeded daemon pod {where}, will try to delete it"
+                self.say(daemon, "Normal", "SucceededDaemonPod", said)
+                decided.delete.append(pod)
+                continue
+            left = self.backoff.wait(key, pod.spec.nodeName or "")
+            if left > 0:
+                wait = left if wait is None else min(left, wait)
+                continue
+            said = f"Found failed daemon pod {where}, will try to kill it"
+            self.say(daemon, "Warning", "FailedDaemonPod", said)
+            decided.delete.append(pod)
+        return wait
 
-        def make(node: str) -> core_v1.Pod:
-            pod = from_template(daemon.spec.template, meta.namespace or "", f"{meta.name}-", reference)
-            pod.metadata.labels = {**(pod.metadata.labels or {}), HASH_LABEL: digest}
-            if daemon.metadata.generation is not None:
-                pod.metadata.labels["pod-template-generation"] = str(daemon.metadata.generation)
-            pod.spec = decide.pod_spec(daemon.spec.template, node)
-            return pod
 
-        results = await asyncio.gather(
-            *(self.control.create(key, daemon, make(node)) for node in decided.create), return_exceptions=True
-        )
-        failed = next((r for r in results if isinstance(r, BaseException)), None)
-        if failed is not None:
-            raise failed
+class Replacements:
+    """When a failed Pod on a node may be replaced: at once, then after a second, two, four … since the last time."""
 
-    async def _write_status(self, key: str, daemon: apps_v1.DaemonSet, status: apps_v1.DaemonSetStatus) -> None:
-        if msgspec.json.encode(status) == msgspec.json.encode(daemon.status):
-            return
-        changed = apps_v1.DaemonSet(
-            kind=KIND, apiVersion=API, metadata=daemon.metadata, spec=daemon.spec, status=status
-        )
-        try:
-            await self.client.resource(apps_v1.DaemonSet).update_status(changed)
-        except Conflict:
-            self.queue.add(key)
-        except NotFound:
-            return
+    def __init__(self, context: Context) -> None:
+        self._clock = context.clock
+        self._backoff: ExponentialBackoff[tuple[str, str]] = ExponentialBackoff(RETRY_FIRST, RETRY_LONGEST)
+        self._next: dict[tuple[str, str], float] = {}
+
+    def wait(self, key: str, node: str) -> float:
+        """Seconds to wait; 0 means that it is replaced now, and the next one waits longer."""
+        place, now = (key, node), self._clock.monotonic()
+        due = self._next.get(place, now)
+        if due > now:
+            return due - now
+        if now - due > 2 * RETRY_LONGEST:
+            self._backoff.forget(place)  # it went well for long
+        self._next[place] = now + self._backoff.when(place)
+        return 0.0
+
+    def forget(self, key: str) -> None:
+        for place in [p for p in self._next if p[0] == key]:
+            del self._next[place]
+            self._backoff.forget(place)

@@ -1,4 +1,5 @@
-"""On which nodes a DaemonSet's Pod belongs, and what to make and delete. Pure."""
+"""Which Pods a DaemonSet makes and deletes: one where it belongs (`manage`), and an update that goes over the nodes
+(`roll`), by deleting old Pods first or, with surge, by making new ones beside them. Pure."""
 
 from __future__ import annotations
 
@@ -6,187 +7,177 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import apps_v1, core_v1
+from sampan.controllers.daemon_set.places import by_node, place
 from sampan.controllers.history import HASH_LABEL
-from sampan.controllers.owned_pods import is_active, is_available
+from sampan.controllers.owned_pods import is_available, is_over, is_ready
 
-TOLERATIONS = (
-    ("node.kubernetes.io/not-ready", "NoExecute"),
-    ("node.kubernetes.io/unreachable", "NoExecute"),
-    ("node.kubernetes.io/disk-pressure", "NoSchedule"),
-    ("node.kubernetes.io/memory-pressure", "NoSchedule"),
-    ("node.kubernetes.io/pid-pressure", "NoSchedule"),
-    ("node.kubernetes.io/unschedulable", "NoSchedule"),
-)
-
-
-def pod_spec(template: core_v1.PodTemplateSpec, node: str) -> core_v1.PodSpec:
-    """The template's, tied to one node by its name, and tolerating what befalls nodes."""
-    spec = core_v1.PodSpec(**{f: getattr(template.spec, f) for f in template.spec.__struct_fields__})
-    by_name = core_v1.NodeSelectorRequirement(key="metadata.name", operator="In", values=[node])
-    affinity = spec.affinity or core_v1.Affinity()
-    near = affinity.nodeAffinity or core_v1.NodeAffinity()
-    required = near.requiredDuringSchedulingIgnoredDuringExecution
-    terms = required.nodeSelectorTerms if required is not None else [core_v1.NodeSelectorTerm()]
-    spec.affinity = core_v1.Affinity(
-        nodeAffinity=core_v1.NodeAffinity(
-            requiredDuringSchedulingIgnoredDuringExecution=core_v1.NodeSelector(
-                nodeSelectorTerms=[
-                    core_v1.NodeSelectorTerm(matchExpressions=t.matchExpressions, matchFields=[by_name]) for t in terms
-                ]
-            ),
-            preferredDuringSchedulingIgnoredDuringExecution=near.preferredDuringSchedulingIgnoredDuringExecution,
-        ),
-        podAffinity=affinity.podAffinity,
-        podAntiAffinity=affinity.podAntiAffinity,
-    )
-    added = [core_v1.Toleration(key=k, operator="Exists", effect=e) for k, e in TOLERATIONS]
-    if spec.hostNetwork:
-        unavailable = "node.kubernetes.io/network-unavailable"
-        added.append(core_v1.Toleration(key=unavailable, operator="Exists", effect="NoSchedule"))
-    there = {(t.key, t.operator, t.effect) for t in spec.tolerations or ()}
-    spec.tolerations = [*(spec.tolerations or ()), *(t for t in added if (t.key, t.operator, t.effect) not in there)]
-    return spec
-
-
-class Place(Struct, frozen=True):
-    should_run: bool  # a Pod belongs here
-    may_stay: bool  # one that is here already may stay
-
-
-def place(daemon: apps_v1.DaemonSet, node: core_v1.Node) -> Place:
-    spec = pod_spec(daemon.spec.template, node.metadata.name or "")
-    if spec.nodeName and spec.nodeName != node.metadata.name:
-        return Place(should_run=False, may_stay=False)
-    if not _selected(spec, node):
-        return Place(should_run=False, may_stay=False)
-    taints = list(node.spec.taints or ())
-    if node.spec.unschedulable:
-        taints.append(core_v1.Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule"))
-    untolerated = [t for t in taints if not _tolerated(t, spec.tolerations or [])]
-    should = not any(t.effect in ("NoSchedule", "NoExecute") for t in untolerated)
-    return Place(should_run=should, may_stay=not any(t.effect == "NoExecute" for t in untolerated))
-
-
-def _selected(spec: core_v1.PodSpec, node: core_v1.Node) -> bool:
-    labels = node.metadata.labels or {}
-    if any(labels.get(k) != v for k, v in (spec.nodeSelector or {}).items()):
-        return False
-    affinity = spec.affinity.nodeAffinity if spec.affinity is not None else None
-    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
-    if required is None:
-        return True
-    for term in required.nodeSelectorTerms:
-        expressions = term.matchExpressions
-        if expressions and not label_selectors.from_node_selector_expressions(expressions).matches(labels):
-            continue
-        if all(node.metadata.name in (f.values or ()) for f in term.matchFields or ()):
-            return True
-    return False
-
-
-def _tolerated(taint: core_v1.Taint, tolerations: Iterable[core_v1.Toleration]) -> bool:
-    for toleration in tolerations:
-        if toleration.effect and toleration.effect != taint.effect:
-            continue
-        if toleration.key and toleration.key != taint.key:
-            continue
-        if toleration.operator == "Exists" or (toleration.value or "") == (taint.value or ""):
-            return True
-    return False
+Placed = dict[str, list[core_v1.Pod]]
 
 
 class Plan(Struct, kw_only=True):
     create: list[str] = field(default_factory=list)  # on these nodes
     delete: list[core_v1.Pod] = field(default_factory=list)
+    ended: list[core_v1.Pod] = field(default_factory=list)  # deleted too: the Pod ended although it should not
 
 
-def node_of(pod: core_v1.Pod) -> str:
-    """Where it runs, or where it is meant to."""
-    if pod.spec.nodeName:
-        return pod.spec.nodeName
-    affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity is not None else None
-    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
-    for term in required.nodeSelectorTerms if required is not None else ():
-        for wanted in term.matchFields or ():
-            if wanted.key == "metadata.name" and wanted.values:
-                return wanted.values[0]
-    return ""
+def placed_pods(pods: Iterable[core_v1.Pod]) -> Placed:
+    """By node; Pods that ended and are going do not hold their place any more."""
+    return by_node(p for p in pods if not (is_over(p) and p.metadata.deletionTimestamp))
 
 
-def by_node(pods: Iterable[core_v1.Pod]) -> dict[str, list[core_v1.Pod]]:
-    result: dict[str, list[core_v1.Pod]] = {}
-    for pod in pods:
-        result.setdefault(node_of(pod), []).append(pod)
-    return result
-
-
-def plan(daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], pods: list[core_v1.Pod]) -> Plan:
-    """One Pod where it belongs, none elsewhere; Pods that ended are replaced."""
+def manage(daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], placed: Placed, digest: str, now: float) -> Plan:
     result = Plan()
-    placed = by_node(pods)
     for node in nodes:
-        here = placed.pop(node.metadata.name or "", [])
+        name = node.metadata.name or ""
+        here = placed.get(name, [])
         where = place(daemon, node)
-        living = [p for p in here if not p.metadata.deletionTimestamp]
-        failed = [p for p in living if p.status.phase in ("Failed", "Succeeded")]
-        running = [p for p in living if is_active(p)]
-        result.delete += failed
-        if (where.should_run and not running and not failed and len(here) == len(living)) or (
-            where.should_run and not here
-        ):
-            result.create.append(node.metadata.name or "")
-        if not where.may_stay:
-            result.delete += running
-        elif len(running) > 1:
-            surplus = sorted(running, key=lambda p: p.metadata.creationTimestamp or "")[1:]
-            result.delete += [] if daemon_surges(daemon) else surplus
-    for stray in placed.values():
-        result.delete += [p for p in stray if not p.metadata.deletionTimestamp]
-    result.create = list(dict.fromkeys(result.create))
+        if where.should_run and not here:
+            result.create.append(name)
+        elif where.may_stay:
+            _tidy(daemon, here, digest, now, result)
+        else:
+            result.delete += [p for p in here if not p.metadata.deletionTimestamp]
+    known = {n.metadata.name for n in nodes}
+    for name, here in placed.items():
+        if name not in known:  # Pods that run on a lost node are for the Pod garbage collector
+            result.delete += [p for p in here if not p.spec.nodeName and not p.metadata.deletionTimestamp]
     return result
 
 
-def daemon_surges(daemon: apps_v1.DaemonSet) -> bool:
-    rolling = daemon.spec.updateStrategy.rollingUpdate
-    return rolling is not None and rolling.maxSurge not in (None, 0, "0", "0%")
+def _tidy(daemon: apps_v1.DaemonSet, here: list[core_v1.Pod], digest: str, now: float, result: Plan) -> None:
+    """One node: what ended goes, and of several Pods all but one, or while an update surges one old and one new."""
+    running: list[core_v1.Pod] = []
+    for pod in here:
+        if pod.metadata.deletionTimestamp:
+            continue
+        (result.ended if is_over(pod) else running).append(pod)
+    running.sort(key=lambda p: p.metadata.creationTimestamp or "")
+    if len(running) <= 1:
+        return
+    if not surges(daemon):
+        result.delete += running[1:]
+        return
+    new = [p for p in running if is_updated(p, digest)]
+    old = [p for p in running if not is_updated(p, digest)]
+    result.delete += [*new[1:], *old[1:]]
+    if new and old:
+        seconds = daemon.spec.minReadySeconds or 0
+        if not is_ready(old[0]) or is_available(new[0], seconds, now):
+            result.delete.append(old[0])
+
+
+def is_updated(pod: core_v1.Pod, digest: str) -> bool:
+    return (pod.metadata.labels or {}).get(HASH_LABEL) == digest
+
+
+class Fence(Struct, frozen=True):
+    """How many nodes may have one Pod too many, and how many none that works."""
+
+    surge: int
+    unavailable: int
+
+
+def fence(daemon: apps_v1.DaemonSet, desired: int) -> Fence:
+    rolling = daemon.spec.updateStrategy.rollingUpdate or apps_v1.RollingUpdateDaemonSet()
+    surge = resolve(rolling.maxSurge, desired, 0)
+    unavailable = resolve(rolling.maxUnavailable, desired, 1)
+    return Fence(surge, unavailable or (0 if surge else 1))
 
 
 def resolve(value: int | str | None, total: int, default: int) -> int:
+    """A percentage is rounded up."""
     if value is None:
         return default
-    if isinstance(value, int):
-        return value
-    return -(-int(value.rstrip("%")) * total // 100)
+    return value if isinstance(value, int) else -(-int(value.rstrip("%")) * total // 100)
 
 
-def outdated_to_delete(
-    daemon: apps_v1.DaemonSet, pods: list[core_v1.Pod], desired: int, digest: str, now: float
-) -> list[core_v1.Pod]:
-    """A rolling update: old Pods, the broken ones first, as many as may be unavailable."""
+def surges(daemon: apps_v1.DaemonSet) -> bool:
+    strategy = daemon.spec.updateStrategy
+    if strategy.type == "OnDelete" or strategy.rollingUpdate is None:
+        return False
+    return resolve(strategy.rollingUpdate.maxSurge, 100, 0) > 0
+
+
+def roll(daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], placed: Placed, digest: str, now: float) -> Plan:
+    """The next step of a rolling update. `manage` has nothing to do when this is asked."""
     if daemon.spec.updateStrategy.type == "OnDelete":
-        return []
-    rolling = daemon.spec.updateStrategy.rollingUpdate or apps_v1.RollingUpdateDaemonSet()
-    allowed = max(resolve(rolling.maxUnavailable, desired, 1), 1)
+        return Plan()
+    by_name = {n.metadata.name or "": n for n in nodes}
+    belongs = {name for name, node in by_name.items() if place(daemon, node).should_run}
+    allowed = fence(daemon, len(belongs))
     seconds = daemon.spec.minReadySeconds or 0
-    living = [p for p in pods if not p.metadata.deletionTimestamp]
-    available = {p.metadata.uid for p in living if is_available(p, seconds, now)}
-    unavailable = desired - len({node_of(p) for p in living if p.metadata.uid in available})
-    old = [p for p in living if (p.metadata.labels or {}).get(HASH_LABEL) != digest]
-    broken = [p for p in old if p.metadata.uid not in available]
-    good = [p for p in old if p.metadata.uid in available]
-    return broken + good[: max(0, allowed - unavailable)]
+    pairs = {name: pair_on(here, digest) for name, here in placed.items()}
+    if allowed.surge:
+        return _replace_beside(pairs, belongs, allowed.surge, seconds, now)
+    return _replace_in_place(pairs, allowed.unavailable, seconds, now)
+
+
+class Pair(Struct, frozen=True):
+    """What runs on one node; `None, None` also where `manage` has to tidy up first."""
+
+    new: core_v1.Pod | None
+    old: core_v1.Pod | None
+    untidy: bool = False
+
+
+def pair_on(here: list[core_v1.Pod], digest: str) -> Pair:
+    living = [p for p in here if not p.metadata.deletionTimestamp]
+    new = [p for p in living if is_updated(p, digest)]
+    old = [p for p in living if not is_updated(p, digest)]
+    if len(new) > 1 or len(old) > 1:
+        return Pair(None, None, untidy=True)
+    return Pair(next(iter(new), None), next(iter(old), None))
+
+
+def _replace_in_place(pairs: dict[str, Pair], unavailable: int, seconds: int, now: float) -> Plan:
+    """Old Pods that do not work go at once; others as long as few enough nodes are without."""
+    missing = 0
+    broken: list[core_v1.Pod] = []
+    good: list[core_v1.Pod] = []
+    for pair in pairs.values():
+        if pair.old is not None and pair.new is None:
+            (good if is_available(pair.old, seconds, now) else broken).append(pair.old)
+        elif pair.new is None or pair.old is not None or not is_available(pair.new, seconds, now):
+            missing += 1
+    return Plan(delete=[*broken, *good[: max(0, unavailable - missing)]])
+
+
+def _replace_beside(pairs: dict[str, Pair], belongs: set[str], surge: int, seconds: int, now: float) -> Plan:
+    """A new Pod is made beside the old one, which goes when the new one works."""
+    result = Plan()
+    surging, available, candidates, unwanted = 0, 0, [], []
+    for node, pair in pairs.items():
+        if pair.untidy:
+            surging += 1
+            continue
+        works = [p for p in (pair.new, pair.old) if p is not None and is_available(p, seconds, now)]
+        available += bool(works)
+        if pair.old is None:
+            continue
+        if pair.new is None:
+            if node not in belongs:
+                unwanted.append(pair.old)
+            elif pair.old in works:
+                candidates.append(node)
+            else:
+                result.create.append(node)
+        elif pair.old not in works or pair.new in works:
+            result.delete.append(pair.old)
+        else:
+            surging += 1
+    result.create += candidates[: max(0, surge - surging)]
+    result.delete += unwanted[: max(0, available - len(belongs))]
+    return result
 
 
 def status_of(
-    daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], pods: list[core_v1.Pod], digest: str, now: float
+    daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], placed: Placed, digest: str, now: float
 ) -> apps_v1.DaemonSetStatus:
     seconds = daemon.spec.minReadySeconds or 0
-    placed = by_node(pods)
     desired = current = misplaced = ready = available = updated = 0
     for node in nodes:
-        here = [p for p in placed.get(node.metadata.name or "", ()) if not p.metadata.deletionTimestamp]
+        here = placed.get(node.metadata.name or "", [])
         if not place(daemon, node).should_run:
             misplaced += bool(here)
             continue
@@ -194,11 +185,11 @@ def status_of(
         if not here:
             continue
         current += 1
-        newest = max(here, key=lambda p: p.metadata.creationTimestamp or "")
-        if any(c.type == "Ready" and c.status == "True" for c in newest.status.conditions or ()):
+        oldest = min(here, key=lambda p: p.metadata.creationTimestamp or "")
+        if is_ready(oldest):
             ready += 1
-            available += is_available(newest, seconds, now)
-        updated += (newest.metadata.labels or {}).get(HASH_LABEL) == digest
+            available += is_available(oldest, seconds, now)
+        updated += is_updated(oldest, digest)
     return apps_v1.DaemonSetStatus(
         desiredNumberScheduled=desired,
         currentNumberScheduled=current,

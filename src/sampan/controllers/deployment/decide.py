@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from sampan.api.types import apps_v1
+from sampan.controllers.deployment.template_hash import same_template
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAX = "deployment.kubernetes.io/max-replicas"
@@ -53,42 +55,48 @@ def fence(deployment: apps_v1.Deployment) -> Fence:
 def new_size(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet | None, every: list[apps_v1.ReplicaSet]) -> int:
     """How large the newest ReplicaSet may be now."""
     total = wanted(deployment)
-    if deployment.spec.strategy.type == "Recreate":
+    current = size(new) if new is not None else 0
+    if deployment.spec.strategy.type == "Recreate" or current > total:
         return total
     room = total + fence(deployment).surge - sum(size(r) for r in every)
-    current = size(new) if new is not None else 0
-    if room <= 0:
-        return current
-    return current + min(room, total - current) if current < total else current
+    return current + max(0, min(room, total - current))
 
 
-def old_sizes(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet, old: list[apps_v1.ReplicaSet]) -> dict[str, int]:
-    """What the old ones shrink to: unhealthy Pods first, then as far as enough stay available."""
+class Step(Struct, frozen=True):
+    """One change of one ReplicaSet's size."""
+
+    name: str
+    size: int
+
+
+def shrink_old(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet, old: list[apps_v1.ReplicaSet]) -> list[Step]:
+    """First those Pods go that do not work, then others as far as enough stay available; the oldest sets first."""
     total = wanted(deployment)
     every = [new, *old]
     least = total - fence(deployment).unavailable
     lagging = size(new) - (new.status.availableReplicas or 0)
     removable = sum(size(r) for r in every) - least - lagging
-    sizes = {r.metadata.name or "": size(r) for r in old}
     if removable <= 0:
-        return sizes
+        return []
+    sizes = {r.metadata.name or "": size(r) for r in old}
     oldest_first = sorted(old, key=lambda r: r.metadata.creationTimestamp or "")
-    for replica_set in oldest_first:  # those that do not work are missed by nobody
+    steps: list[Step] = []
+
+    def cut(replica_set: apps_v1.ReplicaSet, number: int) -> int:
         name = replica_set.metadata.name or ""
-        sick = sizes[name] - (replica_set.status.availableReplicas or 0)
-        cut = min(max(0, sick), removable)
-        sizes[name] -= cut
-        removable -= cut
-    available = sum(r.status.availableReplicas or 0 for r in every)
-    spare = available - least
+        number = min(sizes[name], max(0, number))
+        if number:
+            sizes[name] -= number
+            steps.append(Step(name, sizes[name]))
+        return number
+
     for replica_set in oldest_first:
-        if spare <= 0:
-            break
-        name = replica_set.metadata.name or ""
-        cut = min(sizes[name], spare)
-        sizes[name] -= cut
-        spare -= cut
-    return sizes
+        sick = size(replica_set) - (replica_set.status.availableReplicas or 0)
+        removable -= cut(replica_set, min(sick, removable))
+    spare = sum(r.status.availableReplicas or 0 for r in every) - least
+    for replica_set in oldest_first:
+        spare -= cut(replica_set, spare)
+    return steps
 
 
 def proportional(deployment: apps_v1.Deployment, active: list[apps_v1.ReplicaSet]) -> dict[str, int]:
@@ -98,8 +106,8 @@ def proportional(deployment: apps_v1.Deployment, active: list[apps_v1.ReplicaSet
     change = allowed - sum(sizes.values())
     if change == 0:
         return sizes
-    order = sorted(active, key=lambda r: (size(r), r.metadata.creationTimestamp or ""), reverse=change > 0)
-    order = sorted(order, key=size, reverse=True)
+    by_age = sorted(active, key=lambda r: r.metadata.creationTimestamp or "", reverse=change > 0)
+    order = sorted(by_age, key=size, reverse=True)  # of equal size the newer grow first, the older shrink first
     left = change
     for replica_set in order:
         share = _share(replica_set, deployment, change, left)
@@ -115,15 +123,17 @@ def _share(replica_set: apps_v1.ReplicaSet, deployment: apps_v1.Deployment, chan
     current = size(replica_set)
     if not current or not left:
         return 0
+    if not wanted(deployment):
+        return max(-current, left)
     annotated = (replica_set.metadata.annotations or {}).get(MAX)
     before = int(annotated) if annotated and annotated.isdigit() and int(annotated) > 0 else 0
     if not before:
-        before = deployment.status.replicas or wanted(deployment) or 1
+        before = deployment.status.replicas or 0
+        if not before:
+            return 0
     target = wanted(deployment) + fence(deployment).surge
-    share = round(current * target / before) - current
-    if change > 0:
-        return min(max(share, 0), left)
-    return max(min(share, 0), left, -current)
+    share = math.floor(current * target / before + 0.5) - current
+    return min(share, left) if change > 0 else max(share, left)
 
 
 def is_complete(deployment: apps_v1.Deployment, status: apps_v1.DeploymentStatus) -> bool:
@@ -139,3 +149,52 @@ def is_complete(deployment: apps_v1.Deployment, status: apps_v1.DeploymentStatus
 def revision_of(replica_set: apps_v1.ReplicaSet) -> int:
     text = (replica_set.metadata.annotations or {}).get(REVISION, "0")
     return int(text) if text.isdigit() else 0
+
+
+def next_revision(old: Iterable[apps_v1.ReplicaSet]) -> int:
+    return max((revision_of(r) for r in old), default=0) + 1
+
+
+def newest_of(deployment: apps_v1.Deployment, every: Iterable[apps_v1.ReplicaSet]) -> apps_v1.ReplicaSet | None:
+    """The one that has the Deployment's template; of several the oldest, so that every reader finds the same."""
+    return next((r for r in _by_age(every) if same_template(deployment, r)), None)
+
+
+def is_resized(deployment: apps_v1.Deployment, every: Iterable[apps_v1.ReplicaSet]) -> bool:
+    """The number of replicas was changed since the ReplicaSets were last sized."""
+    said = [(r.metadata.annotations or {}).get(DESIRED) for r in every if size(r)]
+    return any(s is not None and s != str(wanted(deployment)) for s in said)
+
+
+def active_or_latest(new: apps_v1.ReplicaSet | None, old: list[apps_v1.ReplicaSet]) -> apps_v1.ReplicaSet | None:
+    """The one that alone has Pods, or where none has any the newest; None where several do."""
+    active = [r for r in [*old, *([new] if new is not None else [])] if size(r)]
+    if len(active) > 1:
+        return None
+    if active:
+        return active[0]
+    return new or next(reversed(_by_age(old)), None)
+
+
+def is_saturated(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet | None) -> bool:
+    """The newest one has all that is wanted, and all of it works."""
+    if new is None:
+        return False
+    return (new.status.availableReplicas or 0) == size(new) == wanted(deployment)
+
+
+def droppable(deployment: apps_v1.Deployment, old: list[apps_v1.ReplicaSet]) -> list[apps_v1.ReplicaSet]:
+    """Old, empty ReplicaSets beyond the history that is kept, the oldest revisions first."""
+    limit = deployment.spec.revisionHistoryLimit
+    if limit is None:
+        return []
+    alive = sorted((r for r in old if not r.metadata.deletionTimestamp), key=revision_of)
+    return [
+        r
+        for r in alive[: max(0, len(alive) - limit)]
+        if not size(r) and not r.status.replicas and (r.status.observedGeneration or 0) >= (r.metadata.generation or 0)
+    ]
+
+
+def _by_age(sets: Iterable[apps_v1.ReplicaSet]) -> list[apps_v1.ReplicaSet]:
+    return sorted(sets, key=lambda r: (r.metadata.creationTimestamp or "", r.metadata.name or ""))

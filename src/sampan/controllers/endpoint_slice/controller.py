@@ -40,7 +40,7 @@ class EndpointSlices(ByService):
             return None  # its slices are owned by it: the garbage collector has them
         if not service.spec.selector or service.spec.type == "ExternalName" or service.metadata.deletionTimestamp:
             return None
-        if self.written.is_behind(key, self.slices.store):
+        if self.written.is_behind(key, self.slices):
             return LOOK_AGAIN
         existing = [
             one

@@ -17,13 +17,13 @@ from sampan.controllers.job.decide import FINALIZER, INDEX
 from sampan.controllers.owned_pods import (
     BY_OWNER,
     ORPHANS,
-    PodControl,
     claim,
     controller_of,
     from_template,
     owner_index,
     owner_reference,
 )
+from sampan.controllers.pod_control import PodControl
 from sampan.controllers.written import LOOK_AGAIN, Written
 
 KIND, API = "Job", "batch/v1"
@@ -52,7 +52,7 @@ class Jobs(KeyedController):
             self.said.forget(key)
             await self._release_orphans(key)
             return None
-        if self.written.is_behind(key, self.pods.store) or self.said.is_behind(key, self.jobs.store):
+        if self.written.is_behind(key, self.pods) or self.said.is_behind(key, self.jobs):
             return LOOK_AGAIN
         meta = job.metadata
         if job.spec.managedBy and job.spec.managedBy != "kubernetes.io/job-controller":

@@ -2,185 +2,107 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
-
-from sampan.api.errors import ApiError, Conflict, NotFound
+from sampan.api.errors import ApiError
 from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import apps_v1, core_v1, meta_v1
-from sampan.client.clock import rfc3339
-from sampan.client.informer import Informer
-from sampan.controllers.contract import Context, KeyedController
-from sampan.controllers.owned_pods import (
-    BY_OWNER,
-    ORPHANS,
-    PodControl,
-    claim,
-    controller_of,
-    from_template,
-    owner_index,
-    owner_reference,
-)
-from sampan.controllers.replicas.decide import Tally, plan, tally
-from sampan.controllers.written import LOOK_AGAIN, Written
+from sampan.controllers.owned_pods import BY_OWNER, controller_of, from_template, owner_reference, per_node_of
+from sampan.controllers.replicas.decide import conditions, plan, tally
+from sampan.controllers.workload import Workload
 
 T = TypeVar("T", apps_v1.ReplicaSet, core_v1.ReplicationController)
 
 
-class Replicas(KeyedController, Generic[T]):
-    """What ReplicaSets and ReplicationControllers have in common: all but their selector's form."""
+class Replicas(Workload[T]):
+    """What ReplicaSets and ReplicationControllers have in common: all but their selector's and status' form."""
 
-    kind: type[T]
-    api_version: str
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.owners: Informer[T] = context.informer(self.kind)
-        self.pods = context.informer(core_v1.Pod, indexes={BY_OWNER: owner_index})
-        self.written = Written(context.clock)
-        self.control = PodControl(context.client, context.recorder, self.written)
-        self.owners.add_key_handler(self.queue.add)
-        self.pods.add_handler(on_add=self._pod, on_update=self._pod_changed, on_delete=self._pod)
-
-    def selector(self, owner: T) -> Any:
-        raise NotImplementedError
-
-    def _pod(self, pod: core_v1.Pod) -> None:
-        reference = controller_of(pod.metadata)
-        if reference is not None:
-            if reference.kind == self.kind.__name__ and reference.apiVersion == self.api_version:
-                self.queue.add(f"{pod.metadata.namespace}/{reference.name}")
-            return
-        for owner in self.owners.store.list(namespace=pod.metadata.namespace or ""):
-            if self.selector(owner).matches(pod.metadata.labels or {}):
-                self.queue.add(f"{pod.metadata.namespace}/{owner.metadata.name}")
-
-    def _pod_changed(self, old: core_v1.Pod, new: core_v1.Pod) -> None:
-        self._pod(new)
-        if controller_of(old.metadata) != controller_of(new.metadata):
-            self._pod(old)
-
-    async def reconcile(self, key: str) -> float | None:
-        owner = self.owners.store.by_key(key)
-        if owner is None:
-            self.written.forget(key)
-            return None
-        if self.written.is_behind(key, self.pods.store):
-            return LOOK_AGAIN
-        meta: meta_v1.ObjectMeta = owner.metadata
-        selector = self.selector(owner)
-        namespace: str = meta.namespace or ""
-        near = [
-            *self.pods.store.by_index(BY_OWNER, meta.uid or ""),
-            *self.pods.store.by_index(BY_OWNER, f"{ORPHANS}/{namespace}"),
-        ]
-        found = claim(meta, near, selector.matches)
-        pods = await self.control.settle_claim(key, self.api_version, self.kind.__name__, meta, found)
+    async def sync(self, key: str, owner: T, pods: list[core_v1.Pod]) -> float | None:
         now = self.clock.now()
-        failure: ApiError | None = None
-        if not meta.deletionTimestamp:
+        failure, reason = None, ""
+        wanted = 1 if owner.spec.replicas is None else owner.spec.replicas
+        decided = plan(wanted, pods, now, self._crowd(owner))
+        if not owner.metadata.deletionTimestamp:
             try:
-                await self._act(key, owner, pods, now)
+                if decided.create:
+                    reason = "FailedCreate"
+                    await self.control.create_many(key, owner, self._new_pods(owner, decided.create))
+                if decided.delete:
+                    reason = "FailedDelete"
+                    await self.control.delete_many(key, owner, decided.delete)
             except ApiError as error:
                 failure = error
         template = owner.spec.template or core_v1.PodTemplateSpec()
-        labels = template.metadata.labels or {}
-
-        def is_labelled(own: dict[str, str]) -> bool:
-            return all(own.get(k) == v for k, v in labels.items())
-
-        counted = tally(pods, is_labelled, owner.spec.minReadySeconds or 0, now)
-        await self._write_status(owner, counted, failure)
+        counted = tally(pods, template.metadata.labels or {}, owner.spec.minReadySeconds or 0, now)
+        said = (reason, failure.message) if failure is not None else None
+        found = conditions(owner.status.conditions or (), said, now, self.condition)
+        await self.write_status(key, owner, self.status(owner, counted, found))
         if failure is not None:
             raise failure
         return counted.again_in
 
-    async def _act(self, key: str, owner: T, pods: list[core_v1.Pod], now: float) -> None:
-        meta = owner.metadata
-        wanted = 1 if owner.spec.replicas is None else owner.spec.replicas
-        decided = plan(wanted, pods, now)
-        if decided.create:
-            template = owner.spec.template or core_v1.PodTemplateSpec()
-            reference = owner_reference(self.api_version, self.kind.__name__, meta)
-
-            def make() -> core_v1.Pod:
-                return from_template(template, meta.namespace or "", f"{meta.name}-", reference)
-
-            await self.control.create_many(key, owner, decided.create, make)
-        if decided.delete:
-            await self.control.delete_many(key, owner, decided.delete)
-
-    async def _write_status(self, owner: T, counted: Tally, failure: ApiError | None) -> None:
-        old = owner.status
-        status = type(old)(
-            replicas=counted.replicas,
-            fullyLabeledReplicas=counted.labelled or None,
-            readyReplicas=counted.ready or None,
-            availableReplicas=counted.available or None,
-            observedGeneration=owner.metadata.generation,
-            conditions=self._conditions(owner, failure),
+    @staticmethod
+    def _new_pods(owner: T, number: int) -> list[core_v1.Pod]:
+        meta: meta_v1.ObjectMeta = owner.metadata
+        template = owner.spec.template or core_v1.PodTemplateSpec()
+        kind, api = (
+            ("ReplicaSet", "apps/v1") if isinstance(owner, apps_v1.ReplicaSet) else ("ReplicationController", "v1")
         )
-        if isinstance(status, apps_v1.ReplicaSetStatus):
-            status.terminatingReplicas = counted.terminating or None
-            if isinstance(old, apps_v1.ReplicaSetStatus) and old.terminatingReplicas == 0 and not counted.terminating:
-                status.terminatingReplicas = 0
-        if msgspec.json.encode(status) == msgspec.json.encode(old):
-            return
-        changed = type(owner)(
-            kind=self.kind.__name__,
-            apiVersion=self.api_version,
-            metadata=owner.metadata,
-            spec=owner.spec,
-            status=status,
-        )
-        try:
-            await self.client.resource(self.kind).update_status(changed)
-        except (Conflict, NotFound):
-            self.queue.add(f"{owner.metadata.namespace}/{owner.metadata.name}")
+        reference = owner_reference(api, kind, meta)
+        return [from_template(template, meta.namespace or "", f"{meta.name}-", reference)] * number
 
-    def _conditions(self, owner: T, failure: ApiError | None) -> Any:
-        kept = [c for c in owner.status.conditions or () if c.type != "ReplicaFailure"]
-        if failure is not None:
-            before = next((c for c in owner.status.conditions or () if c.type == "ReplicaFailure"), None)
-            made = self._condition()(
-                type="ReplicaFailure",
-                status="True",
-                reason="FailedCreate",
-                message=failure.message,
-                lastTransitionTime=before.lastTransitionTime if before else rfc3339(self.clock.now()),
-            )
-            kept.append(made)
-        return kept or None
+    def _crowd(self, owner: T) -> dict[str, int] | None:
+        """How many Pods of the same Deployment each node has, whichever of its ReplicaSets made them."""
+        above = controller_of(owner.metadata)
+        if above is None:
+            return None
+        kindred = [
+            r
+            for r in self.owners.store.list(namespace=owner.metadata.namespace or "")
+            if (reference := controller_of(r.metadata)) is not None and reference.uid == above.uid
+        ]
+        return per_node_of(p for r in kindred for p in self.pods.store.by_index(BY_OWNER, r.metadata.uid or ""))
 
-    def _condition(self) -> Any:
-        return (
-            apps_v1.ReplicaSetCondition if self.kind is apps_v1.ReplicaSet else core_v1.ReplicationControllerCondition
-        )
+    # --- what differs ---
+
+    condition: type[Any]
+
+    def status(self, owner: T, counted: Any, found: list[Any] | None) -> Any:
+        raise NotImplementedError
 
 
 class ReplicaSets(Replicas[apps_v1.ReplicaSet]):
     kind = apps_v1.ReplicaSet
     api_version = "apps/v1"
+    condition = apps_v1.ReplicaSetCondition
 
-    def selector(self, owner: apps_v1.ReplicaSet) -> Any:
-        return label_selectors.from_label_selector(owner.spec.selector)
+    def status(self, owner: apps_v1.ReplicaSet, counted: Any, found: list[Any] | None) -> apps_v1.ReplicaSetStatus:
+        return apps_v1.ReplicaSetStatus(
+            **counted.shown(),
+            terminatingReplicas=counted.terminating,
+            observedGeneration=_generation(owner),
+            conditions=found,
+        )
 
 
 class ReplicationControllers(Replicas[core_v1.ReplicationController]):
     kind = core_v1.ReplicationController
     api_version = "v1"
+    condition = core_v1.ReplicationControllerCondition
 
     def selector(self, owner: core_v1.ReplicationController) -> Any:
         chosen = owner.spec.selector or (owner.spec.template.metadata.labels if owner.spec.template else None)
-        return label_selectors.from_set(chosen) if chosen else _NOTHING
+        return label_selectors.from_set(chosen) if chosen else label_selectors.NOTHING
+
+    def status(
+        self, owner: core_v1.ReplicationController, counted: Any, found: list[Any] | None
+    ) -> core_v1.ReplicationControllerStatus:
+        return core_v1.ReplicationControllerStatus(
+            **counted.shown(), observedGeneration=_generation(owner), conditions=found
+        )
 
 
-class _Nothing:
-    @staticmethod
-    def matches(labels: dict[str, str] | None) -> bool:
-        del labels
-        return False
-
-
-_NOTHING = _Nothing()
+def _generation(owner: Any) -> int | None:
+    """Never an older one than was seen before."""
+    seen: int | None = owner.metadata.generation
+    return max(seen or 0, owner.status.observedGeneration or 0) or None

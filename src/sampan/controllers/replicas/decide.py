@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct, field
 
 from sampan.api.types import core_v1
-from sampan.controllers.owned_pods import available_in, deletion_order, is_active, is_ready
+from sampan.client.clock import rfc3339
+from sampan.controllers.owned_pods import available_in, deletion_order, is_active, is_over, is_ready
+from sampan.controllers.pod_control import BURST
+
+FAILURE = "ReplicaFailure"
 
 
 class Plan(Struct, kw_only=True):
@@ -15,13 +20,13 @@ class Plan(Struct, kw_only=True):
     delete: list[core_v1.Pod] = field(default_factory=list)
 
 
-def plan(wanted: int, pods: list[core_v1.Pod], now: float) -> Plan:
+def plan(wanted: int, pods: list[core_v1.Pod], now: float, crowd: Mapping[str, int] | None = None) -> Plan:
     active = [p for p in pods if is_active(p)]
     surplus = len(active) - wanted
     if surplus < 0:
-        return Plan(create=-surplus)
+        return Plan(create=min(-surplus, BURST))
     if surplus > 0:
-        return Plan(delete=deletion_order(active, now)[:surplus])
+        return Plan(delete=deletion_order(active, now, crowd)[: min(surplus, BURST)])
     return Plan()
 
 
@@ -35,19 +40,26 @@ class Tally(Struct, kw_only=True):
     terminating: int = 0
     again_in: float | None = None  # seconds until one more Pod counts as available
 
+    def shown(self) -> dict[str, int | None]:
+        """By the names of status fields; what is none is left out there."""
+        return {
+            "replicas": self.replicas,
+            "fullyLabeledReplicas": self.labelled or None,
+            "readyReplicas": self.ready or None,
+            "availableReplicas": self.available or None,
+        }
 
-def tally(
-    pods: list[core_v1.Pod], has_template_labels: Callable[[dict[str, str]], bool], min_ready: int, now: float
-) -> Tally:
+
+def tally(pods: Iterable[core_v1.Pod], template_labels: Mapping[str, str], min_ready: int, now: float) -> Tally:
     result = Tally()
     for pod in pods:
-        if pod.metadata.deletionTimestamp:
-            result.terminating += pod.status.phase not in ("Succeeded", "Failed")
+        if is_over(pod):
             continue
-        if not is_active(pod):
+        if pod.metadata.deletionTimestamp:
+            result.terminating += 1
             continue
         result.replicas += 1
-        result.labelled += has_template_labels(pod.metadata.labels or {})
+        result.labelled += template_labels.items() <= (pod.metadata.labels or {}).items()
         if not is_ready(pod):
             continue
         result.ready += 1
@@ -57,3 +69,16 @@ def tally(
         elif left is not None:
             result.again_in = left if result.again_in is None else min(result.again_in, left)
     return result
+
+
+def conditions(
+    known: Iterable[Any], failure: tuple[str, str] | None, now: float, condition: type[Any]
+) -> list[Any] | None:
+    """What failed (reason and message) stands as it was first said, until nothing fails any more."""
+    kept = [c for c in known if c.type != FAILURE or failure is not None]
+    if failure is not None and not any(c.type == FAILURE for c in kept):
+        reason, message = failure
+        kept.append(
+            condition(type=FAILURE, status="True", reason=reason, message=message, lastTransitionTime=rfc3339(now))
+        )
+    return kept or None

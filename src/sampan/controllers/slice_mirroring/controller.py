@@ -38,7 +38,7 @@ class SliceMirroring(KeyedController):
             if (one.metadata.labels or {}).get(MANAGED_BY) == MANAGER
         ]
         endpoints = self.endpoints.store.by_key(key)
-        if self.written.is_behind(key, self.slices.store):
+        if self.written.is_behind(key, self.slices):
             return LOOK_AGAIN
         if endpoints is None or not is_mirrored(endpoints, self.services.store.by_key(key)):
             decided = Plan(delete=existing)

@@ -2,179 +2,124 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from sampan.api.errors import AlreadyExists, ApiError, Conflict, NotFound
-from sampan.api.selectors import labels as label_selectors
-from sampan.api.types import apps_v1, core_v1, meta_v1
-from sampan.controllers.contract import Context, KeyedController
-from sampan.controllers.history import HASH_LABEL, History
+from sampan.api.types import apps_v1, core_v1
+from sampan.controllers.contract import Context
+from sampan.controllers.history import History
 from sampan.controllers.namespaces import is_terminating
-from sampan.controllers.owned_pods import (
-    BY_OWNER,
-    ORPHANS,
-    PodControl,
-    available_in,
-    claim,
-    controller_of,
-    owner_index,
-    owner_reference,
-)
+from sampan.controllers.owned_pods import next_available, owner_reference
+from sampan.controllers.pod_control import all_of, slow_start
 from sampan.controllers.stateful_set import decide
-from sampan.controllers.written import LOOK_AGAIN, Written
+from sampan.controllers.stateful_set.claims import API, KIND, Claims, StaleClaim
+from sampan.controllers.stateful_set.identity import identity_labels, is_named_by, make_pod, ordinal, revision_of
+from sampan.controllers.workload import Workload
 
-KIND, API = "StatefulSet", "apps/v1"
 REVISION_LABEL = "controller.kubernetes.io/hash"
 
 
-class StatefulSets(KeyedController):
+class StatefulSets(Workload[apps_v1.StatefulSet]):
+    kind = apps_v1.StatefulSet
+    api_version = API
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.sets = context.informer(apps_v1.StatefulSet)
-        self.pods = context.informer(core_v1.Pod, indexes={BY_OWNER: owner_index})
-        self.claims = context.informer(core_v1.PersistentVolumeClaim)
+        claims = context.informer(core_v1.PersistentVolumeClaim)
+        self.claims = Claims(context.client, claims, context.recorder)
         self.revisions = context.informer(apps_v1.ControllerRevision)
-        self.written = Written(context.clock)
-        self.control = PodControl(context.client, context.recorder, self.written)
         self.history = History(context.client, KIND, label=REVISION_LABEL)
-        self.sets.add_key_handler(self.queue.add)
-        self.pods.add_handler(on_add=self._pod, on_update=lambda _, new: self._pod(new), on_delete=self._pod)
 
-    def _pod(self, pod: core_v1.Pod) -> None:
-        reference = controller_of(pod.metadata)
-        if reference is not None and reference.kind == KIND:
-            self.queue.add(f"{pod.metadata.namespace}/{reference.name}")
+    def may_own(self, owner: apps_v1.StatefulSet, pod: core_v1.Pod) -> bool:
+        return is_named_by(pod, owner)
 
-    async def reconcile(self, key: str) -> float | None:
-        stateful = self.sets.store.by_key(key)
-        if stateful is None:
-            self.written.forget(key)
-            return None
-        if self.written.is_behind(key, self.pods.store):
-            return LOOK_AGAIN
-        meta = stateful.metadata
-        selector = label_selectors.from_label_selector(stateful.spec.selector)
-        near = [
-            *self.pods.store.by_index(BY_OWNER, meta.uid or ""),
-            *self.pods.store.by_index(BY_OWNER, f"{ORPHANS}/{meta.namespace}"),
-        ]
-        named = [p for p in near if (p.metadata.name or "").rpartition("-")[0] == meta.name]
-        pods = await self.control.settle_claim(key, API, KIND, meta, claim(meta, named, selector.matches))
+    async def sync(self, key: str, owner: apps_v1.StatefulSet, pods: list[core_v1.Pod]) -> float | None:
+        meta, now = owner.metadata, self.clock.now()
         if meta.deletionTimestamp:
             return None
         known = self.revisions.store.list(namespace=meta.namespace or "")
-        update = await self.history.sync(meta, stateful.spec.template, stateful.status.collisionCount, known)
-        digest = update.metadata.name or ""  # Pods carry the whole name of their revision
-        current = stateful.status.currentRevision or digest
-        now = self.clock.now()
-        decided = decide.plan(stateful, pods, digest, now)
+        newest = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
+        update = newest.metadata.name or ""  # Pods carry the whole name of their revision
+        there = {r.metadata.name for r in known}
+        current = owner.status.currentRevision if owner.status.currentRevision in there else update
+        decided = decide.plan(owner, pods, update, now)
+        updating = sum(revision_of(p) == current for p in decided.update)
         try:
-            await self._act(key, stateful, decided, known, current, digest)
+            await self._act(key, owner, decided, current or update, update)
         finally:
-            await self._write_status(key, stateful, decide.status_of(stateful, pods, current, digest, now))
-        names = {(p.metadata.labels or {}).get(HASH_LABEL, "") for p in pods} | {digest, current}
-        in_use = {n.rpartition("-")[2] for n in names}
-        limit = 10 if stateful.spec.revisionHistoryLimit is None else stateful.spec.revisionHistoryLimit
-        await self.history.trim(known, meta, in_use, limit)
-        seconds = stateful.spec.minReadySeconds or 0
-        return min((t for p in pods if (t := available_in(p, seconds, now))), default=None)
+            status = decide.status_of(owner, pods, current or update, update, now, updating=updating)
+            await self.write_status(key, owner, status)
+        in_use = {revision_of(p) for p in pods} | {update, current or update}
+        await self.history.trim(known, meta, in_use, owner.spec.revisionHistoryLimit)
+        return next_available(pods, owner.spec.minReadySeconds, now)
 
     async def _act(
-        self,
-        key: str,
-        stateful: apps_v1.StatefulSet,
-        decided: decide.Plan,
-        known: list[apps_v1.ControllerRevision],
-        current: str,
-        update: str,
+        self, key: str, stateful: apps_v1.StatefulSet, decided: decide.Plan, current: str, update: str
     ) -> None:
-        meta = stateful.metadata
-        for pod in decided.delete:
-            await self._delete(stateful, pod)
-        rolling = stateful.spec.updateStrategy.rollingUpdate
-        partition = rolling.partition or 0 if rolling is not None else 0
-        for number in decided.create:
-            keeps_old = number < partition + decide.first(stateful) and current != update
-            template = self._template(known, current) if keeps_old else None
-            revision = current if template is not None else update
-            reference = owner_reference(API, KIND, meta)
-            pod = decide.make_pod(stateful, template or stateful.spec.template, number, revision, reference)
-            await self._make_claims(stateful, number)
-            await self._create(key, stateful, pod)
+        for number in decided.claims_of:
+            await self.claims.make_missing(stateful, number)
+        for pod in decided.repair:
+            labels = identity_labels(stateful, ordinal(pod))
+            await self.control.patch(key, pod, {"uid": pod.metadata.uid, "labels": labels})
+        for pod in [*decided.settled, *decided.condemned]:
+            await self.claims.settle_owners(stateful, pod)
+        await all_of(self._delete(key, stateful, pod) for pod in [*decided.delete, *decided.update])
 
-    @staticmethod
-    def _template(known: list[apps_v1.ControllerRevision], digest: str) -> core_v1.PodTemplateSpec | None:
-        for revision in known:
-            if revision.metadata.name == digest:
-                plain = dict(revision.data["spec"]["template"])
-                plain.pop("$patch", None)
-                return msgspec.convert(plain, core_v1.PodTemplateSpec)
-        return None
+        def creation(number: int) -> Callable[[], Awaitable[object | None]]:
+            return lambda: self._create(key, stateful, number, current, update)
 
-    async def _make_claims(self, stateful: apps_v1.StatefulSet, number: int) -> None:
-        meta = stateful.metadata
-        policy = stateful.spec.persistentVolumeClaimRetentionPolicy
-        for template in stateful.spec.volumeClaimTemplates or ():
-            name = decide.claim_name(template, stateful, number)
-            if self.claims.store.get(name, namespace=meta.namespace or "") is not None:
-                continue
-            selector = stateful.spec.selector.matchLabels if stateful.spec.selector is not None else None
-            owners = None
-            if policy is not None and policy.whenDeleted == "Delete":
-                owners = [owner_reference(API, KIND, meta)]
-            made = core_v1.PersistentVolumeClaim(
-                kind="PersistentVolumeClaim",
-                apiVersion="v1",
-                metadata=meta_v1.ObjectMeta(
-                    name=name,
-                    namespace=meta.namespace,
-                    labels={**(template.metadata.labels or {}), **(selector or {})},
-                    annotations=template.metadata.annotations,
-                    ownerReferences=owners,
-                ),
-                spec=template.spec,
-            )
-            try:
-                await self.client.resource(core_v1.PersistentVolumeClaim).create(made)
-            except AlreadyExists:
-                continue
-            said = f"Create Claim {name} Pod {decide.pod_name(stateful, number)} in StatefulSet {meta.name} success"
-            self.context.recorder.event(stateful, "Normal", "SuccessfulCreate", said)
+        await slow_start([creation(number) for number in decided.create])
 
-    async def _create(self, key: str, stateful: apps_v1.StatefulSet, pod: core_v1.Pod) -> None:
+    async def _create(
+        self, key: str, stateful: apps_v1.StatefulSet, number: int, current: str, update: str
+    ) -> object | None:
+        """None when the namespace is going away."""
+        if self.claims.is_stale(stateful, number):
+            self.queue.add_after(key, 1.0)
+            return True
+        old = (
+            self._template(stateful, current) if current != update and decide.keeps_current(stateful, number) else None
+        )
+        reference = owner_reference(API, KIND, stateful.metadata)
+        template, revision = (old, current) if old is not None else (stateful.spec.template, update)
+        pod = make_pod(stateful, template, number, revision, reference)
         where = f"Pod {pod.metadata.name} in StatefulSet {stateful.metadata.name}"
         try:
+            await self.claims.make_missing(stateful, number)
             made = await self.client.resource(core_v1.Pod).create(pod)
         except AlreadyExists:
-            return
-        except ApiError as error:
-            if not is_terminating(error):
-                said = f"Create {where} failed error: {error.message}"
-                self.context.recorder.event(stateful, "Warning", "FailedCreate", said)
+            return True
+        except (ApiError, StaleClaim) as error:
+            if isinstance(error, ApiError) and is_terminating(error):
+                return None
+            said = error.message if isinstance(error, ApiError) else str(error)
+            self.say(stateful, "Warning", "FailedCreate", f"Create {where} failed error: {said}")
             raise
         self.written.note(key, made)
-        self.context.recorder.event(stateful, "Normal", "SuccessfulCreate", f"Create {where} successful")
+        self.say(stateful, "Normal", "SuccessfulCreate", f"Create {where} successful")
+        return True
 
-    async def _delete(self, stateful: apps_v1.StatefulSet, pod: core_v1.Pod) -> None:
+    def _template(self, stateful: apps_v1.StatefulSet, revision: str) -> core_v1.PodTemplateSpec | None:
+        """As it was in that revision; None when nobody knows any more."""
+        found = self.revisions.store.get(revision, namespace=stateful.metadata.namespace or "")
+        if found is None:
+            return None
+        plain = {k: v for k, v in found.data["spec"]["template"].items() if k != "$patch"}
+        return msgspec.convert(plain, core_v1.PodTemplateSpec)
+
+    async def _delete(self, key: str, stateful: apps_v1.StatefulSet, pod: core_v1.Pod) -> None:
         meta = pod.metadata
+        where = f"Pod {meta.name} in StatefulSet {stateful.metadata.name}"
         try:
             await self.client.resource(core_v1.Pod).delete(
                 meta.name or "", namespace=meta.namespace or "", uid=meta.uid or ""
             )
         except (NotFound, Conflict):
             return
-        said = f"Delete Pod {meta.name} in StatefulSet {stateful.metadata.name} successful"
-        self.context.recorder.event(stateful, "Normal", "SuccessfulDelete", said)
-
-    async def _write_status(self, key: str, stateful: apps_v1.StatefulSet, status: apps_v1.StatefulSetStatus) -> None:
-        if msgspec.json.encode(status) == msgspec.json.encode(stateful.status):
-            return
-        changed = apps_v1.StatefulSet(
-            kind=KIND, apiVersion=API, metadata=stateful.metadata, spec=stateful.spec, status=status
-        )
-        try:
-            await self.client.resource(apps_v1.StatefulSet).update_status(changed)
-        except Conflict:
-            self.queue.add(key)
-        except NotFound:
-            return
+        except ApiError as error:
+            self.say(stateful, "Warning", "FailedDelete", f"Delete {where} failed error: {error.message}")
+            raise
+        self.written.note_deleted(key, pod)
+        self.say(stateful, "Normal", "SuccessfulDelete", f"Delete {where} successful")

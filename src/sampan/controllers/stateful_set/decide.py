@@ -1,168 +1,150 @@
-"""Names and numbers of a StatefulSet's Pods, and which step comes next. Pure."""
+"""Which step comes next. Pure.
+
+In order (the default) everything is one step after the other: a Pod is made, deleted or updated when all that come
+before it work. In parallel nobody waits for anybody, but an update still respects how many may be missing.
+"""
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct, field
 
-from sampan.api.types import apps_v1, core_v1, meta_v1
-from sampan.controllers.history import HASH_LABEL
-from sampan.controllers.owned_pods import is_available, is_ready
-
-POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
-_NUMBERED = re.compile(r"(.*)-(\d+)")
-
-
-def ordinal(pod: core_v1.Pod) -> int:
-    match = _NUMBERED.fullmatch(pod.metadata.name or "")
-    return int(match[2]) if match else -1
-
-
-def pod_name(stateful: apps_v1.StatefulSet, number: int) -> str:
-    return f"{stateful.metadata.name}-{number}"
-
-
-def claim_name(template: core_v1.PersistentVolumeClaim, stateful: apps_v1.StatefulSet, number: int) -> str:
-    return f"{template.metadata.name}-{stateful.metadata.name}-{number}"
-
-
-def first(stateful: apps_v1.StatefulSet) -> int:
-    return stateful.spec.ordinals.start or 0 if stateful.spec.ordinals is not None else 0
-
-
-def wanted(stateful: apps_v1.StatefulSet) -> int:
-    return 1 if stateful.spec.replicas is None else stateful.spec.replicas
-
-
-def make_pod(
-    stateful: apps_v1.StatefulSet,
-    template: core_v1.PodTemplateSpec,
-    number: int,
-    revision: str,
-    owner: meta_v1.OwnerReference,
-) -> core_v1.Pod:
-    name = pod_name(stateful, number)
-    spec = core_v1.PodSpec(**{f: getattr(template.spec, f) for f in template.spec.__struct_fields__})
-    spec.hostname, spec.subdomain = name, stateful.spec.serviceName or None
-    claims = stateful.spec.volumeClaimTemplates or []
-    own = {c.metadata.name for c in claims}
-    volumes = [v for v in spec.volumes or () if v.name not in own]
-    for claim in claims:
-        source = core_v1.PersistentVolumeClaimVolumeSource(claimName=claim_name(claim, stateful, number))
-        volumes.append(core_v1.Volume(name=claim.metadata.name or "", persistentVolumeClaim=source))
-    spec.volumes = volumes or None
-    labels = {
-        **(template.metadata.labels or {}),
-        HASH_LABEL: revision,
-        POD_NAME: name,
-        POD_INDEX: str(number),
-    }
-    return core_v1.Pod(
-        kind="Pod",
-        apiVersion="v1",
-        metadata=meta_v1.ObjectMeta(
-            name=name,
-            namespace=stateful.metadata.namespace,
-            labels=labels,
-            annotations=template.metadata.annotations,
-            ownerReferences=[owner],
-        ),
-        spec=spec,
-    )
+from sampan.api.types import apps_v1, core_v1
+from sampan.controllers.owned_pods import is_available, is_over, is_ready
+from sampan.controllers.stateful_set.identity import lacks_identity, ordinal, ordinals, revision_of
 
 
 class Plan(Struct, kw_only=True):
     create: list[int] = field(default_factory=list)  # ordinals, in order
-    delete: list[core_v1.Pod] = field(default_factory=list)
+    delete: list[core_v1.Pod] = field(default_factory=list)  # ended, or too many
+    update: list[core_v1.Pod] = field(default_factory=list)  # deleted too, to come back as the newest revision
+    repair: list[core_v1.Pod] = field(default_factory=list)  # lack what makes them themselves
+    claims_of: list[int] = field(default_factory=list)  # Pods that wait, perhaps for a claim that somebody deleted
+    settled: list[core_v1.Pod] = field(default_factory=list)  # whose claims must have the right owners
+    condemned: list[core_v1.Pod] = field(default_factory=list)  # beyond the number that is wanted; likewise
 
 
 def plan(stateful: apps_v1.StatefulSet, pods: list[core_v1.Pod], update_revision: str, now: float) -> Plan:
-    """One step (OrderedReady) or all at once (Parallel); an update goes from the highest number down."""
-    parallel = stateful.spec.podManagementPolicy == "Parallel"
-    begin, count = first(stateful), wanted(stateful)
-    by_number = {ordinal(p): p for p in pods}
-    inside = range(begin, begin + count)
-    surplus = sorted((p for n, p in by_number.items() if n not in inside), key=ordinal, reverse=True)
     result = Plan()
+    in_order = stateful.spec.podManagementPolicy != "Parallel"
+    inside = ordinals(stateful)
+    by_number = {ordinal(p): p for p in pods if ordinal(p) >= 0}
     seconds = stateful.spec.minReadySeconds or 0
     for number in inside:
-        pod = by_number.get(number)
-        if pod is None:
-            result.create.append(number)
-        elif pod.status.phase in ("Failed", "Succeeded") and not pod.metadata.deletionTimestamp:
-            result.delete.append(pod)
-        elif parallel or (not pod.metadata.deletionTimestamp and is_available(pod, seconds, now)):
-            continue
-        else:
-            return result  # the ones behind it wait
-        if not parallel:
+        blocks = _living(stateful, number, by_number.get(number), result, seconds, now)
+        if blocks and in_order:
             return result
-    if result.create or result.delete:
-        return result
-    if any(p.metadata.deletionTimestamp for p in surplus) and not parallel:
-        return result
-    living = [p for p in surplus if not p.metadata.deletionTimestamp]
-    if living:
-        result.delete = living if parallel else living[:1]
-        return result
-    result.delete = _to_update(stateful, by_number, inside, update_revision, now)
+    result.condemned = sorted((p for n, p in by_number.items() if n not in inside), key=ordinal, reverse=True)
+    if in_order:
+        blocks = _scale_down_in_order(result, seconds, now)
+    else:
+        result.delete += [p for p in result.condemned if not p.metadata.deletionTimestamp]
+        blocks = False
+    if not blocks:
+        result.update = _outdated(stateful, [by_number.get(n) for n in inside], update_revision, now)
     return result
 
 
-def _to_update(
-    stateful: apps_v1.StatefulSet, by_number: dict[int, core_v1.Pod], inside: range, revision: str, now: float
+def _living(
+    stateful: apps_v1.StatefulSet, number: int, pod: core_v1.Pod | None, result: Plan, seconds: int, now: float
+) -> bool:
+    """What one of the wanted Pods needs; whether those behind it have to wait."""
+    if pod is None:
+        result.create.append(number)
+        return True
+    if is_over(pod):
+        if not pod.metadata.deletionTimestamp:
+            result.delete.append(pod)
+        return True
+    if pod.status.phase == "Pending":
+        result.claims_of.append(number)
+    works = works_for(pod, seconds, now)
+    if works:
+        result.settled.append(pod)
+        if lacks_identity(stateful, pod):
+            result.repair.append(pod)
+    return not works
+
+
+def works_for(pod: core_v1.Pod, seconds: int, now: float) -> bool:
+    """Running, ready for long enough, and not going."""
+    return pod.status.phase == "Running" and is_available(pod, seconds, now) and not pod.metadata.deletionTimestamp
+
+
+def _scale_down_in_order(result: Plan, seconds: int, now: float) -> bool:
+    """The highest number first, one at a time; one that does not work only if it is the lowest of these."""
+    ailing = [p for p in result.condemned if not works_for(p, seconds, now)]
+    for pod in result.condemned:
+        if not pod.metadata.deletionTimestamp and (pod not in ailing or pod is ailing[-1]):
+            result.delete.append(pod)
+        return True
+    return False
+
+
+def _outdated(
+    stateful: apps_v1.StatefulSet, replicas: list[core_v1.Pod | None], revision: str, now: float
 ) -> list[core_v1.Pod]:
+    """From the highest number down to the partition, as many as may be missing; who does not work is not missed."""
     strategy = stateful.spec.updateStrategy
     if strategy.type == "OnDelete":
         return []
-    rolling = strategy.rollingUpdate
-    partition = rolling.partition or 0 if rolling is not None else 0
-    most = rolling.maxUnavailable if rolling is not None else None
-    allowed = most if isinstance(most, int) else 1
-    if isinstance(most, str):
-        allowed = max(1, -(-int(most.rstrip("%")) * len(inside) // 100))
+    rolling = strategy.rollingUpdate or apps_v1.RollingUpdateStatefulSetStrategy()
     seconds = stateful.spec.minReadySeconds or 0
+    left = max_unavailable(rolling.maxUnavailable, len(replicas))
+    left -= sum(1 for p in replicas if p is None or not works_for(p, seconds, now))
     chosen: list[core_v1.Pod] = []
-    unavailable = sum(
-        1 for n in inside if by_number[n].metadata.deletionTimestamp or not is_available(by_number[n], seconds, now)
-    )
-    for number in reversed(inside):
-        if number < partition + inside.start:
-            break
-        pod = by_number[number]
-        if pod.metadata.deletionTimestamp:
+    for pod in reversed(replicas[rolling.partition or 0 :]):
+        if pod is None or pod.metadata.deletionTimestamp or is_over(pod) or revision_of(pod) == revision:
             continue
-        is_old = (pod.metadata.labels or {}).get(HASH_LABEL) != revision
-        if is_old and not is_available(pod, seconds, now):
-            chosen.append(pod)
-        elif is_old and unavailable < allowed:
-            chosen.append(pod)
-            unavailable += 1
-        if len(chosen) >= allowed:
-            break
+        if works_for(pod, seconds, now):
+            if left <= 0:
+                continue
+            left -= 1
+        chosen.append(pod)
     return chosen
 
 
+def max_unavailable(value: int | str | None, replicas: int) -> int:
+    """A percentage is rounded down; one is always allowed, or nothing would ever be updated."""
+    if isinstance(value, str):
+        value = int(value.rstrip("%")) * replicas // 100
+    return max(1, 1 if value is None else value)
+
+
+def keeps_current(stateful: apps_v1.StatefulSet, number: int) -> bool:
+    """Whether a new Pod of this number is made from the revision that was before the update."""
+    strategy = stateful.spec.updateStrategy
+    if strategy.type == "OnDelete":
+        return False
+    first = ordinals(stateful).start
+    if strategy.rollingUpdate is None:
+        return number < first + (stateful.status.currentReplicas or 0)
+    return number < first + (strategy.rollingUpdate.partition or 0)
+
+
 def status_of(
-    stateful: apps_v1.StatefulSet, pods: list[core_v1.Pod], current: str, update: str, now: float
+    stateful: apps_v1.StatefulSet,
+    pods: list[core_v1.Pod],
+    current: str,
+    update: str,
+    now: float,
+    *,
+    updating: int = 0,
 ) -> apps_v1.StatefulSetStatus:
+    """`updating`: how many of the current revision were just deleted for an update."""
     seconds = stateful.spec.minReadySeconds or 0
-    living = [p for p in pods if not p.metadata.deletionTimestamp and p.status.phase not in ("Failed", "Succeeded")]
-
-    def with_revision(revision: str) -> int:
-        return sum((p.metadata.labels or {}).get(HASH_LABEL) == revision for p in living)
-
-    updated = with_revision(update)
-    done = updated == len(living) == wanted(stateful) and all(is_ready(p) for p in living)
-    if done:
-        current = update
+    ready = [p for p in pods if p.status.phase == "Running" and is_ready(p)]
+    living = [p for p in pods if not p.metadata.deletionTimestamp]
+    updated = sum(revision_of(p) == update for p in living)
+    on_current = sum(revision_of(p) == current for p in living) - updating
+    wanted = len(ordinals(stateful))
+    if stateful.spec.updateStrategy.type != "OnDelete" and updated == len(ready) == len(pods) == wanted:
+        current, on_current = update, updated  # the update is over
     return apps_v1.StatefulSetStatus(
         observedGeneration=stateful.metadata.generation,
         replicas=len(pods),
-        readyReplicas=sum(is_ready(p) for p in living) or None,
-        availableReplicas=sum(is_available(p, seconds, now) for p in living),
-        currentReplicas=with_revision(current) or None,
+        readyReplicas=len(ready) or None,
+        availableReplicas=sum(is_available(p, seconds, now) for p in ready),
+        currentReplicas=max(0, on_current) or None,
         updatedReplicas=updated or None,
         currentRevision=current,
         updateRevision=update,
