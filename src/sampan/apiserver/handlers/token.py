@@ -41,6 +41,9 @@ def token_handler(tokens: Tokens) -> Callable[[Context], Awaitable[Answer]]:
             raise not_found("serviceaccounts", context.name)
         account = msgspec.json.decode(b"{" + found.tail, type=core_v1.ServiceAccount)
         _check(request, context)
+        attributes = context.attributes("CREATE", obj=request, dry_run=options.dry_run, options=options)
+        await context.core.admission.mutate(attributes)
+        await context.core.admission.validate(attributes)
         spec = request.spec
         bound = _bound(context, spec.boundObjectRef)
         seconds = spec.expirationSeconds or DEFAULT
