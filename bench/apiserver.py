@@ -149,10 +149,7 @@ async def serve(folder: Path) -> None:
     store = await sqlite.open_store(path=folder / "state.db")
     chain = await build(store, security=cluster_security(folder / "serviceaccounts.key"))
     transport = InProcessTransport(chain, user=User(name="bench", groups=(MASTERS, AUTHENTICATED)))
-    await bootstrap(
-        chain.core, Client(transport), service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443,
-        endpoint_ip="192.0.2.2",
-    )  # fmt: skip
+    await bootstrap(chain.core, Client(transport))
     await _administrator(transport, folder)
     server = Server(
         chain,

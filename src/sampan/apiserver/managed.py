@@ -14,14 +14,14 @@ from sampan.api.patch.shape import DEDUCED, Shape, built_in
 from sampan.api.types.meta_v1 import ManagedFieldsEntry
 from sampan.apiserver.codec import encode
 from sampan.apiserver.endpoint import Endpoint, Kind
+from sampan.apiserver.remembered import Remembered
 
 if TYPE_CHECKING:
     from sampan.apiserver.handlers.context import Context
 
 _entries = list[ManagedFieldsEntry]
 # Fields of parts of objects, by the part's bytes. What a kind's shape is never changes: custom kinds are not in here.
-_known_parts: dict[tuple[str, str, bytes], FieldSet] = {}
-_MOST_KNOWN, _LARGEST_KNOWN = 512, 8192
+_known_parts: Remembered[tuple[str, str, bytes], FieldSet] = Remembered()
 
 
 def shape_of(endpoint: Kind) -> Shape:
@@ -80,10 +80,8 @@ def _fields_of_new(endpoint: Endpoint, obj: Any, reset: FieldSet) -> FieldSet:
         fields = _known_parts.get(key)
         if fields is None:
             fields = new_fields(shape, name, msgspec.to_builtins(value))
-            if name != "metadata" and len(data) <= _LARGEST_KNOWN:
-                if len(_known_parts) >= _MOST_KNOWN:
-                    _known_parts.clear()
-                _known_parts[key] = fields
+            if name != "metadata":
+                _known_parts.keep(key, data, fields)
         found |= fields
     return found
 

@@ -12,13 +12,13 @@ import msgspec
 from sampan.apiserver import leaves, strict
 from sampan.apiserver.codec import decode_any, encode
 from sampan.apiserver.endpoint import Kind
+from sampan.apiserver.remembered import Remembered
 
-_MOST_KNOWN, _LARGEST_KNOWN = 512, 8192
 _COLON = strict.COLON
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # By schema, name and bytes of the part. Schemas of built-in kinds never change.
-_sound: set[tuple[str, str, bytes]] = set()
+_sound: Remembered[tuple[str, str, bytes], None] = Remembered()
 
 
 def is_sound(kind: Kind, body: bytes) -> bool:
@@ -36,10 +36,8 @@ def is_sound(kind: Kind, body: bytes) -> bool:
             continue
         if not _is_sound_part(kind, name, data):
             return False
-        if name != "metadata" and len(data) <= _LARGEST_KNOWN:
-            if len(_sound) >= _MOST_KNOWN:
-                _sound.clear()
-            _sound.add(key)
+        if name != "metadata":
+            _sound.keep(key, data, None)
     return colons == body.count(_COLON)
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import time
 from typing import Any
+
+import msgspec
 
 from sampan.storage.contract import (
     Compacted,
@@ -46,8 +47,7 @@ _MAX_BATCH = 512  # operations: a batch's first caller waits for its last
 _MAX_BATCH_BYTES = 4 * 2**20
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
+class _Pending(msgspec.Struct, eq=False):
     operation: Operation
     future: asyncio.Future[Any]
 

@@ -8,28 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from sampan.storage.contract import KeyExists, KeyNotFound, KeyValue, RevisionConflict, StoreError
 from sampan.storage.index import Index, Version
 from sampan.storage.log import Row
 
 
-@dataclass(slots=True, frozen=True)
-class Create:
+class Create(msgspec.Struct, frozen=True, eq=False, gc=False):
     key: str
     value: bytes
     expires_at: int
 
 
-@dataclass(slots=True, frozen=True)
-class Update:
+class Update(msgspec.Struct, frozen=True, eq=False, gc=False):
     key: str
     value: bytes
     expected: int
     expires_at: int
 
 
-@dataclass(slots=True, frozen=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True, eq=False, gc=False):
     key: str
     expected: int | None
 
@@ -37,15 +36,13 @@ class Delete:
 Operation = Create | Update | Delete
 
 
-@dataclass(slots=True, frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, eq=False):
     version: Version
     value: bytes
     previous: Version | None
 
 
-@dataclass(slots=True, frozen=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, eq=False):
     """A write that does not hold. `current` is the version whose value the error has to carry."""
 
     current: Version | None

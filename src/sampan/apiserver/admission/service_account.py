@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import sha256
+
 import msgspec
 
 from sampan.api.errors import forbidden
 from sampan.api.types import core_v1
 from sampan.apiserver.contracts import AdmissionAttributes
 from sampan.apiserver.core import Core
-from sampan.apiserver.handlers.create import generate_name
+from sampan.apiserver.handlers.create import suffix
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607
@@ -34,7 +37,7 @@ class ServiceAccountAdmission:
         spec.serviceAccount = spec.serviceAccountName
         account = self._account(attributes, spec.serviceAccountName)
         if wants_token(account, spec):
-            mount_token(pod)
+            mount_token(pod, volume_name(account.metadata.uid or ""))
         if not spec.imagePullSecrets and account.imagePullSecrets:
             spec.imagePullSecrets = list(account.imagePullSecrets)
 
@@ -78,7 +81,14 @@ def wants_token(account: core_v1.ServiceAccount, spec: core_v1.PodSpec) -> bool:
     return account.automountServiceAccountToken is not False
 
 
-def mount_token(pod: core_v1.Pod) -> None:
+@lru_cache(maxsize=1024)
+def volume_name(account_uid: str) -> str:
+    """Kubernetes draws lots for every Pod. Here the Pods of an account have the same, so that two Pods of a template
+    have the same spec to the byte, and what is known of the one is known of the other."""
+    return "kube-api-access-" + suffix(int.from_bytes(sha256(account_uid.encode()).digest()[:5], "big"))
+
+
+def mount_token(pod: core_v1.Pod, volume: str) -> None:
     """One projected volume, mounted in every container that has nothing at that place yet."""
     spec = pod.spec
     containers = [*(spec.initContainers or ()), *spec.containers]
@@ -86,7 +96,7 @@ def mount_token(pod: core_v1.Pod) -> None:
     if not needing:
         return
     known = next((v.name for v in spec.volumes or () if v.name.startswith("kube-api-access-")), None)
-    name = known or generate_name("kube-api-access-")
+    name = known or volume
     for container in needing:
         mount = core_v1.VolumeMount(name=name, readOnly=True, mountPath=MOUNT_PATH)
         container.volumeMounts = [*(container.volumeMounts or ()), mount]

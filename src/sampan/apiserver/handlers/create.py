@@ -121,13 +121,16 @@ def _unaddressable(context: Context, obj: Any) -> list[FieldError]:
 
 
 def generate_name(prefix: str) -> str:
-    # 40 bits over 27 letters: that some endings come up a millionth more often than others does not matter to a name.
-    number = int.from_bytes(os.urandom(5), "big")
+    return prefix[:_MAX_GENERATED] + suffix(int.from_bytes(os.urandom(5), "big"))
+
+
+def suffix(number: int) -> str:
+    """Five letters for 40 random bits: that some come up a millionth more often does not matter to a name."""
     letters = []
     for _ in range(5):
         number, index = divmod(number, len(_ALPHABET))
         letters.append(_ALPHABET[index])
-    return prefix[:_MAX_GENERATED] + "".join(letters)
+    return "".join(letters)
 
 
 def new_uid() -> str:

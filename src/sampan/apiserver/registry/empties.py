@@ -13,6 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
+from sampan.apiserver.codec import encode
+from sampan.apiserver.remembered import Remembered
+
 # Optional strings that are pointers in Go: an empty one says something.
 POINTER_STRINGS = frozenset((
     "apiGroup", "appProtocol", "containerName", "description", "driverName", "endpointsNamespace", "fieldPath",
@@ -140,23 +143,52 @@ def _keeps(name: str, wire: str) -> bool:
     return full in KEPT_STRINGS or (wire in POINTER_STRINGS and full not in PLAIN_STRINGS)
 
 
+# Parts of objects (type, bytes) in which there is nothing to drop.
+_full: Remembered[tuple[type, bytes], None] = Remembered()
+
+
+def drop_empty_of_object(obj: Any) -> None:
+    """`drop_empty`, for a whole object, whose parts but the metadata are often those of another."""
+    kind: Any = type(obj)
+    plan = _plan(kind)
+    _drop_own(obj, plan.droppable)
+    for name, part in zip(plan.nested.names, plan.nested.of(obj), strict=False):
+        if name == "metadata":
+            drop_empty(part)
+        elif isinstance(part, Struct):
+            data = encode(part)
+            key = (type(part), data)
+            if key not in _full:
+                drop_empty(part)
+                if encode(part) == data:
+                    _full.keep(key, data, None)
+        else:
+            _drop_below(part)
+
+
 def drop_empty(obj: Any) -> None:
     """Everything that Go would not write becomes None, at every depth."""
     kind: Any = type(obj)
     plan = _plan(kind)
-    droppable, nested = plan.droppable, plan.nested
-    for wire, value in zip(droppable.names, droppable.of(obj), strict=False):
+    _drop_own(obj, plan.droppable)
+    for value in plan.nested.of(obj)[:-2]:
+        if value is not None:
+            _drop_below(value)
+
+
+def _drop_own(obj: Any, fields: _Fields) -> None:
+    for wire, value in zip(fields.names, fields.of(obj), strict=False):
         if value is not None and not value:
             setattr(obj, wire, None)
-    for value in nested.of(obj)[:-2]:
-        if value is None:
-            continue
-        if isinstance(value, list):
-            for item in value:
-                if item is not None:
-                    drop_empty(item)
-        elif isinstance(value, dict):
-            for item in value.values():
+
+
+def _drop_below(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            if item is not None:
                 drop_empty(item)
-        else:
-            drop_empty(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            drop_empty(item)
+    elif value is not None:
+        drop_empty(value)

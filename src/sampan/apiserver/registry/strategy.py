@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from sampan.api.scheme import BUILT_IN_SCHEME, ResourceInfo
 from sampan.apiserver.registry import meta
-from sampan.apiserver.registry.empties import drop_empty
+from sampan.apiserver.registry.empties import drop_empty_of_object
 from sampan.apiserver.registry.field import Errors
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Strategy:
 
     def default(self, obj: Any) -> None:
         """Drop what says nothing, fill Kubernetes' defaults in, write quantities in canonical form. Idempotent."""
-        drop_empty(obj)
+        drop_empty_of_object(obj)
         self.set_defaults(obj)
 
     def set_defaults(self, obj: Any) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
-from sampan.api.types.core_v1 import Pod, PodCondition, PodStatus
+from sampan.api.types.core_v1 import Pod, PodCondition, PodSpec, PodStatus
+from sampan.api.types.meta_v1 import ObjectMeta
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.podspec import update
@@ -17,6 +19,7 @@ from sampan.apiserver.registry.podspec.annotations import (
 from sampan.apiserver.registry.podspec.cells import pod_cells
 from sampan.apiserver.registry.podspec.containers import validate_padding
 from sampan.apiserver.registry.podspec.defaults import default_pod, link_service_account
+from sampan.apiserver.registry.podspec.known import validate_once
 from sampan.apiserver.registry.podspec.matchkeys import merge_match_keys
 from sampan.apiserver.registry.podspec.qos import qos_class
 from sampan.apiserver.registry.podspec.spec import validate_pod_spec
@@ -118,18 +121,7 @@ class PodStrategy(Strategy):
         spec = obj.spec
         if obj.metadata.annotations:
             validate_pod_annotations(obj.metadata.annotations, spec, "metadata.annotations", errors)
-        validate_pod_spec(spec, "spec", errors, meta=obj.metadata, is_pod=True)
-        if not spec.serviceAccountName and spec.volumes:
-            for index, volume in enumerate(spec.volumes):
-                sources = volume.projected.sources if volume.projected is not None else None
-                for at, source in enumerate(sources or ()):
-                    if source.serviceAccountToken is not None:
-                        where = f"spec.volumes[{index}].projected.sources[{at}].serviceAccountToken"
-                        errors.forbidden(where, "must not be specified when serviceAccountName is not set")
-        for index, container in enumerate(spec.containers):
-            validate_padding(container, f"spec.containers[{index}]", errors)
-        for index, container in enumerate(spec.initContainers or ()):
-            validate_padding(container, f"spec.initContainers[{index}]", errors)
+        validate_once(spec, partial(_validate_spec, spec, obj.metadata), errors)
 
     def _validate_changed(self, obj: Pod, old: Pod) -> Errors:
         """Metadata and the spec as a whole, which all of a Pod's endpoints look at."""
@@ -217,3 +209,18 @@ class PodStrategy(Strategy):
         if obj.status.phase == "Failed":
             return [{"type": "Completed", "status": "True", "reason": "Failed", "message": "The pod failed."}]
         return []
+
+
+def _validate_spec(spec: PodSpec, metadata: ObjectMeta, errors: Errors) -> None:
+    validate_pod_spec(spec, "spec", errors, meta=metadata, is_pod=True)
+    if not spec.serviceAccountName and spec.volumes:
+        for index, volume in enumerate(spec.volumes):
+            sources = volume.projected.sources if volume.projected is not None else None
+            for at, source in enumerate(sources or ()):
+                if source.serviceAccountToken is not None:
+                    where = f"spec.volumes[{index}].projected.sources[{at}].serviceAccountToken"
+                    errors.forbidden(where, "must not be specified when serviceAccountName is not set")
+    for index, container in enumerate(spec.containers):
+        validate_padding(container, f"spec.containers[{index}]", errors)
+    for index, container in enumerate(spec.initContainers or ()):
+        validate_padding(container, f"spec.initContainers[{index}]", errors)

@@ -25,8 +25,10 @@ def qos_class(spec: PodSpec) -> str:
 
 def _said(resources: ResourceRequirements) -> bool:
     for amounts in (resources.requests, resources.limits):
-        if amounts and any(n in amounts and quantity.parse(amounts[n]).nanos > 0 for n in _COMPUTE):
-            return True
+        if amounts:
+            for name in _COMPUTE:
+                if name in amounts and quantity.parse(amounts[name]).nanos > 0:
+                    return True
     return False
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sampan.api import names, quantity
 from sampan.api.goquote import quote
 from sampan.apiserver.registry.addresses import ip_warnings
+from sampan.apiserver.registry.podspec.known import warn_once
 from sampan.apiserver.registry.podspec.security import each_container
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ OLD_VOLUMES = {
 def pod_warnings(pod: Pod, old: Pod | None) -> list[str]:
     if old is not None and old.spec == pod.spec:
         return []
-    found = list(_spec_warnings(pod.spec, "spec"))
+    found = list(warn_once(pod.spec, lambda: _spec_warnings(pod.spec, "spec")))
     found += _annotations(pod.metadata, pod.spec, "metadata")
     name = pod.metadata.name
     if old is None and name:
