@@ -46,10 +46,10 @@ class Pods:
             return
         uid = pod.metadata.uid or ""
         worker = self._workers.get(uid)
-        if worker is not None:
+        if worker is not None and not (worker.removed and is_static(pod)):
             worker.update(pod)
             return
-        if is_static(pod):
+        if is_static(pod):  # also one whose file was away for a moment
             name = _full_name(pod)
             if any(_full_name(w.pod) == name for w in self._workers.values()):
                 self._queued[name] = pod

@@ -117,11 +117,16 @@ class StatusWriter:
 
     def _start(self, uid: str) -> None:
         if uid not in self._tasks:
-            task = asyncio.get_running_loop().create_task(self._write_all(uid))
-            self._tasks[uid] = task
-            task.add_done_callback(lambda _: self._tasks.pop(uid, None))
+            self._tasks[uid] = asyncio.get_running_loop().create_task(self._write_all(uid))
 
     async def _write_all(self, uid: str) -> None:
+        try:
+            await self._write_newest(uid)
+        finally:
+            # At once, not when the loop comes to it: what is put in between would wait for a writer that has left.
+            del self._tasks[uid]
+
+    async def _write_newest(self, uid: str) -> None:
         delay = RETRY_FIRST
         while (pod := self._wanted.pop(uid, None)) is not None:
             try:

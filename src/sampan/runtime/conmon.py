@@ -17,6 +17,7 @@ from sampan.runtime.errors import StartError
 from sampan.runtime.host import OciRuntime
 from sampan.runtime.state import ContainerRecord
 from sampan.runtime.streams import FdReader
+from sampan.runtime.words import readable
 
 
 class _Sync(msgspec.Struct):
@@ -75,7 +76,6 @@ class Starter:
             raise StartError(readable(sync.message) or f"the OCI runtime failed with code {-pid}")
         return pid
 
-
     async def _line(self) -> bytes:
         """conmon keeps the pipe for its whole life: its answer ends with the line."""
         reader = FdReader(self._sync)
@@ -86,18 +86,6 @@ class Starter:
         finally:
             reader.close()
         return answer
-
-
-def readable(message: str) -> str:
-    """The reason in a runtime's own words, without the levels and times its log lines may have."""
-    lines = []
-    for line in message.strip().splitlines():
-        text = line.strip()
-        if 'msg="' in text:  # runc: time="…" level=error msg="…"
-            text = text.partition('msg="')[2].rpartition('"')[0].replace('\\"', '"')
-        if text:
-            lines.append(text.removeprefix("error: "))
-    return "\n".join(lines)
 
 
 def control(folder: str, line: str) -> None:

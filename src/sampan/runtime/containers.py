@@ -29,6 +29,7 @@ from sampan.runtime.records import ContainerConfig, EventKind, Image, Resources,
 from sampan.runtime.spec.build import limits
 from sampan.runtime.state import ContainerRecord, Phase
 from sampan.runtime.syscalls import IN_CLOSE_WRITE, IN_MOVED_TO
+from sampan.runtime.words import create_failure, readable
 
 EXIT_FILE_PATIENCE = 10.0  # seconds a living conmon gets to write it after the process is gone
 MONITOR_PATIENCE = 2.0  # seconds conmon gets to write its last words into the folder that is about to be removed
@@ -128,7 +129,7 @@ class Containers:
         try:
             record.pid = await starter.pid()
         except StartError as error:
-            raise StartError(_start_message(str(error), folder)) from None
+            raise StartError(create_failure(oci.name, str(error), _command(folder))) from None
         record.pid_started = process.start_time(record.pid)
         record.monitor_pid = process.parent(record.pid)
         record.monitor_started = process.start_time(record.monitor_pid)
@@ -316,7 +317,7 @@ class Containers:
                 [oci.path, "--root", self._node.config.oci_root, "update", "--resources", path, record.id]
             )
             if code != 0:
-                raise RuntimeFault(f"cannot update container {record.config.name!r}: {conmon.readable(output)}")
+                raise RuntimeFault(f"cannot update container {record.config.name!r}: {readable(output)}")
         record.config = msgspec.structs.replace(record.config, resources=resources)
         self._node.container_shelf.save(record)
 
@@ -342,13 +343,9 @@ class Containers:
         conmon.reopen_log(self._node.folder(container))
 
 
-def _start_message(reason: str, folder: str) -> str:
-    """With the command, which not every OCI runtime names."""
+def _command(folder: str) -> str:
     with open(f"{folder}/config.json", "rb") as file:
-        command = msgspec.json.decode(file.read())["process"]["args"][0]
-    if command not in reason:
-        reason = f'exec: "{command}": {reason}'
-    return f"OCI runtime create failed: {reason}"
+        return str(msgspec.json.decode(file.read())["process"]["args"][0])
 
 
 def swap_limits(node: Node) -> bool:

@@ -3,8 +3,6 @@
 Its standard streams are the command's own, so bytes pass through nobody. A terminal's master comes over a socket.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio
@@ -18,13 +16,14 @@ import termios
 
 import msgspec
 
-from sampan.runtime import conmon, process
+from sampan.runtime import process
 from sampan.runtime.contract import ByteReader, ByteWriter, ProcessStream
 from sampan.runtime.errors import ExecTimeout, InvalidArgument, NotRunning, RuntimeFault, StartError
 from sampan.runtime.node import Node
 from sampan.runtime.records import ExecResult
 from sampan.runtime.state import Phase
 from sampan.runtime.streams import FdReader, FdWriter, TerminalWriter, receive_fd
+from sampan.runtime.words import exec_failure, readable
 
 OUTPUT_LIMIT = 16 * 1024 * 1024  # of a collected command, each stream
 _DRAIN = 1.0  # seconds that what a finished command left in the background may keep its output open
@@ -40,6 +39,7 @@ class _Call:
         if not argv:
             raise InvalidArgument("no command to execute")
         oci = node.oci(container.record.handler)
+        self.command = argv[0]
         base = f"{node.folder(container)}/exec/{secrets.token_hex(6)}"
         self.pid_file, self.log, self.process_file = f"{base}.pid", f"{base}.log", f"{base}.json"
         self.socket_path = os.path.join(node.config.run, f"{secrets.token_hex(8)}.tty") if tty else ""
@@ -67,7 +67,7 @@ class _Call:
         """Why the command never ran; empty when it did."""
         try:
             with open(self.log) as file:
-                return conmon.readable(file.read())
+                return readable(file.read())
         except OSError:
             return ""
 
@@ -81,7 +81,7 @@ class _Call:
     def check(self, code: int) -> None:
         """A command that fails by itself and a runtime that could not run it look alike but for the log."""
         if code != 0 and (reason := self.failure()):
-            raise StartError(f"OCI runtime exec failed: {reason}")
+            raise StartError(exec_failure(reason, self.command))
 
     def clean(self) -> None:
         for path in (self.pid_file, self.log, self.process_file):

@@ -179,11 +179,16 @@ class _Shaper:
         return chunks
 
     def _out(self, stream: str, at: bytes, text: bytes) -> list[LogChunk]:
-        data = at + b" " + text if self._options.timestamps else text
+        data = _as_told(at) + b" " + text if self._options.timestamps else text
         if self._left is not None:
             data = data[: max(0, self._left)]
             self._left -= len(data)
         return [LogChunk(stream, data)] if data else []
+
+
+def _as_told(at: bytes) -> bytes:
+    """conmon writes universal time as `+00:00`; readers know it as `Z`."""
+    return at.removesuffix(b"+00:00") + b"Z" if at.endswith(b"+00:00") else at
 
 
 class _Changes:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sampan.runtime.images.build import build
 from sampan.runtime.images.examples import build_example_images
 from sampan.runtime.images.store import LocalImageStore
+from sampan.runtime.records import ImageConfig
 
 BUSYBOX = "sampan.local/busybox:1.36"
 RECORDED_BUSYBOX = "docker.io/library/busybox:1.36"
+RECORDED_WEB = "docker.io/luksa/kubia:latest"
 
 
 class Cluster:
@@ -48,8 +53,22 @@ class Cluster:
             image = await store.status(BUSYBOX)
             assert image is not None
             await store.tag(image.id, RECORDED_BUSYBOX)
+            await self._web_image(store)
         finally:
             await store.close()
+
+    async def _web_image(self, store: LocalImageStore) -> None:
+        """What the recorded Pods were served by: it answers only `/`, and anything else with 404."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            for name in ("bin", "www", "proc", "dev", "sys", "etc"):
+                (root / name).mkdir()
+            shutil.copyfile("/bin/busybox", root / "bin/busybox")
+            (root / "bin/busybox").chmod(0o755)
+            (root / "www/index.html").write_text("hello\n")
+            serve = ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
+            made = await build(store, "test.local/web:1", root, ImageConfig(entrypoint=serve))
+            await store.tag(made.id, RECORDED_WEB)
 
     # --- what a user does ---
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.host.runtime.world import BUSYBOX, World
+from tests.host.runtime.world import BUSYBOX, OCI_RUNTIME, World
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     missing = [tool for tool in ("conmon", "catatonit", "ip", BUSYBOX) if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
-    made = World(tmp_path, oci=getattr(request, "param", ""))
+    made = World(tmp_path, oci=getattr(request, "param", os.environ.get(OCI_RUNTIME, "")))
     await made.start()
     try:
         yield made

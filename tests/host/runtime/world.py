@@ -17,6 +17,7 @@ from sampan.runtime.oci import HostRuntime
 from sampan.runtime.rotate import RotationPolicy
 
 BUSYBOX = "/bin/busybox"
+OCI_RUNTIME = "SAMPAN_TEST_OCI_RUNTIME"  # environment: for tests that do not care which one it is
 APPLETS = """
 sh sleep cat ls ps id echo hostname true false env mount stat touch head tail grep nc stty dd kill ip mkdir rm df sync
 seq ln chmod wc sysctl ipcs httpd wget test tty readlink
@@ -143,7 +144,7 @@ class World:
                     group = Path(f"/proc/{name}/cgroup").read_text()
                 except OSError:
                     continue
-                if self.tag in group or str(self.path / "state") in text:
+                if (self.tag in group and "(deleted)" not in group) or str(self.path / "state") in text:
                     processes.append(f"{name} {text}")
         files = [
             str(path) for name in ("sandboxes", "containers", "exits", "oci")

@@ -16,9 +16,12 @@ _BLURRED = (
     (re.compile(r":\d+->[^:]+:\d+"), ":PORT->IP:PORT"),
     (re.compile(r"to \S+$"), "to NODE"),
     (re.compile(r"(?<=read tcp )\S+"), "IP"),
+    # containerd's own layers around the OCI runtime's reason, and which OCI runtime it is
+    (re.compile(r"failed to create containerd task: failed to create shim task: (.*): unknown"), r"\1"),
+    (re.compile(r"\b(runc|crun) create failed"), "create failed"),
 )
 # What another runtime words in its own way
-_RUNTIME_WORDS = re.compile(r"containerd|OCI runtime|exec failed|failed to pull and unpack|executable file|exec: ")
+_RUNTIME_WORDS = re.compile(r"containerd|exec failed|failed to pull and unpack")
 _TIMES = ("lastTransitionTime", "lastProbeTime", "startedAt", "finishedAt", "startTime")
 
 
@@ -30,6 +33,11 @@ def blur(text: str) -> str:
     for pattern, instead in _BLURRED:
         text = pattern.sub(instead, text)
     return text
+
+
+def message(text: str) -> str:
+    said = blur(text)
+    return "RUNTIME" if _RUNTIME_WORDS.search(said) else said
 
 
 def plain(status: Any) -> Any:
@@ -44,7 +52,7 @@ def plain(status: Any) -> Any:
             elif key in ("containerID", "imageID"):
                 result[key] = bool(value)
             elif key == "message" and isinstance(value, str):
-                result[key] = "RUNTIME" if _RUNTIME_WORDS.search(value) else blur(value)
+                result[key] = message(value)
             else:
                 result[key] = plain(value)
         return {key: value for key, value in result.items() if value not in ({}, [], None)}
@@ -59,11 +67,10 @@ def pod_status(status: dict[str, Any]) -> dict[str, Any]:
 
 def event(item: dict[str, Any]) -> tuple[str, str, str, str, str]:
     source = item.get("from") or item.get("source", {}).get("component") or item.get("reportingComponent", "")
-    message = item.get("message") or item.get("note") or ""
+    said = item.get("message") or item.get("note") or ""
     path = item.get("fieldPath") or item.get("involvedObject", {}).get("fieldPath", "")
     reason = item["reason"]
-    said = "RUNTIME" if _RUNTIME_WORDS.search(message) else blur(message)
-    return item["type"], reason, said, source, path
+    return item["type"], reason, message(said), source, path
 
 
 def live_events(items: list[dict[str, Any]]) -> list[tuple[str, str, str, str, str]]:

@@ -106,3 +106,15 @@ async def test_a_static_pods_status_waits_for_its_mirror() -> None:
     bench.writer.resend("digest", bench.pod)
     await settle()
     assert bench.pod.status.phase == "Running"
+
+
+async def test_what_is_put_just_as_the_writer_is_done_is_written_too() -> None:
+    """The last write of one status and the next one may fall into the same turn of the loop."""
+    bench = Bench()
+    for turns in range(12):
+        bench.put("Running" if turns % 2 else "Pending")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        bench.put("Succeeded" if turns % 2 else "Failed")
+        await settle()
+        assert bench.pod.status.phase == ("Succeeded" if turns % 2 else "Failed"), turns

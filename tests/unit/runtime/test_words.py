@@ -15,6 +15,7 @@ from sampan.runtime.host import OciRuntime
 from sampan.runtime.records import ContainerConfig, DnsConfig, SandboxConfig
 from sampan.runtime.state import ContainerRecord
 from sampan.runtime.streams import FdReader, FdWriter, QueueReader
+from sampan.runtime.words import create_failure, exec_failure, readable
 
 
 def pod(**fields: Any) -> SandboxConfig:
@@ -91,7 +92,46 @@ def test_conmon_s_command_line() -> None:
     ],
 )
 def test_reasons_are_without_log_levels(message: str, reason: str) -> None:
-    assert conmon.readable(message) == reason
+    assert readable(message) == reason
+
+
+UNABLE = "OCI runtime create failed: {}: unable to start container process: exec: {}"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "reason", "said"),
+    [
+        (
+            "runc",
+            'runc create failed: unable to start container process: exec: "/x": stat /x: no such file or directory',
+            UNABLE.format("runc create failed", '"/x": stat /x: no such file or directory'),
+        ),
+        (
+            "crun",
+            "executable file `/x` not found in $PATH: No such file or directory",
+            UNABLE.format("crun create failed", '"/x": stat /x: no such file or directory'),
+        ),
+        (
+            "crun",
+            "executable file `x` not found in $PATH: No such file or directory",
+            UNABLE.format("crun create failed", '"x": executable file not found in $PATH'),
+        ),
+        (
+            "crun",
+            "open executable: Permission denied",
+            UNABLE.format("crun create failed", '"given": permission denied'),
+        ),
+        ("crun", "chdir `/w`: No", "OCI runtime create failed: crun create failed: chdir `/w`: No"),
+    ],
+)
+def test_both_runtimes_say_why_in_the_same_words(runtime: str, reason: str, said: str) -> None:
+    assert create_failure(runtime, reason, "given") == said
+
+
+def test_the_same_for_exec() -> None:
+    said = exec_failure("executable file `x` not found in $PATH: No such file or directory", "x")
+    unable = 'unable to start container process: exec: "x": executable file not found in $PATH'
+    assert said == f"OCI runtime exec failed: exec failed: {unable}"
 
 
 @pytest.mark.parametrize("tty", [False, True])
