@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
-from sampan.api.errors import ApiError, BadRequest, not_found
+from sampan.api.errors import ApiError, BadRequest, TooLarge, not_found
 from sampan.api.quantity import QuantityError
 from sampan.api.scheme import ResourceInfo
 from sampan.apiserver.allocation import Allocator
@@ -17,6 +17,9 @@ from sampan.apiserver.codec import Codec, CustomCodec
 from sampan.apiserver.objects import CachedObject, head
 from sampan.apiserver.registry.strategy import Strategy
 from sampan.apiserver.views import View
+
+# Small patches must not make an object grow without end; somewhat more than a request's body may hold.
+MAX_OBJECT = 4 * 1024 * 1024
 
 
 class Kind:
@@ -104,8 +107,12 @@ class Endpoint(Kind):
     def encode(self, obj: Any) -> bytes:
         """The bytes to store."""
         if self.convert_tail is None:
-            return self.codec.encode(obj)
-        return self.storage_codec.encode(self.strategy.to_storage(obj))
+            data = self.codec.encode(obj)
+        else:
+            data = self.storage_codec.encode(self.strategy.to_storage(obj))
+        if len(data) > MAX_OBJECT:
+            raise TooLarge(f"Request entity too large: limit is {MAX_OBJECT}")
+        return data
 
     def whole(self, obj: Any) -> bytes:
         """The bytes to answer, of an object that is not in the cache (dry run)."""

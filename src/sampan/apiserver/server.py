@@ -88,13 +88,17 @@ class Server:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            now = time.monotonic()
-            for connection in list(self.connections):
-                if connection.transport is None:
-                    continue
-                stuck = connection.writing_since and now - connection.writing_since > _STUCK_SECONDS
-                if stuck or (connection.idle and now - connection.active > _IDLE_SECONDS):
-                    connection.transport.abort()
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Cut off who neither asks nor reads."""
+        now = time.monotonic()
+        for connection in list(self.connections):
+            if connection.transport is None:
+                continue
+            stuck = connection.writing_since and now - connection.writing_since > _STUCK_SECONDS
+            if stuck or (connection.idle and now - connection.active > _IDLE_SECONDS):
+                connection.transport.abort()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ __all__ = ["YAMLError", "load"]
 
 _MOST_VALUES = 1_000_000
 _DEEPEST = 200
+_INDENTED = re.compile(rb"[ \t?:-]{%d}" % _DEEPEST)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -31,7 +32,28 @@ _Loader.add_constructor(
 
 def load(body: bytes) -> Any:
     """Raises `YAMLError`, also for what would not end: aliases that contain themselves or multiply."""
+    if _may_be_deep(body):
+        _check_depth(body)
     return _Plain().plain(yaml.load(body, Loader=_Loader))  # noqa: S506 - derived from the safe loader
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Each level takes a bracket, or a column of what stands before a value. Cheap, and never wrong about no."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True  # two bytes a letter
+    return body.count(b"[") + body.count(b"{") > _DEEPEST or _INDENTED.search(body) is not None
+
+
+def _check_depth(body: bytes) -> None:
+    """The loader calls itself for each level, in C: it must not be given what exhausts the stack. Events do not."""
+    depth = 0
+    for event in yaml.parse(body, Loader=_Loader):
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            depth += 1
+            if depth > _DEEPEST:
+                raise YAMLError(f"exceeded max depth of {_DEEPEST}")
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            depth -= 1
 
 
 class _Plain:
