@@ -11,7 +11,7 @@ import click
 
 from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, BadName, ClusterPaths
 
-DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] (one server each) or memory: (default: SQLite)"
+DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] or memory: (default: SQLite)"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,6 +76,7 @@ def cluster_name(command: F) -> F:
 @click.option("--nodes", type=click.IntRange(0, 50), help="how many nodes; 0: a control plane alone")
 @click.option("--port", type=click.IntRange(1, 65535), help="of the API server")
 @click.option("--datastore", help=DATASTORE_HELP)
+@click.option("--address", default="", help="where other machines reach this server")
 @click.option("--no-kubeconfig", is_flag=True, help="leave ~/.kube/config alone")
 @click.option("--foreground", is_flag=True, help="stay until interrupted, then stop the cluster")
 @click.option("--quiet", "-q", is_flag=True)
@@ -84,6 +85,7 @@ def up(
     nodes: int | None,
     port: int | None,
     datastore: str | None,
+    address: str,
     *,
     no_kubeconfig: bool,
     foreground: bool,
@@ -94,7 +96,15 @@ def up(
     from sampan.cluster.up import up as bring_up
 
     try:
-        bring_up(paths, nodes=nodes, port=port, datastore=datastore, write_kubeconfig=not no_kubeconfig, quiet=quiet)
+        bring_up(
+            paths,
+            nodes=nodes,
+            port=port,
+            datastore=datastore,
+            address=address,
+            write_kubeconfig=not no_kubeconfig,
+            quiet=quiet,
+        )
     except UpFailed as error:
         click.echo(f"error: {error}", err=True)
         return 1
@@ -145,11 +155,31 @@ def status(paths: ClusterPaths) -> int:
 @click.option("--components", default="apiserver,scheduler,controllers", show_default=True)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="run components against this API server")
 @click.option("--datastore", default="", help=DATASTORE_HELP)
+@click.option("--join", default="", help="be a further server of the cluster at https://HOST:PORT, the first time")
+@click.option("--token", default="", help="to join with, the first time; `sampan token create --server` tells")
+@click.option("--ca-hash", default="", help="of the CA of the cluster to join (sha256:…), the first time")
+@click.option("--key", default="", help="that opens what a further server must know, the first time")
+@click.option("--port", type=click.IntRange(1, 65535), help="of the API server")
+@click.option("--address", default="", help="where other machines reach this server")
 @click.option("-v", "--verbose", is_flag=True)
-def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datastore: str, *, verbose: bool) -> int:
+def server(
+    paths: ClusterPaths,
+    components: str,
+    kubeconfig: Path | None,
+    datastore: str,
+    join: str,
+    token: str,
+    ca_hash: str,
+    key: str,
+    port: int | None,
+    address: str,
+    *,
+    verbose: bool,
+) -> int:
     """The control plane in the foreground."""
     set_up_logging(verbose=verbose)
     from sampan.cluster import config as configs
+    from sampan.cluster import kubeconfigs
     from sampan.cluster.datastores import BadDatastore, check
     from sampan.cluster.foreground import run_until_stopped
     from sampan.cluster.pki import Pki
@@ -159,17 +189,45 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
     if kubeconfig is not None:
         run_until_stopped(lambda: run_components(kubeconfig, tuple(c for c in chosen if c != "apiserver")))
         return 0
-    config = configs.load(paths) or configs.new_config(paths, nodes=0, port=None)
+    config = configs.load(paths)
+    if join and config is None:
+        join_cluster(paths, join, token, ca_hash, key, port, address)
+        config = configs.load(paths)
+    config = config or configs.new_config(paths, nodes=0, port=port)
     config.datastore = datastore or config.datastore
+    config.address = address or config.address
+    config.host = config.address or config.host
+    config.port = port or config.port
     try:
         check(config.datastore)
     except BadDatastore as error:
         raise click.ClickException(str(error)) from None
     pki = Pki(paths.pki)
     pki.ensure(config, {})
+    configs.save(paths, config)
+    kubeconfigs.write_own(paths, config, pki)
     options = ServerOptions(config=config, data_dir=paths.server, pki=pki, components=chosen)
     run_until_stopped(lambda: run_server(options))
     return 0
+
+
+def join_cluster(
+    paths: ClusterPaths, server: str, token: str, ca_hash: str, key: str, port: int | None, address: str
+) -> None:
+    import asyncio
+
+    from sampan.cluster.joining import JoinFailed
+    from sampan.cluster.pki import outward_address
+    from sampan.cluster.server_joining import ServerJoin, join_server
+
+    if not (token and ca_hash and key):
+        raise click.ClickException("--join needs --token, --ca-hash and --key: sampan token create --server")
+    own = address or outward_address()
+    asked = ServerJoin(server=server, token=token, ca_hash=ca_hash, key=key, port=port or 0, address=own)
+    try:
+        asyncio.run(join_server(paths, asked))
+    except JoinFailed as error:
+        raise click.ClickException(str(error)) from None
 
 
 @cli.command()
@@ -187,9 +245,7 @@ def server(paths: ClusterPaths, components: str, kubeconfig: Path | None, datast
 @click.option(
     "--shutdown-grace-period", type=float, default=0.0, help="on SIGTERM end the Pods, within so many seconds"
 )
-@click.option(
-    "--shutdown-grace-period-critical-pods", type=float, default=0.0, help="the part of it for critical Pods"
-)
+@click.option("--shutdown-grace-period-critical-pods", type=float, default=0.0, help="the part of it for critical Pods")
 @click.option("-v", "--verbose", is_flag=True)
 def agent(
     paths: ClusterPaths,

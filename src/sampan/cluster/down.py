@@ -19,8 +19,11 @@ from sampan.cluster.up import agent_daemon, server_daemon
 def down(paths: ClusterPaths, *, purge: bool) -> bool:
     """True when there was something to stop. Also clears up after a crash or a reboot."""
     config = configs.load(paths)
+    joined = _leave(paths)
     if config is None:
-        return _leave(paths, purge=purge)
+        if joined and purge:
+            shutil.rmtree(paths.root, ignore_errors=True)
+        return joined
     for daemon in _daemons(paths, config):
         daemon.stop()
     if sys.platform == "linux" and os.geteuid() == 0 and config.nodes:
@@ -31,14 +34,12 @@ def down(paths: ClusterPaths, *, purge: bool) -> bool:
     return True
 
 
-def _leave(paths: ClusterPaths, *, purge: bool) -> bool:
-    """A machine whose nodes joined a cluster elsewhere. Their agents run in the foreground, in somebody else's care,
-    and have ended before."""
+def _leave(paths: ClusterPaths) -> bool:
+    """Nodes of this machine that joined a cluster, elsewhere or here. Their agents run in the foreground, in somebody
+    else's care, and have ended before."""
     nodes = [record.parent.name for record in paths.root.glob(f"agents/*/{RECORD}")]
     for node in nodes:
         _clear(paths, node)
-    if nodes and purge:
-        shutil.rmtree(paths.root, ignore_errors=True)
     return bool(nodes)
 
 

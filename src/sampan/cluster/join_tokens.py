@@ -101,13 +101,15 @@ async def _ensure(client: Client, kind: type[Any], obj: Any) -> None:
         await client.resource(kind).patch(obj.metadata.name, obj, namespace=obj.metadata.namespace or "")
 
 
-async def create_token(client: Client, *, ttl: timedelta | None, description: str = "") -> str:
+async def create_token(
+    client: Client, *, ttl: timedelta | None, description: str = "", joins_nodes: bool = True
+) -> str:
     identity, secret = (_random(length) for length in (6, 16))
     data = {
         "token-id": identity,
         "token-secret": secret,
         "usage-bootstrap-authentication": "true",
-        "auth-extra-groups": GROUP,
+        **({"auth-extra-groups": GROUP} if joins_nodes else {}),
         **({"description": description} if description else {}),
         **({"expiration": times.format((datetime.now(UTC) + ttl).timestamp())} if ttl else {}),
     }
@@ -115,6 +117,17 @@ async def create_token(client: Client, *, ttl: timedelta | None, description: st
     meta = meta_v1.ObjectMeta(name=SECRET + identity, namespace=NAMESPACE)
     await client.resource(core_v1.Secret).create(core_v1.Secret(metadata=meta, type=TYPE, data=encoded))
     return f"{identity}.{secret}"
+
+
+async def server_addresses(client: Client) -> list[str]:
+    """Where the cluster's servers are, as they say themselves."""
+    found = await client.resource(core_v1.Endpoints).get("kubernetes", namespace="default")
+    return [
+        f"https://{address.ip}:{port.port}"
+        for subset in found.subsets or ()
+        for port in subset.ports or ()
+        for address in subset.addresses or ()
+    ]
 
 
 async def list_tokens(client: Client) -> Sequence[dict[str, Any]]:

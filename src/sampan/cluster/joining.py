@@ -4,7 +4,8 @@
 2. With the token, over TLS that trusts this CA alone, a client certificate is asked for.
 3. As the node: its Node with its addresses, then a serving certificate for these.
 
-What was got is kept: a later start needs neither token nor hash, and renews certificates near their end.
+What was got is kept: a later start needs neither token nor hash, and renews certificates near their end. On a server's
+machine, which has the CA's key, nobody is asked for certificates.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from sampan.cluster.agent import AgentOptions, kubelet_config, run_agent
 from sampan.cluster.config import write_atomically
 from sampan.cluster.join_tokens import INFO, PUBLIC, ClusterInfo, ca_hash
 from sampan.cluster.paths import RECORD, ClusterPaths
-from sampan.cluster.pki import Pair, outward_address
+from sampan.cluster.pki import Pair, Pki, outward_address
 
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 SERVING = "kubernetes.io/kubelet-serving"
@@ -61,6 +62,7 @@ class Join(msgspec.Struct, kw_only=True):
     taints: list[str] = []
     shutdown: tuple[float, float] = (0.0, 0.0)  # grace period in all, and for critical Pods
     netns: str = ""
+    authority: Path | None = None  # where this machine has the CA's key, being a server's
 
     @property
     def client_pair(self) -> Pair:
@@ -81,6 +83,9 @@ async def join(asked: Join) -> AgentOptions:
     write_atomically(asked.ca, info.ca.encode(), mode=0o644)
     keep(asked, info)
     options = agent_options(asked, info)
+    if asked.authority is not None and Pki(asked.authority).ca.certificate.read_text(encoding="ascii") == info.ca:
+        for pair in (asked.client_pair, asked.serving_pair):
+            Pki(asked.authority).ensure_node(pair, asked.node, asked.node_ip)
     if not lasts(asked.client_pair):
         by = ConnectionSettings(server=asked.server, ca_data=info.ca.encode())
         if _valid(asked.client_pair):
@@ -112,7 +117,11 @@ def told(paths: ClusterPaths, server: str, node: str | None, node_ip: str) -> Jo
     if name == f"{paths.name}-1":
         raise JoinFailed(f"{name!r} is the name of the cluster's own first node; choose another: --node NAME")
     return Join(
-        server=server, node=name, node_ip=node_ip or outward_address() or "127.0.0.1", data_dir=paths.agent(name)
+        server=server,
+        node=name,
+        node_ip=node_ip or outward_address() or "127.0.0.1",
+        data_dir=paths.agent(name),
+        authority=paths.pki if Pki(paths.pki).ca.key.exists() else None,
     )
 
 
@@ -121,13 +130,16 @@ async def cluster_info(asked: Join) -> ClusterInfo:
     kept = asked.ca.read_bytes() if asked.ca.exists() else b""
     if not kept and not asked.ca_hash:
         raise JoinFailed("a first join needs --ca-hash: sampan token create, on the server's machine, prints it")
-    settings = ConnectionSettings(server=asked.server, ca_data=kept, insecure=not kept)
-    async with _client(settings) as client:
+    return await known_cluster(asked.server, asked.ca_hash or ca_hash(kept.decode()), kept)
+
+
+async def known_cluster(server: str, wanted: str, ca: bytes = b"") -> ClusterInfo:
+    """The cluster's public facts. Without its CA they are read without trust, and trusted for the CA's hash."""
+    async with _client(ConnectionSettings(server=server, ca_data=ca, insecure=not ca)) as client:
         found = await client.resource(core_v1.ConfigMap).get(INFO, namespace=PUBLIC)
     info = msgspec.json.decode((found.data or {}).get("sampan", "{}"), type=ClusterInfo)
-    wanted = asked.ca_hash or ca_hash(kept.decode())
     if ca_hash(info.ca) != wanted:
-        raise JoinFailed(f"{asked.server} has another CA than the one that was named ({wanted}): not joining")
+        raise JoinFailed(f"{server} has another CA than the one that was named ({wanted}): not joining")
     return info
 
 

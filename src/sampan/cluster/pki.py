@@ -56,12 +56,16 @@ class Pki:
         self._ensure_ca(config.name)
         if not self.service_account_key.exists():
             _write_key(self.service_account_key, _new_key())
-        self._ensure("apiserver", "kube-apiserver", "", server=api_names(config))
-        self._ensure("apiserver-kubelet", "kube-apiserver-kubelet-client", MASTERS)
-        self._ensure("admin", "kubernetes-admin", MASTERS)
+        self.ensure_pair(self.pair("apiserver"), "kube-apiserver", "", server=api_names(config))
+        self.ensure_pair(self.pair("apiserver-kubelet"), "kube-apiserver-kubelet-client", MASTERS)
+        self.ensure_pair(self.pair("admin"), "kubernetes-admin", MASTERS)
         for node, ip in nodes.items():
-            names = [node, ip, *host_names()]
-            self._ensure(f"kubelet-{node}", f"system:node:{node}", "system:nodes", server=list(dict.fromkeys(names)))
+            self.ensure_node(self.pair(f"kubelet-{node}"), node, ip)
+
+    def ensure_node(self, pair: Pair, node: str, ip: str) -> None:
+        """For a node of the very machine that has the CA's key: as client and as server."""
+        names = list(dict.fromkeys([node, ip, *host_names()]))
+        self.ensure_pair(pair, f"system:node:{node}", "system:nodes", server=names)
 
     def _ensure_ca(self, name: str) -> None:
         if _lasts(self.ca.certificate) and self.ca.key.exists():
@@ -70,9 +74,9 @@ class Pki:
         subject = _subject(f"sampan-ca-{name}", "")
         _write(self.ca, sign(subject, key.public_key(), subject, key, life=CA_LIFE, is_ca=True), key)
 
-    def _ensure(self, name: str, common: str, organisation: str, *, server: Iterable[str] = ()) -> None:
+    def ensure_pair(self, pair: Pair, common: str, organisation: str, *, server: Iterable[str] = ()) -> None:
         """A client certificate; with `server` names a serving one as well."""
-        pair, names = self.pair(name), list(server)
+        names = list(server)
         if _lasts(pair.certificate) and pair.key.exists() and _covers(pair.certificate, names):
             return
         key = _new_key()

@@ -44,6 +44,18 @@ NODE_PROXIERS = {
     "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "system:node-proxier"},
     "subjects": [{"apiGroup": _RBAC, "kind": "Group", "name": "system:nodes"}],
 }
+# Kubernetes leaves the approval of nodes' serving certificates to somebody else; here the controller looks at them.
+SERVING_APPROVER = {
+    "kind": "ClusterRoleBinding",
+    "apiVersion": f"{_RBAC}/v1",
+    "metadata": {"name": "sampan:kubelet-serving-approver"},
+    "roleRef": {
+        "apiGroup": _RBAC,
+        "kind": "ClusterRole",
+        "name": "system:certificates.k8s.io:kubelet-serving-approver",
+    },
+    "subjects": [{"kind": "ServiceAccount", "namespace": "kube-system", "name": "certificate-controller"}],
+}
 
 
 class ClientOf(Protocol):
@@ -154,7 +166,7 @@ async def prepare(chain: Chain, config: ClusterConfig, servers: Servers) -> None
         port=config.port,
         servers=await servers.announce(),
     )
-    await ensure(chain.core, client, [NODE_PROXIERS])
+    await ensure(chain.core, client, [NODE_PROXIERS, SERVING_APPROVER])
 
 
 async def ensure_storage_class(client: Client) -> None:

@@ -60,6 +60,7 @@ def up(
     write_kubeconfig: bool,
     quiet: bool,
     datastore: str | None = None,
+    address: str = "",
 ) -> ClusterConfig:
     """Idempotent: what runs already is left alone."""
     config = configs.load(paths)
@@ -70,6 +71,7 @@ def up(
         raise UpFailed(f"{said}; for another number of nodes: sampan down --name {paths.name} --purge, then up again")
     elif port is not None and port != config.port:
         config.port = port
+    config.address = address or config.address
     server = server_daemon(paths)
     if datastore is not None and datastore != config.datastore:
         use_datastore(config, datastore, server)

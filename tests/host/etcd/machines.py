@@ -1,0 +1,223 @@
+"""Machines that are network namespaces on one bridge, each with an etcd member, a server and an agent of one cluster.
+
+Everything is started as an operator would start it: `sampan server`, `sampan token create`, and the lines it prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from sampan.network import names
+from sampan.network.nodes import NodeSpace, NodeSpaces
+from sampan.runtime.images.examples import build_example_images
+from sampan.runtime.images.store import LocalImageStore
+from tests.host.kubelet.cluster import condition
+
+BUSYBOX = "sampan.local/busybox:1.36"
+PORT = 6443
+SAMPAN = [sys.executable, "-m", "sampan"]
+
+
+class Machine:
+    """One network namespace, and a home of its own."""
+
+    def __init__(self, name: str, space: NodeSpace, link: str, home: Path) -> None:
+        self.name, self.space, self.link, self.home = name, space, link, home
+        self.ip = space.ip
+        self.env = {**os.environ, "SAMPAN_HOME": str(home)}
+        self.root = home / "sampan"
+        self.kubeconfig = self.root / "kubeconfig"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.commands: dict[str, list[str]] = {}
+        home.mkdir(parents=True)
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        return ["nsenter", f"--net={self.space.netns_path}", "--", *command]
+
+    def start(self, what: str, command: Sequence[str] = ()) -> None:
+        """Again, with the command it had, when none is given."""
+        if command:
+            self.commands[what] = self.inside(command)
+        with (self.home / f"{what}.log").open("ab") as log:
+            self.processes[what] = subprocess.Popen(
+                self.commands[what], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def end(self, what: str, number: int = signal.SIGKILL) -> None:
+        process = self.processes.pop(what, None)
+        if process is not None:
+            process.send_signal(number)
+            process.wait(30)
+
+    def alive(self, what: str) -> bool:
+        return what in self.processes and self.processes[what].poll() is None
+
+    def pause(self, what: str) -> None:
+        self.processes[what].send_signal(signal.SIGSTOP)
+
+    def resume(self, what: str) -> None:
+        self.processes[what].send_signal(signal.SIGCONT)
+
+    def last_words(self, what: str) -> str:
+        return (self.home / f"{what}.log").read_text(errors="replace")[-3000:]
+
+    def sampan(self, *words: str) -> str:
+        done = subprocess.run(self.inside([*SAMPAN, *words]), env=self.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def cut_off(self) -> None:
+        """The cable is out: nothing gets in or out of this machine."""
+        subprocess.run(["ip", "link", "set", self.link, "down"], check=True)
+
+    def plug_in(self) -> None:
+        subprocess.run(["ip", "link", "set", self.link, "up"], check=True)
+
+    async def make_images(self) -> None:
+        store = LocalImageStore(self.root / "agents" / self.name / "images", owner=self.name)
+        await store.start()
+        try:
+            await build_example_images(store)
+        finally:
+            await store.close()
+
+
+class Machines:
+    """`tag` makes the names of everything on the host."""
+
+    def __init__(self, folder: Path, tag: str, count: int = 3) -> None:
+        self.tag, self.folder = tag, folder
+        self.spaces = NodeSpaces(tag, IPv4Network(f"172.29.{os.getpid() % 250}.0/24"), run_dir=folder / "run")
+        self.spaces.start()
+        self.all: list[Machine] = []
+        for number in range(1, count + 1):
+            name = f"{tag}-m{number}"
+            space = self.spaces.add(name)
+            self.all.append(Machine(name, space, names.node_link(tag, name), folder / name))
+
+    def __getitem__(self, index: int) -> Machine:
+        return self.all[index]
+
+    # --- what an operator does ---
+
+    def start_etcd(self, machines: Sequence[Machine] | None = None) -> None:
+        machines = machines or self.all
+        together = ",".join(f"{m.name}=http://{m.ip}:2380" for m in machines)
+        for machine in machines:
+            machine.start("etcd", etcd_command(machine, together))
+
+    @property
+    def datastore(self) -> str:
+        return "etcd://" + ",".join(f"{m.ip}:2379" for m in self.all)
+
+    def start_first_server(self, *words: str) -> None:
+        first = self.all[0]
+        first.start(
+            "server",
+            [*SAMPAN, "server", "--datastore", self.datastore, "--address", first.ip, "--port", str(PORT), *words],
+        )
+        self.wait_serving(first)
+
+    def join_server(self, machine: Machine) -> None:
+        line = self.all[0].sampan("token", "create", "--server").split()
+        machine.start("server", [*SAMPAN, *line[1:], "--address", machine.ip])
+        self.wait_serving(machine)
+
+    def join_agents(self) -> None:
+        asyncio.run(self._make_images())
+        line = self.all[0].sampan("token", "create").split()
+        for machine in self.all:
+            machine.start("agent", [*SAMPAN, *line[1:], "--node", machine.name, "--node-ip", machine.ip])
+        for machine in self.all:
+            self.wait(lambda m=machine: node_is(self.get(f"/api/v1/nodes/{m.name}"), "True"), machine, "agent")
+
+    async def _make_images(self) -> None:
+        await asyncio.gather(*(machine.make_images() for machine in self.all))
+
+    def wait_serving(self, machine: Machine, *, seconds: float = 60) -> None:
+        self.wait(lambda: self.ready(machine), machine, "server", seconds=seconds)
+
+    def ready(self, machine: Machine) -> bool:
+        done = self.try_kubectl("get", "--raw", "/readyz", at=machine)
+        return done.returncode == 0 and done.stdout == "ok"
+
+    def down(self) -> None:
+        for what in ("agent", "server", "etcd"):
+            for machine in self.all:
+                machine.plug_in()
+                machine.end(what, signal.SIGTERM if what == "agent" and machine.alive(what) else signal.SIGKILL)
+        for machine in self.all:
+            subprocess.run(machine.inside([*SAMPAN, "down", "--purge"]), env=machine.env, check=False)
+        self.spaces.teardown()
+
+    # --- what a user does ---
+
+    def try_kubectl(self, *words: str, at: Machine, given: str = "") -> subprocess.CompletedProcess[str]:
+        env = {**at.env, "KUBECONFIG": str(at.kubeconfig)}
+        return subprocess.run([*SAMPAN, *words], env=env, input=given, capture_output=True, text=True, check=False)
+
+    def kubectl(self, *words: str, given: str = "", at: Machine | None = None, seconds: float = 60) -> str:
+        """At one server, or at whichever answers: as somebody would who has three kubeconfigs and some patience."""
+        until = time.monotonic() + seconds
+        while True:
+            for machine in [at] if at is not None else self.all:
+                if "server" not in machine.processes:
+                    continue
+                done = self.try_kubectl(*words, at=machine, given=given)
+                if done.returncode == 0 or "AlreadyExists" in done.stderr:
+                    return done.stdout
+            assert time.monotonic() < until, f"{words}: {done.stdout}{done.stderr}"
+            time.sleep(0.3)
+
+    def get(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "--raw", path))
+        return found
+
+    def create(self, *documents: dict[str, Any]) -> None:
+        self.kubectl("apply", "-f", "-", given="\n---\n".join(json.dumps(d) for d in documents))
+
+    def wait(
+        self, holds: Callable[[], bool], machine: Machine | None = None, what: str = "", *, seconds: float = 90
+    ) -> None:
+        until = time.monotonic() + seconds
+        while not holds():
+            said = machine.last_words(what) if machine is not None else ""
+            if machine is not None and what in machine.processes:
+                assert machine.processes[what].poll() is None, said
+            assert time.monotonic() < until, f"not within {seconds} s. {said}"
+            time.sleep(0.2)
+
+
+def etcd_command(machine: Machine, together: str, *, state: str = "new") -> list[str]:
+    return [
+        "etcd",
+        f"--name={machine.name}",
+        f"--data-dir={machine.home / 'etcd'}",
+        f"--listen-client-urls=http://{machine.ip}:2379,http://127.0.0.1:2379",
+        f"--advertise-client-urls=http://{machine.ip}:2379",
+        f"--listen-peer-urls=http://{machine.ip}:2380",
+        f"--initial-advertise-peer-urls=http://{machine.ip}:2380",
+        f"--initial-cluster={together}",
+        f"--initial-cluster-state={state}",
+        "--logger=zap",
+        "--log-level=error",
+    ]
+
+
+def node_is(node: dict[str, Any], status: str) -> bool:
+    return condition(node, "Ready") == status
+
+
+def able() -> bool:
+    return os.geteuid() == 0 and all(shutil.which(tool) for tool in ("etcd", "nsenter", "ip"))
