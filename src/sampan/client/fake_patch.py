@@ -12,6 +12,7 @@ from sampan.api.scheme import ResourceInfo
 from sampan.client import calls
 
 Object = dict[str, Any]
+FROM_LIST = "$deleteFromPrimitiveList/"
 
 
 def patch_object(info: ResourceInfo, patch_type: str, current: Object, patch: Any) -> Object:
@@ -77,6 +78,9 @@ def strategic_patched(target: Any, patch: Any, schema: TypeSchema | None) -> Any
         field = schema.fields.get(key) if schema is not None else None
         if value is None:
             result.pop(key, None)
+        elif key.startswith(FROM_LIST):
+            name = key.removeprefix(FROM_LIST)
+            result[name] = [item for item in result.get(name) or [] if item not in value]
         elif isinstance(value, list) and field is not None and "merge" in field.patch_strategy:
             result[key] = _list_patched(result.get(key) or [], value, field)
         elif not key.startswith("$"):

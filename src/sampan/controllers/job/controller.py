@@ -1,227 +1,144 @@
-"""One Job: look at its Pods, decide (`decide.py`), count them in the status, let them go, make the next."""
+"""One Job: look at its Pods, decide (`decide.py`), make or delete some, count those that ended (`tracking.py`)."""
 
 from __future__ import annotations
 
-import asyncio
+from msgspec.structs import replace
 
-import msgspec
-
-from sampan.api.errors import ApiError, Conflict, NotFound
-from sampan.api.selectors import labels as label_selectors
+from sampan.api.errors import Conflict, NotFound
 from sampan.api.types import batch_v1, core_v1
-from sampan.client.api import STRATEGIC_PATCH
-from sampan.client.clock import parse_time, rfc3339
-from sampan.controllers.contract import Context, KeyedController
-from sampan.controllers.job import decide
-from sampan.controllers.job.decide import FINALIZER, INDEX
-from sampan.controllers.owned_pods import (
-    BY_OWNER,
-    ORPHANS,
-    claim,
-    controller_of,
-    from_template,
-    owner_index,
-    owner_reference,
-)
-from sampan.controllers.pod_control import PodControl
-from sampan.controllers.written import LOOK_AGAIN, Written
+from sampan.client.clock import rfc3339
+from sampan.controllers.job import decide, tracking
+from sampan.controllers.job.decide import FINALIZER, Verdict, View
+from sampan.controllers.job.pods import make_pod
+from sampan.controllers.owned_pods import controller_of
+from sampan.controllers.pod_control import all_of
+from sampan.controllers.workload import Workload
 
 KIND, API = "Job", "batch/v1"
+OURS = "kubernetes.io/job-controller"
 
 
-class Jobs(KeyedController):
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.jobs = context.informer(batch_v1.Job)
-        self.pods = context.informer(core_v1.Pod, indexes={BY_OWNER: owner_index})
-        self.written = Written(context.clock)
-        self.said = Written(context.clock)  # statuses
-        self.control = PodControl(context.client, context.recorder, self.written)
-        self.jobs.add_key_handler(self.queue.add)
-        self.pods.add_handler(on_add=self._pod, on_update=lambda _, new: self._pod(new), on_delete=self._pod)
+class Jobs(Workload[batch_v1.Job]):
+    kind = batch_v1.Job
+    api_version = API
+    finalizer = FINALIZER
 
-    def _pod(self, pod: core_v1.Pod) -> None:
-        reference = controller_of(pod.metadata)
-        if reference is not None and reference.kind == KIND:
-            self.queue.add(f"{pod.metadata.namespace}/{reference.name}")
+    async def gone(self, key: str) -> None:
+        """Pods of a Job that is no more: nobody counts them."""
+        namespace, _, name = key.partition("/")
+        await self._release(
+            key,
+            [
+                p
+                for p in self.pods.store.list(namespace=namespace)
+                if (r := controller_of(p.metadata)) is not None and (r.kind, r.name) == (KIND, name)
+            ],
+        )
 
     async def reconcile(self, key: str) -> float | None:
-        job = self.jobs.store.by_key(key)
-        if job is None:
-            self.written.forget(key)
-            self.said.forget(key)
-            await self._release_orphans(key)
+        job = self.owners.store.by_key(key)
+        if job is not None and job.spec.managedBy not in (None, "", OURS):
             return None
-        if self.written.is_behind(key, self.pods) or self.said.is_behind(key, self.jobs):
-            return LOOK_AGAIN
-        meta = job.metadata
-        if job.spec.managedBy and job.spec.managedBy != "kubernetes.io/job-controller":
+        return await super().reconcile(key)
+
+    async def sync(self, key: str, owner: batch_v1.Job, pods: list[core_v1.Pod]) -> float | None:
+        if decide.is_finished(owner) or owner.metadata.deletionTimestamp:
+            await self._release(key, pods)
             return None
-        selector = label_selectors.from_label_selector(job.spec.selector)
-        near = [
-            *self.pods.store.by_index(BY_OWNER, meta.uid or ""),
-            *self.pods.store.by_index(BY_OWNER, f"{ORPHANS}/{meta.namespace}"),
-        ]
-        pods = await self.control.settle_claim(key, API, KIND, meta, claim(meta, near, selector.matches))
         now = self.clock.now()
-        started = job.status.startTime
-        if started is None and not job.spec.suspend:
-            started = rfc3339(now)
-        decided = decide.plan(job, pods, now, parse_time(started) if started else None)
-        if meta.deletionTimestamp:
-            await self._let_go(pods)
-            return None
-        await self.control.delete_many(key, job, decided.delete)
-        await self._count(key, job, decided, started)
-        await self._let_go([*decided.succeeded, *decided.failed])
-        if decided.create:
-            await self._create(key, job, decided.create)
-        return decided.wait
-
-    async def _create(self, key: str, job: batch_v1.Job, indexes: list[int | None]) -> None:
-        results = await asyncio.gather(
-            *(self.control.create(key, job, self._pod_for(job, i)) for i in indexes), return_exceptions=True
-        )
-        failed = next((r for r in results if isinstance(r, BaseException)), None)
-        if failed is not None:
-            raise failed
-
-    @staticmethod
-    def _pod_for(job: batch_v1.Job, index: int | None) -> core_v1.Pod:
-        meta = job.metadata
-        prefix = f"{meta.name}-" if index is None else f"{meta.name}-{index}-"
-        pod = from_template(job.spec.template, meta.namespace or "", prefix, owner_reference(API, KIND, meta))
-        pod.metadata.finalizers = [*(pod.metadata.finalizers or ()), FINALIZER]
-        if index is not None:
-            text = str(index)
-            pod.metadata.annotations = {**(pod.metadata.annotations or {}), INDEX: text}
-            pod.metadata.labels = {**(pod.metadata.labels or {}), INDEX: text}
-            spec = core_v1.PodSpec(**{f: getattr(pod.spec, f) for f in pod.spec.__struct_fields__})
-            spec.hostname = f"{meta.name}-{index}"
-            spec.containers = [_with_index(c) for c in spec.containers]
-            if spec.initContainers:
-                spec.initContainers = [_with_index(c) for c in spec.initContainers]
-            pod.spec = spec
-        return pod
-
-    async def _count(self, key: str, job: batch_v1.Job, decided: decide.Plan, started: str | None) -> None:
-        """The status first, then the Pods lose their finalizers: a Pod is never counted twice nor forgotten."""
-        old, now = job.status, self.clock.now()
-        indexed = decide.is_indexed(job)
-        succeeded = len(decided.completed) if indexed else (old.succeeded or 0) + len(decided.succeeded)
-        failed = (old.failed or 0) + len(decide.counting(job, decided.failed))
-        gone = len(decided.delete)
-        status = batch_v1.JobStatus(
-            startTime=started,
-            completionTime=old.completionTime,
-            conditions=list(old.conditions or ()),
-            active=(decided.active - gone + len(decided.create)) or None,
-            ready=decided.ready if not gone else 0,
-            terminating=decided.terminating + gone,
-            succeeded=succeeded or None,
-            failed=failed or None,
-            completedIndexes=decide.format_indexes(decided.completed) or None if indexed else None,
-            failedIndexes=decide.format_indexes(decided.failed_indexes) or None
-            if job.spec.backoffLimitPerIndex is not None
-            else None,
-            uncountedTerminatedPods=batch_v1.UncountedTerminatedPods(),
-        )
-        self._suspend(job, status, now)
-        self._conclude(status, decided, now)
-        status.conditions = status.conditions or None
-        if msgspec.json.encode(status) == msgspec.json.encode(old):
-            return
-        changed = batch_v1.Job(kind=KIND, apiVersion=API, metadata=job.metadata, spec=job.spec, status=status)
-        try:
-            self.said.note(key, await self.client.resource(batch_v1.Job).update_status(changed))
-        except Conflict:
-            self.queue.add(key)
-            raise
-        except NotFound:
-            return
-        self._tell(job, status)
-
-    def _suspend(self, job: batch_v1.Job, status: batch_v1.JobStatus, now: float) -> None:
-        listed = status.conditions or []
-        before = next((c for c in listed if c.type == "Suspended"), None)
-        if job.spec.suspend and not decide.is_finished(job):
-            if before is None or before.status != "True":
-                status.conditions = [c for c in listed if c.type != "Suspended"]
-                status.conditions.append(_condition("Suspended", "True", "JobSuspended", "Job suspended", now))
-                self.context.recorder.event(job, "Normal", "Suspended", "Job suspended")
-            status.startTime = None
-        elif before is not None and before.status == "True":
-            status.conditions = [c for c in listed if c.type != "Suspended"]
-            status.conditions.append(_condition("Suspended", "False", "JobResumed", "Job resumed", now))
-            status.startTime = rfc3339(now)
-            self.context.recorder.event(job, "Normal", "Resumed", "Job resumed")
+        job = self._started(owner, now)
+        found = decide.view(job, pods)
+        verdict = decide.verdict(job, found, now)
+        status = replace(job.status, active=len(found.active), ready=decide.ready_of(found.active))
+        status.terminating = found.terminating
+        wait: float | None = None
+        if verdict is not None:
+            await self.control.delete_many(key, job, found.active)
+            status.active, status.ready = 0, 0
+            status.terminating += len(found.active)
+        else:
+            changed = decide.resize(job, found, now)
+            wait = changed.wait
+            await self._resize(key, job, found, changed, status)
+            verdict = decide.completed(job, found, status.active or 0)
+            if verdict is None:
+                status, said = tracking.suspended(status, suspend=bool(job.spec.suspend), now=now)
+                if said:
+                    self.say(job, "Normal", said, f"Job {said.lower()}")
+        await self._track(key, owner, replace(job, status=status), found, verdict)
+        left = decide.deadline_in(job, status.startTime, now)
+        return min((s for s in (wait, left) if s is not None), default=None)
 
     @staticmethod
-    def _conclude(status: batch_v1.JobStatus, decided: decide.Plan, now: float) -> None:
-        verdict = decided.verdict
-        kinds = {c.type for c in status.conditions or ()}
-        if verdict is None:
+    def _started(job: batch_v1.Job, now: float) -> batch_v1.Job:
+        if job.status.startTime is not None or job.spec.suspend:
+            return job
+        return replace(job, status=replace(job.status, startTime=rfc3339(now)))
+
+    async def _resize(
+        self, key: str, job: batch_v1.Job, found: View, changed: decide.Resize, status: batch_v1.JobStatus
+    ) -> None:
+        """Notes in `status` what it did."""
+        if changed.delete:
+            # Without their finalizer, so that they are not taken for failed ones.
+            await self._release(key, changed.delete)
+            await self.control.delete_many(key, job, changed.delete)
+            gone = {p.metadata.uid for p in changed.delete}
+            found.pods = [p for p in found.pods if p.metadata.uid not in gone]
+            status.terminating = (status.terminating or 0) + len(gone)
+            status.active = len(found.active) - len(gone)
+            status.ready = decide.ready_of([p for p in found.active if p.metadata.uid not in gone])
+        elif changed.create:
+            pods = [
+                make_pod(job, index, found.replaced.get(index) if index is not None else None)
+                for index in changed.create
+            ]
+            status.active = len(found.active) + await self.control.create_many(key, job, pods)
+
+    async def _track(
+        self, key: str, owner: batch_v1.Job, job: batch_v1.Job, found: View, verdict: Verdict | None
+    ) -> None:
+        now = self.clock.now()
+        told = tracking.track(job, found, verdict, job.status)
+        owner = await self.write_status(key, owner, _shown(tracking.foretold(told.status, verdict, now)))
+        await self._release(key, told.release)
+        released = {p.metadata.uid for p in told.release}
+        tracked = {p.metadata.uid or "" for p in found.pods if decide.is_tracked(p) and p.metadata.uid not in released}
+        counted = tracking.exchanged(owner.status, tracked)
+        last = tracking.ended(counted, verdict, now) if told.all_told else counted
+        await self.write_status(key, owner, _shown(last))
+        if verdict is not None and decide.has_condition(last, verdict.last):
+            self._tell(job, last, verdict)
+
+    def _tell(self, job: batch_v1.Job, status: batch_v1.JobStatus, verdict: Verdict) -> None:
+        if verdict.condition == decide.TARGET:
+            self.say(job, "Warning", verdict.reason, verdict.message)
             return
-        first = "SuccessCriteriaMet" if verdict.condition == "Complete" else "FailureTarget"
-        conditions = list(status.conditions or ())
-        if first not in kinds:
-            conditions.append(_condition(first, "True", verdict.reason, verdict.message, now))
-        if not status.terminating and not status.active and verdict.condition not in kinds:
-            conditions.append(_condition(verdict.condition, "True", verdict.reason, verdict.message, now))
-            if verdict.condition == "Complete":
-                status.completionTime = rfc3339(now)
-        status.conditions = conditions
+        if job.spec.completions is not None and (status.succeeded or 0) > job.spec.completions:
+            said = "Too many succeeded pods running after completion count reached"
+            self.say(job, "Warning", "TooManySucceededPods", said)
+        self.say(job, "Normal", "Completed", "Job completed")
 
-    def _tell(self, job: batch_v1.Job, status: batch_v1.JobStatus) -> None:
-        before = {c.type for c in job.status.conditions or ()}
-        for condition in status.conditions or ():
-            if condition.type in before or condition.status != "True":
-                continue
-            if condition.type == "Complete":
-                self.context.recorder.event(job, "Normal", "Completed", "Job completed")
-            elif condition.type == "Failed":
-                said = condition.message or ""
-                self.context.recorder.event(job, "Warning", condition.reason or "Failed", said)
+    async def _release(self, key: str, pods: list[core_v1.Pod]) -> None:
+        await all_of(self._let_go(key, p) for p in pods if decide.is_tracked(p))
 
-    async def _let_go(self, pods: list[core_v1.Pod]) -> None:
-        await asyncio.gather(*(self._release(p) for p in pods if FINALIZER in (p.metadata.finalizers or ())))
-
-    async def _release(self, pod: core_v1.Pod) -> None:
-        meta = pod.metadata
-        patch = {"metadata": {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [FINALIZER]}}
+    async def _let_go(self, key: str, pod: core_v1.Pod) -> None:
         try:
-            await self.client.resource(core_v1.Pod).patch(
-                meta.name or "", patch, type=STRATEGIC_PATCH, namespace=meta.namespace or ""
+            await self.control.patch(
+                key, pod, {"uid": pod.metadata.uid, "$deleteFromPrimitiveList/finalizers": [FINALIZER]}
             )
         except (NotFound, Conflict):
             return
 
-    async def _release_orphans(self, key: str) -> None:
-        """Pods of a Job that is no more: nobody counts them."""
-        namespace, _, name = key.partition("/")
-        left = [
-            p
-            for p in self.pods.store.list(namespace=namespace)
-            if (r := controller_of(p.metadata)) is not None and r.kind == KIND and r.name == name
-        ]
-        try:
-            await self._let_go(left)
-        except ApiError:
-            self.queue.add(key)
-            raise
 
-
-def _with_index(container: core_v1.Container) -> core_v1.Container:
-    copied = core_v1.Container(**{f: getattr(container, f) for f in container.__struct_fields__})
-    if not any(e.name == "JOB_COMPLETION_INDEX" for e in copied.env or ()):
-        path = f"metadata.labels['{INDEX}']"
-        source = core_v1.EnvVarSource(fieldRef=core_v1.ObjectFieldSelector(fieldPath=path))
-        copied.env = [*(copied.env or ()), core_v1.EnvVar(name="JOB_COMPLETION_INDEX", valueFrom=source)]
-    return copied
-
-
-def _condition(kind: str, value: str, reason: str, message: str, now: float) -> batch_v1.JobCondition:
-    at = rfc3339(now)
-    return batch_v1.JobCondition(
-        type=kind, status=value, reason=reason, message=message, lastProbeTime=at, lastTransitionTime=at
+def _shown(status: batch_v1.JobStatus) -> batch_v1.JobStatus:
+    """As it is written: no counts of nothing, but how many are ready and going is always said."""
+    return replace(
+        status,
+        active=status.active or None,
+        succeeded=status.succeeded or None,
+        failed=status.failed or None,
+        ready=status.ready or 0,
+        terminating=status.terminating or 0,
+        uncountedTerminatedPods=status.uncountedTerminatedPods or batch_v1.UncountedTerminatedPods(),
     )
