@@ -65,6 +65,7 @@ class Binder:
             if decision.waiting:
                 await self._bind_claims(decision)
             async with self._slots:
+                decided = self._clock.now()  # the kubelet may speak of the Pod before the answer is back
                 await self._pods.create_subresource(
                     info.name,
                     "binding",
@@ -83,7 +84,8 @@ class Binder:
             return
         self._bound(info, node)
         self._said.pop(info.uid, None)
-        await self._event(info, "Normal", "Scheduled", "Binding", f"Successfully assigned {info.key} to {node}")
+        said = f"Successfully assigned {info.key} to {node}"
+        await self._event(info, "Normal", "Scheduled", "Binding", said, at=decided)
 
     async def _bind_claims(self, decision: Decision) -> None:
         """Tell each claim its node, and wait for its volume."""
@@ -166,14 +168,16 @@ class Binder:
             said = f"Preempted by pod {info.uid} on node {chosen.node}"
             await self._event(victim, "Normal", "Preempted", "Preempting", said)
 
-    async def _event(self, info: PodInfo, kind: str, reason: str, action: str, note: str) -> None:
+    async def _event(
+        self, info: PodInfo, kind: str, reason: str, action: str, note: str, *, at: float | None = None
+    ) -> None:
         self._stamp = max(self._stamp + 1, int(self._clock.now() * 1e9))
         meta = info.pod.metadata
         event = events_v1.Event(
             kind="Event",
             apiVersion="events.k8s.io/v1",
             metadata=meta_v1.ObjectMeta(name=f"{meta.name}.{self._stamp:x}", namespace=meta.namespace),
-            eventTime=rfc3339_micro(self._clock.now()),
+            eventTime=rfc3339_micro(self._clock.now() if at is None else at),
             reportingController=self._config.scheduler_name,
             reportingInstance=self._config.scheduler_name,
             action=action,
