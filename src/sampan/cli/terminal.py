@@ -45,7 +45,7 @@ def raw() -> Iterator[None]:
 
     handlers = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSANOW)  # what was typed ahead is the container's too
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
