@@ -23,7 +23,7 @@ from sampan.runtime.node import Node
 from sampan.runtime.records import ExecResult
 from sampan.runtime.state import Phase
 from sampan.runtime.streams import FdReader, FdWriter, TerminalWriter, receive_fd
-from sampan.runtime.words import exec_failure, readable
+from sampan.runtime.words import cannot_run, exec_failure, readable
 
 OUTPUT_LIMIT = 16 * 1024 * 1024  # of a collected command, each stream
 _DRAIN = 1.0  # seconds that what a finished command left in the background may keep its output open
@@ -153,6 +153,31 @@ async def _collect(fd: int) -> bytes:
     return b"".join(chunks)
 
 
+class _CommandErrors:
+    """The command's standard error, without what the OCI runtime says there when it cannot run it: that is in its log
+    as well (a moment later), and becomes the StartError."""
+
+    def __init__(self, reader: FdReader, call: _Call, child: process.Child) -> None:
+        self._reader = reader
+        self._call = call
+        self._child = child
+        self._begun = False
+
+    async def read(self, n: int = -1) -> bytes:
+        data = await self._reader.read(n)
+        if data and not self._begun:
+            if cannot_run(data.decode(errors="replace")):
+                try:
+                    async with asyncio.timeout(_DRAIN):
+                        await self._child.wait()
+                except TimeoutError:
+                    pass  # it was the command that said so
+            if self._call.failure():
+                return b""
+            self._begun = True
+        return data
+
+
 class ExecStream(ProcessStream):
     """A running command with live streams."""
 
@@ -162,7 +187,7 @@ class ExecStream(ProcessStream):
     ) -> None:  # fmt: skip
         self.stdin = stdin
         self.stdout: ByteReader = stdout
-        self.stderr: ByteReader | None = stderr
+        self.stderr: ByteReader | None = None if stderr is None else _CommandErrors(stderr, call, child)
         self._readers = [reader for reader in (stdout, stderr) if reader is not None]
         self._call = call
         self._child = child

@@ -25,6 +25,11 @@ def readable(message: str) -> str:
     return "\n".join(lines)
 
 
+def cannot_run(text: str) -> bool:
+    """Whether crun says so."""
+    return bool(_NOT_FOUND.search(text) or _REFUSED.search(text))
+
+
 def create_failure(runtime: str, reason: str, command: str) -> str:
     return "OCI runtime create failed: " + _as_runc(reason, command, f"{runtime} create failed: ")
 

@@ -191,6 +191,13 @@ async def test_a_command_that_cannot_run_is_a_start_error(world: World, command:
         await world.runtime.exec_sync(running, [command])
     said = f'exec failed: unable to start container process: exec: "{command}": {reason}'
     assert str(error.value) == f"OCI runtime exec failed: {said}"
+    for _ in range(5):
+        stream = await world.runtime.exec(running, [command])
+        assert stream.stderr is not None
+        assert await stream.stderr.read(1000) == b""  # the error says it all
+        with pytest.raises(cri.StartError):
+            await stream.wait()
+        await stream.close()
 
 
 @pytest.mark.parametrize("world", ["crun", "runc"], indirect=True)

@@ -42,11 +42,12 @@ def logged_container(worker: PodWorker, state: PodState, name: str, *, previous:
             said = f'previous terminated container "{name}" in pod "{pod.metadata.name}" not found'
             raise web.HTTPBadRequest(text=said)
         return ended[0]
-    if not history or history[0].state is ContainerState.CREATED:
+    begun = [c for c in history if c.state is not ContainerState.CREATED]
+    if not begun:
         reason = waiting_reason(worker, name)
         said = f'container "{name}" in pod "{pod.metadata.name}" is waiting to start: {reason}'
         raise web.HTTPBadRequest(text=said)
-    return history[0]
+    return begun[0]
 
 
 def _waits_for_restart(worker: PodWorker, name: str) -> bool:

@@ -25,6 +25,8 @@ from sampan.runtime.contract import (
 
 CHUNK = 32 * 1024
 HEARTBEAT = 30.0
+EXECUTING = "error executing command in container"
+ATTACHING = "error attaching to container"
 
 
 def flag(request: web.Request, name: str) -> bool:
@@ -45,9 +47,9 @@ class Streams:
                 container.id, command, tty=flag(request, "tty"), stdin=flag(request, "input") or flag(request, "stdin")
             )
         except RuntimeFault as error:
-            await _fail(socket, str(error))
+            await _fail(socket, f"{EXECUTING}: {error}")
             return socket
-        await _pump_process(socket, process)
+        await _pump_process(socket, process, EXECUTING)
         return socket
 
     async def attach(self, request: web.Request) -> web.StreamResponse:
@@ -56,9 +58,9 @@ class Streams:
         try:
             process = await self._runtime.attach(container.id, stdin=flag(request, "input") or flag(request, "stdin"))
         except RuntimeFault as error:
-            await _fail(socket, str(error))
+            await _fail(socket, f"{ATTACHING}: {error}")
             return socket
-        await _pump_process(socket, process)
+        await _pump_process(socket, process, ATTACHING)
         return socket
 
     async def port_forward(self, request: web.Request) -> web.StreamResponse:
@@ -85,15 +87,7 @@ async def _accept(request: web.Request, protocols: tuple[str, ...]) -> web.WebSo
 
 
 async def _fail(socket: web.WebSocketResponse, message: str) -> None:
-    status: dict[str, Any] = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-    }
-    status |= {"reason": "InternalError", "code": 500}
-    await _send(socket, channels.ERROR, msgspec.json.encode(status))
+    await _send(socket, channels.ERROR, _failure(message))
     await socket.close()
 
 
@@ -116,7 +110,7 @@ async def _send(socket: web.WebSocketResponse, channel: int, data: bytes) -> Non
         await socket.send_bytes(channels.pack(channel, data))
 
 
-async def _pump_process(socket: web.WebSocketResponse, process: ProcessStream) -> None:
+async def _pump_process(socket: web.WebSocketResponse, process: ProcessStream, doing: str) -> None:
     outputs = [asyncio.ensure_future(_copy_out(socket, channels.STDOUT, process.stdout))]
     if process.stderr is not None:
         outputs.append(asyncio.ensure_future(_copy_out(socket, channels.STDERR, process.stderr)))
@@ -128,7 +122,8 @@ async def _pump_process(socket: web.WebSocketResponse, process: ProcessStream) -
             return  # the client has gone
         await asyncio.gather(*outputs, return_exceptions=True)
         code = await ended
-        await _send(socket, channels.ERROR, exit_status(code) if isinstance(code, int) else _failure(code))
+        said = exit_status(code) if isinstance(code, int) else _failure(f"{doing}: {code}")
+        await _send(socket, channels.ERROR, said)
         with contextlib.suppress(ConnectionError, RuntimeError):
             await socket.close()
     finally:
@@ -147,7 +142,16 @@ async def _wait(process: ProcessStream) -> int | str:
 
 def _failure(message: str) -> bytes:
     return msgspec.json.encode(
-        {"metadata": {}, "status": "Failure", "message": message, "reason": "InternalError", "code": 500}
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": f"Internal error occurred: {message}",
+            "reason": "InternalError",
+            "details": {"causes": [{"message": message}]},
+            "code": 500,
+        }
     )
 
 

@@ -33,11 +33,12 @@ _USERS = (
 _GROUPS = "root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n"
 
 _SERVE = """#!/bin/sh
-# nc starts /app/answer for each connection. As PID 1 this shell has to react to signals itself.
+# nc starts /app/answer for each connection. As PID 1 this shell has to react to signals itself, from its first moment:
+# the kernel keeps from PID 1 what it has no handler for.
+trap 'kill $server 2>/dev/null; exit 0' TERM INT
 echo "@NAME@ server starting..."
 nc -ll -p "${PORT:-8080}" -e /app/answer &
 server=$!
-trap 'kill $server; exit 0' TERM INT
 wait $server
 """
 
