@@ -28,11 +28,17 @@ CHOOSING = (
 
 
 def chosen(
-    call: Invocation, words: list[str], errors: list[Exception], *, local: bool = False, every: bool = False
+    call: Invocation,
+    words: list[str],
+    errors: list[Exception],
+    *,
+    local: bool = False,
+    every: bool = False,
+    selects: bool = True,
 ) -> Iterator[Found]:
     """The objects that the words and flags name, as the server has them (`local`: as the files say).
 
-    `every`: a type alone means all of its objects.
+    `every`: a type alone means all of its objects. `selects`: --selector is about them, and nothing else.
     """
     flags, session = call.flags, call.session
     refuse_kustomize(flags)
@@ -51,7 +57,8 @@ def chosen(
     if not words:
         raise CliError(NOTHING)
     every = every or bool(flags.get("all"))
-    selector, field_selector = flags.get("selector") or "", flags.get("field-selector") or ""
+    selector = flags.get("selector") or "" if selects else ""
+    field_selector = flags.get("field-selector") or ""
     if every and selector:
         raise CliError("setting 'all' parameter but found a non empty selector. ")
     wanted = targets(session, words, allow_empty=every or bool(selector or field_selector))

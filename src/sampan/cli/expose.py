@@ -19,7 +19,7 @@ def run(call: Invocation) -> int:
     if not call.args and not call.flags["filename"]:
         raise CliError(NOTHING)
     errors: list[Exception] = []
-    for one in chosen(call, call.args, errors):
+    for one in chosen(call, call.args, errors, selects=False):
         _expose(call, one)
     raise_all(errors)
     return 0
