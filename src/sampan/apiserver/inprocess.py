@@ -116,7 +116,7 @@ class _InProcessStream:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         answer = self._answer
         if isinstance(answer, Reply):
-            yield answer.body
+            yield answer.whole()
         elif isinstance(answer, Stream):
             while (frames := await answer.frames.next()) is not None:
                 for frame in frames:
@@ -137,4 +137,4 @@ def _headers(answer: Reply | Stream) -> dict[str, str]:
 
 def _response(answer: Answer) -> Response:
     assert isinstance(answer, Reply)
-    return Response(answer.status, _headers(answer), answer.body)
+    return Response(answer.status, _headers(answer), answer.whole())

@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from sampan.apiserver.contracts import User
+    from sampan.apiserver.pieces import Pieces
     from sampan.apiserver.requestinfo import RequestInfo
 
 JSON = "application/json"
@@ -107,6 +108,30 @@ class Reply:
         self.body = body
         self.content_type = content_type
         self.headers = headers
+
+    @property
+    def length(self) -> int:
+        return len(self.body)
+
+    def whole(self) -> bytes:
+        return self.body
+
+
+class LongReply(Reply):
+    """A whole answer whose body is too long to be held in one piece, unless somebody needs it so."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, status: int, pieces: Pieces, content_type: str = JSON) -> None:
+        super().__init__(status, b"", content_type)
+        self.pieces = pieces
+
+    @property
+    def length(self) -> int:
+        return len(self.pieces)
+
+    def whole(self) -> bytes:
+        return bytes(self.pieces)
 
 
 class Frames(Protocol):

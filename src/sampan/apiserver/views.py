@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.apiserver.objects import CachedObject, head
+from sampan.apiserver.pieces import LONG, Pieces
 
 if TYPE_CHECKING:
     from sampan.apiserver.cache import Event
     from sampan.apiserver.endpoint import Endpoint
 
+_FEW = 100
 META_V1 = b"meta.k8s.io/v1"
 
 
@@ -50,13 +52,15 @@ class View:
     def whole(self, obj: CachedObject) -> bytes:
         return self.head + self.tail(obj)
 
-    def list(self, objects: Sequence[CachedObject], metadata: bytes, end: bytes = b"") -> bytes:
-        """Joined in one go: a long list is copied once."""
+    def list(self, objects: Sequence[CachedObject], metadata: bytes, end: bytes = b"") -> bytes | Pieces:
+        """Joined in one go, where it is not too long for that: it is copied once."""
         head, end = b'%s"metadata":%s,"items":[' % (self.list_head, metadata), b"]}" + end
         if not objects:
             return head + end
         start = self.item_head
         tails = [o.tail for o in objects] if self.tails_are_stored else [self.tail(o) for o in objects]
+        if len(tails) > _FEW and sum(map(len, tails)) > LONG:
+            return Pieces(head + start, tails, b"," + start, end)
         tails[0] = head + start + tails[0]
         tails[-1] += end
         return (b"," + start).join(tails)

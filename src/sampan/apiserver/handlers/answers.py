@@ -10,7 +10,8 @@ from sampan.apiserver.endpoint import Endpoint, Kind
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.negotiation import JSON, SENDABLE, Accepted, accepted, render
 from sampan.apiserver.objects import CachedObject, cached
-from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.pieces import Pieces
+from sampan.apiserver.request import Answer, LongReply, Reply, Request
 from sampan.apiserver.tables import TableView
 from sampan.apiserver.views import PartialView, View
 from sampan.storage.contract import KeyValue
@@ -34,6 +35,12 @@ def answer_cached(context: Context, obj: CachedObject, *, status: int = 200) -> 
         raise NotAcceptable("406: Not Acceptable")
     body = view_of(context.request, context.endpoint, choice).whole(obj)
     return Reply(status, render(body + b"\n", choice.media), choice.media)
+
+
+def reply_list(body: bytes | Pieces, media: str) -> Reply:
+    if isinstance(body, bytes):
+        return Reply(200, render(body, media), media)
+    return LongReply(200, body) if media == JSON else Reply(200, render(bytes(body), media), media)
 
 
 def answer_stored(context: Context, kv: KeyValue, *, status: int = 200) -> Answer:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sampan.api.errors import NotFound
-from sampan.apiserver.handlers.answers import view_of
+from sampan.apiserver.handlers.answers import reply_list, view_of
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.delete import delete_object
 from sampan.apiserver.handlers.selection import selection
-from sampan.apiserver.negotiation import accepted, render
+from sampan.apiserver.negotiation import accepted
 from sampan.apiserver.options import delete_options
-from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.request import Answer, Request
 from sampan.apiserver.views import list_metadata
 
 
@@ -41,5 +41,5 @@ async def deletecollection(context: Context) -> Answer:
         except NotFound:
             continue  # somebody else was faster
     choice = accepted(request.header("accept"))
-    body = view_of(request, endpoint, choice).list(objects, list_metadata(revision))
-    return Reply(200, render(body + b"\n", choice.media), choice.media)
+    body = view_of(request, endpoint, choice).list(objects, list_metadata(revision), b"\n")
+    return reply_list(body, choice.media)

@@ -6,13 +6,14 @@ from typing import Any
 
 from sampan.api.errors import Expired
 from sampan.apiserver.cache import TooOld
-from sampan.apiserver.handlers.answers import view_of
+from sampan.apiserver.handlers.answers import reply_list, view_of
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.paging import Page, next_token, page_of
 from sampan.apiserver.handlers.selection import EVERYTHING, selection
-from sampan.apiserver.negotiation import JSON, Accepted, accepted, render
+from sampan.apiserver.negotiation import JSON, Accepted, accepted
 from sampan.apiserver.objects import CachedObject
-from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.pieces import Pieces
+from sampan.apiserver.request import Answer, Request
 from sampan.apiserver.turns import LONG
 from sampan.apiserver.views import View, list_metadata
 
@@ -42,8 +43,7 @@ async def list_(context: Context) -> Answer:
     left = max(0, len(objects) - page.limit) if page.limit else 0
     if left:
         objects = objects[: page.limit]
-    body = _body(view, objects, page, left, counted=chosen.matches is None)
-    return Reply(200, render(body, choice.media), choice.media)
+    return reply_list(_body(view, objects, page, left, counted=chosen.matches is None), choice.media)
 
 
 def _is_long(request: Request) -> bool:
@@ -58,16 +58,16 @@ def _present(view: View, choice: Accepted, namespace: str, page: Page) -> Answer
     """Everything as it is now, or a page of it: what many ask for, joined once until the next write."""
     cache = view.endpoint.cache
     key = (view.key, page.revision, namespace, page.start, page.limit)
-    body = cache.joined.get(key) if view.lasting else None
+    body: bytes | Pieces | None = cache.joined.get(key) if view.lasting else None
     if body is None:
         objects, left = cache.page(namespace, page.start, page.limit)
         body = _body(view, objects, page, left)
-        if view.lasting:
+        if view.lasting and isinstance(body, bytes):
             cache.keep(key, body)
-    return Reply(200, render(body, choice.media), choice.media)
+    return reply_list(body, choice.media)
 
 
-def _body(view: View, objects: list[CachedObject], page: Page, left: int, *, counted: bool = True) -> bytes:
+def _body(view: View, objects: list[CachedObject], page: Page, left: int, *, counted: bool = True) -> bytes | Pieces:
     """How many are left is said only where counting them needed no selector."""
     token = next_token(page.revision, objects[-1].key) if left else ""
     return view.list(objects, list_metadata(page.revision, token, left if counted else None), b"\n")
