@@ -161,6 +161,9 @@ def status(paths: ClusterPaths) -> int:
 @click.option("--key", default="", help="that opens what a further server must know, the first time")
 @click.option("--port", type=click.IntRange(1, 65535), help="of the API server")
 @click.option("--address", default="", help="where other machines reach this server")
+@click.option(
+    "--node-monitor-grace-period", "node_grace", type=float, help="seconds without a word until a node counts as lost"
+)
 @click.option("-v", "--verbose", is_flag=True)
 def server(
     paths: ClusterPaths,
@@ -173,6 +176,7 @@ def server(
     key: str,
     port: int | None,
     address: str,
+    node_grace: float | None,
     *,
     verbose: bool,
 ) -> int:
@@ -198,6 +202,7 @@ def server(
     config.address = address or config.address
     config.host = config.address or config.host
     config.port = port or config.port
+    config.node_grace = node_grace or config.node_grace
     try:
         check(config.datastore)
     except BadDatastore as error:

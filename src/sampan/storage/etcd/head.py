@@ -34,6 +34,7 @@ class Head:
         """Raises `StoreUnavailable`."""
         if self._next is None:
             self._next = asyncio.ensure_future(self._turn(self._running))
+            self._next.add_done_callback(_heard)
         return await asyncio.shield(self._next)
 
     async def _turn(self, before: asyncio.Task[int] | None) -> int:
@@ -48,3 +49,9 @@ class Head:
             feed.start_again()
             await feed.reached(revision, within=_WITHIN)
         return revision
+
+
+def _heard(turn: asyncio.Task[int]) -> None:
+    """Whoever waited may have gone: then nobody is told of the error."""
+    if not turn.cancelled():
+        turn.exception()

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -68,6 +69,15 @@ class Machine:
 
     def resume(self, what: str) -> None:
         self.processes[what].send_signal(signal.SIGCONT)
+
+    def etcd_is_well(self) -> bool:
+        if not self.alive("etcd"):
+            return False
+        try:
+            with urllib.request.urlopen(f"http://{self.ip}:2379/health", timeout=2) as answer:
+                return bool(json.load(answer)["health"] == "true")
+        except OSError:
+            return False
 
     def last_words(self, what: str) -> str:
         return (self.home / f"{what}.log").read_text(errors="replace")[-3000:]
@@ -129,9 +139,9 @@ class Machines:
         )
         self.wait_serving(first)
 
-    def join_server(self, machine: Machine) -> None:
+    def join_server(self, machine: Machine, *words: str) -> None:
         line = self.all[0].sampan("token", "create", "--server").split()
-        machine.start("server", [*SAMPAN, *line[1:], "--address", machine.ip])
+        machine.start("server", [*SAMPAN, *line[1:], "--address", machine.ip, *words])
         self.wait_serving(machine)
 
     def join_agents(self) -> None:
@@ -147,6 +157,10 @@ class Machines:
 
     def wait_serving(self, machine: Machine, *, seconds: float = 60) -> None:
         self.wait(lambda: self.ready(machine), machine, "server", seconds=seconds)
+
+    def serving(self) -> Machine:
+        """One whose server lives."""
+        return next(machine for machine in self.all if machine.alive("server"))
 
     def ready(self, machine: Machine) -> bool:
         done = self.try_kubectl("get", "--raw", "/readyz", at=machine)
@@ -169,15 +183,16 @@ class Machines:
 
     def kubectl(self, *words: str, given: str = "", at: Machine | None = None, seconds: float = 60) -> str:
         """At one server, or at whichever answers: as somebody would who has three kubeconfigs and some patience."""
-        until = time.monotonic() + seconds
+        until, words_said = time.monotonic() + seconds, ""
         while True:
             for machine in [at] if at is not None else self.all:
-                if "server" not in machine.processes:
+                if not machine.alive("server"):
                     continue
-                done = self.try_kubectl(*words, at=machine, given=given)
+                done = self.try_kubectl("--request-timeout=10s", *words, at=machine, given=given)
                 if done.returncode == 0 or "AlreadyExists" in done.stderr:
                     return done.stdout
-            assert time.monotonic() < until, f"{words}: {done.stdout}{done.stderr}"
+                words_said = done.stdout + done.stderr
+            assert time.monotonic() < until, f"{words}: {words_said}"
             time.sleep(0.3)
 
     def get(self, path: str) -> dict[str, Any]:
