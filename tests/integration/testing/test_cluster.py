@@ -67,6 +67,21 @@ async def test_controllers_have_acted_once_settled(cluster: Cluster) -> None:
         await client.close()
 
 
+async def test_a_namespace_has_its_account_as_soon_as_a_pod_wants_it(cluster: Cluster) -> None:
+    """Asked with no time in between, as one file that holds both does."""
+    client = load_client(str(cluster.kubeconfig), user_agent="test")
+    try:
+        for n in range(10):
+            meta = meta_v1.ObjectMeta(name=f"room-{n}")
+            await client.resource(core_v1.Namespace).create(core_v1.Namespace(metadata=meta))
+            spec = core_v1.PodSpec(containers=[core_v1.Container(name="web", image="nginx")])
+            pod = core_v1.Pod(metadata=meta_v1.ObjectMeta(name="web"), spec=spec)
+            made = await client.resource(core_v1.Pod).create(pod, namespace=f"room-{n}")
+            assert made.spec.serviceAccountName == "default"
+    finally:
+        await client.close()
+
+
 def test_a_failing_kubectl_says_why(cluster: Cluster) -> None:
     with pytest.raises(KubectlError, match="NotFound") as raised:
         cluster.kubectl("get", "pod", "nobody")

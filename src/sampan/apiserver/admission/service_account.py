@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from hashlib import sha256
 
@@ -15,6 +16,8 @@ from sampan.apiserver.handlers.create import suffix
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607
+DEFAULT = "default"
+DEFAULT_SECONDS, DEFAULT_TRIES = 1.0, 20
 MIRROR = "kubernetes.io/config.mirror"
 
 
@@ -33,8 +36,10 @@ class ServiceAccountAdmission:
         if MIRROR in (pod.metadata.annotations or {}):
             return
         if not spec.serviceAccountName:
-            spec.serviceAccountName = "default"
+            spec.serviceAccountName = DEFAULT
         spec.serviceAccount = spec.serviceAccountName
+        if spec.serviceAccountName == DEFAULT:
+            await self._made(attributes.namespace)
         account = self._account(attributes, spec.serviceAccountName)
         if wants_token(account, spec):
             mount_token(pod, volume_name(account.metadata.uid or ""))
@@ -52,6 +57,13 @@ class ServiceAccountAdmission:
         for volume in pod.spec.volumes or ():
             if volume.secret is not None:
                 raise forbidden("pods", attributes.name, "a mirror pod may not reference secrets")
+
+    async def _made(self, namespace: str) -> None:
+        """A new namespace's default account comes a moment after it; one file may hold both namespace and Pods."""
+        for _ in range(DEFAULT_TRIES):
+            if self._accounts.get(namespace, DEFAULT) is not None:
+                return
+            await asyncio.sleep(DEFAULT_SECONDS / DEFAULT_TRIES)
 
     def _account(self, attributes: AdmissionAttributes, name: str) -> core_v1.ServiceAccount:
         found = self._accounts.get(attributes.namespace, name)
