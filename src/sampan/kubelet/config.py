@@ -43,3 +43,8 @@ class KubeletConfig(Struct, kw_only=True):
     shutdown_grace_period_critical_pods: float = 0.0  # the part of it that is kept for critical Pods, which go last
     allowed_unsafe_sysctls: list[str] = field(default_factory=list)
     api_server_host: str = ""  # what KUBERNETES_SERVICE_HOST falls back to before the Service is known
+
+    @property
+    def secrets_dir(self) -> Path:
+        """In memory: see `volumes.plugins.keep_in_memory`."""
+        return self.root_dir / "secrets"

@@ -43,6 +43,7 @@ from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
 from sampan.kubelet.volumes.claims import Claims
 from sampan.kubelet.volumes.manager import VolumeManager
+from sampan.kubelet.volumes.plugins import keep_in_memory
 from sampan.kubelet.volumes.tokens import Tokens
 from sampan.kubelet.worker import Phase, Tools, Verdict
 from sampan.network.contract import PodNetwork
@@ -253,6 +254,7 @@ class Kubelet:
         """Until cancelled. Containers go on when the kubelet ends. `started`: network and runtime are up."""
         for directory in (self.config.root_dir, self.config.log_dir):
             directory.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(keep_in_memory, self.config.secrets_dir)
         await asyncio.gather(self.network.start(), self.runtime.start())
         await self.server.start()
         await self.pods.remember(self.runtime)

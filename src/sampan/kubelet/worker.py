@@ -116,9 +116,10 @@ class PodWorker:
         before, self._asked = self._asked, pod
         self.pod = _own(self._allocation.view(pod))
         if pod.metadata.deletionTimestamp:
+            stopping = self.phase is Phase.TERMINATING
             self._ask_to_stop()
             shorter = pod.metadata.deletionGracePeriodSeconds
-            if self.phase is Phase.TERMINATING and shorter is not None and self._state is not None:
+            if stopping and shorter is not None and self._state is not None:
                 known = before.metadata.deletionGracePeriodSeconds
                 if known is None or shorter < known:
                     asyncio.ensure_future(self._tools.stopper.hasten(self._state, float(shorter)))  # noqa: RUF006

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from sampan.runtime import syscalls
 from sampan.runtime.errors import CreateError
@@ -74,12 +75,18 @@ def bind_sub_path(mount: Mount, target: str) -> str:
 
 
 def _make_sub_path(mount: Mount) -> int:
-    """A sub-path that is not there yet becomes a directory, made part by part from inside the volume."""
-    done = ""
+    """A sub-path that is not there yet becomes a directory, made part by part from inside the volume. Whoever may write
+    to the volume may write to it, whatever our umask is."""
+    done, mode = "", stat.S_IMODE(os.stat(mount.host_path).st_mode) & (0o777 | stat.S_ISGID)
     for part in mount.sub_path.strip("/").split("/"):
         parent = syscalls.open_in_root(mount.host_path, done or ".")
         try:
             os.mkdir(part, 0o755, dir_fd=parent)
+            made = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                os.fchmod(made, mode)
+            finally:
+                os.close(made)
         except FileExistsError:
             pass
         except OSError as error:

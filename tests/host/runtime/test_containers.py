@@ -117,6 +117,7 @@ async def test_mounts(world: World, tmp_path: Path) -> None:
     volume = tmp_path / "volume"
     (volume / "sub/deep").mkdir(parents=True)
     (volume / "sub/file").write_text("in sub")
+    volume.chmod(0o2775)
     mounts = [
         cri.Mount(container_path="/data", host_path=str(volume)),
         cri.Mount(container_path="/ro", host_path=str(volume), readonly=True),
@@ -133,6 +134,8 @@ async def test_mounts(world: World, tmp_path: Path) -> None:
     assert (volume / "made/here/z").read_text() == "y\n"
     assert not (volume / "inner/t").exists()
     assert await world.sh(container, "cat /sub/file /one") == "in subin sub"
+    for made in ("made", "made/here"):  # as open as the volume
+        assert (volume / made).stat().st_mode & 0o7777 == 0o2775
     for path in ("/ro/n", "/rro/n"):
         assert "Read-only" in await world.sh(container, f"touch {path}")
     assert "No space" in await world.sh(container, "dd if=/dev/zero of=/ram/big bs=1M count=2")

@@ -9,7 +9,7 @@ import pytest
 
 from sampan.api.types import core_v1
 from sampan.network.contract import NetworkError
-from sampan.runtime.contract import ImagePullError
+from sampan.runtime.contract import ContainerState, ImagePullError
 from sampan.runtime.fake import Behaviour
 from tests.unit.kubelet.pods import make_pod
 from tests.unit.kubelet.world import World, in_the_loop
@@ -459,3 +459,23 @@ async def test_a_second_delete_kills_at_once(world: World) -> None:
         await delete(world, 1)
         await world.pass_time(3)
         assert world.gone
+
+
+async def test_a_hook_has_its_time_and_sidecars_stop_last(world: World) -> None:
+    hook = {"preStop": {"sleep": {"seconds": 4}}}
+    sidecars = [{"name": n, "image": "app:1", "restartPolicy": "Always"} for n in ("first", "second")]
+    for name in ("a", "first", "second"):
+        world.runtime.behave(name, Behaviour(term_exit_code=0))
+    async with world.running():
+        world.add({"containers": [{"name": "a", "image": "app:1", "lifecycle": hook}], "initContainers": sidecars})
+        await world.settle()
+        pods = world.server.client().resource(core_v1.Pod)
+        await pods.delete("p", namespace="ns", grace_period_seconds=20)
+        await world.pass_time(3)
+        running = [c.name for c in await world.runtime.list_containers() if c.state is ContainerState.RUNNING]
+        assert sorted(running) == ["a", "first", "second"]  # the hook still sleeps
+        await world.pass_time(3)
+        assert world.gone
+    stopped = [arguments[0] for name, arguments in world.runtime.calls if name == "stop_container"]
+    assert len(stopped) == 3
+    assert "FailedPreStopHook" not in world.reasons()

@@ -23,6 +23,7 @@ from sampan.runtime.contract import Mount
 log = logging.getLogger(__name__)
 
 UNSUPPORTED = "no volume plugin matched"
+IN_MEMORY = ("secret", "projected", "downward-api")  # what they hold is not for the disk
 
 
 class VolumeManager:
@@ -84,10 +85,14 @@ class VolumeManager:
         self._stale.discard(uid)
         self._tokens.forget(uid)
         await self._objects.release(uid)
-        await asyncio.to_thread(remove_directory, self._root(uid))
+        for root in (self._root(uid), self._secret_root(uid)):
+            await asyncio.to_thread(remove_directory, root)
 
     def _root(self, uid: str) -> Path:
         return self._config.root_dir / "pods" / uid / "volumes"
+
+    def _secret_root(self, uid: str) -> Path:
+        return self._config.secrets_dir / uid
 
     def _changed(self, uid: str) -> None:
         """An object that the Pod's volumes show is new."""
@@ -127,7 +132,9 @@ class VolumeManager:
             raise MountFault(volume.name, str(error)) from error
 
     def _directory(self, pod: core_v1.Pod, volume: core_v1.Volume, plugin: str) -> Path:
-        return self._root(pod.metadata.uid or "") / f"kubernetes.io~{plugin}" / volume.name
+        uid = pod.metadata.uid or ""
+        root = self._secret_root(uid) if plugin in IN_MEMORY else self._root(uid)
+        return root / f"kubernetes.io~{plugin}" / volume.name
 
     async def _files(self, pod: core_v1.Pod, volume: core_v1.Volume) -> tuple[str, payload.Files, int | None]:
         """The plugin's name, the files, and who owns them."""

@@ -34,6 +34,14 @@ def mount_tmpfs(directory: Path, size: int) -> None:
         raise OSError(number, f"mounting tmpfs at {directory}: {os.strerror(number)}")
 
 
+def keep_in_memory(directory: Path) -> None:
+    """What is below it never reaches a disk. Once per boot: the mount outlives us, as Pods do."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if not os.path.ismount(directory):
+        directory.chmod(0o700)
+        mount_tmpfs(directory, 0)
+
+
 def unmount_below(directory: Path) -> None:
     """Every mount at or below the directory, the innermost first."""
     prefix = str(directory)
