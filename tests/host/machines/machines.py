@@ -19,6 +19,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from sampan.cluster.runtimes import images_root
 from sampan.network import names
 from sampan.network.nodes import NodeSpace, NodeSpaces
 from sampan.runtime.images.examples import build_example_images
@@ -95,7 +96,7 @@ class Machine:
         subprocess.run(["ip", "link", "set", self.link, "up"], check=True)
 
     async def make_images(self) -> None:
-        store = LocalImageStore(self.root / "agents" / self.name / "images", owner=self.name)
+        store = LocalImageStore(images_root(self.root / "agents" / self.name), owner=self.name)
         await store.start()
         try:
             await build_example_images(store)
@@ -202,6 +203,15 @@ class Machines:
     def create(self, *documents: dict[str, Any]) -> None:
         self.kubectl("apply", "-f", "-", given="\n---\n".join(json.dumps(d) for d in documents))
 
+    def report(self) -> str:
+        """For whoever reads why a test failed."""
+        seen = [
+            self.try_kubectl(*words.split(), at=self.serving()).stdout
+            for words in ("get po,no -A -o wide", "get events -A")
+        ]
+        ends = [f"--- {what} of {m.name}\n{m.last_words(what)}" for m in self.all for what in ("server", "agent")]
+        return "\n".join(["", *seen, *ends])
+
     def wait(
         self, holds: Callable[[], bool], machine: Machine | None = None, what: str = "", *, seconds: float = 90
     ) -> None:
@@ -210,7 +220,7 @@ class Machines:
             said = machine.last_words(what) if machine is not None else ""
             if machine is not None and what in machine.processes:
                 assert machine.processes[what].poll() is None, said
-            assert time.monotonic() < until, f"not within {seconds} s. {said}"
+            assert time.monotonic() < until, f"not within {seconds} s. {said or self.report()}"
             time.sleep(0.2)
 
 
