@@ -27,9 +27,10 @@ def rows_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         made.down()
 
 
-@pytest.fixture
+@pytest.fixture(params=["kubectl", "sampan"])
 def user(rows_cluster: User, request: pytest.FixtureRequest) -> Iterator[User]:
-    """Somebody who types commands in a namespace of their own."""
+    """Somebody who types commands in a namespace of their own: a row holds when it holds for both command lines."""
+    rows_cluster.types_with(request.param)
     namespace = f"t-{uuid.uuid4().hex[:6]}"
     rows_cluster.type("create", "namespace", namespace)
     rows_cluster.namespace = namespace

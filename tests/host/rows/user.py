@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.host.kubelet.cluster import Cluster
+from tests.host.rows.background import Shown, Terminal, at_a_terminal, behind
 
 KUBIA = "sampan.local/kubia"
 BUSYBOX = "sampan.local/busybox:1.36"
 LOOK_EVERY = 0.1
 
 
+def newest_kubectl() -> str | None:
+    """Some machines keep several beside the one on the path."""
+    found = shutil.which("kubectl")
+    if found is None:
+        return None
+    beside = sorted(Path(found).resolve().parent.glob("kubectl.1.*"), key=lambda p: int(p.suffix[1:]))
+    return str(beside[-1]) if beside else found
+
+
 class User(Cluster):
-    """With the real kubectl where the machine has one, or else with `sampan`."""
+    """With `sampan`, or with the real kubectl where the machine has one."""
 
     def __init__(self, home: Path, name: str) -> None:
         super().__init__(home, name)
         self.namespace = "default"
-        found = shutil.which("kubectl")
-        self.command = [found] if found else [sys.executable, "-m", "sampan"]
+        self.command = [sys.executable, "-m", "sampan"]
+        self.env["KUBECONFIG"] = str(self.root / "kubeconfig")
 
-    def try_typing(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.command, "-n", self.namespace, *words],
-            env={**self.env, "KUBECONFIG": str(self.root / "kubeconfig")},
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def up(self, nodes: int = 1) -> None:
+        asyncio.run(self._images())
+        self.sampan("up", "--name", self.name, "--nodes", str(nodes), "--no-kubeconfig")
 
-    def type(self, *words: str, given: str = "") -> str:
+    def types_with(self, command: str) -> None:
+        """`sampan` or `kubectl`."""
+        found = newest_kubectl()
+        if command == "kubectl" and found is None:
+            pytest.skip("kubectl is not on this machine")
+        self.command = [found] if command == "kubectl" and found else [sys.executable, "-m", "sampan"]
+
+    def try_typing(self, *words: str, given: str = "", ns: str = "") -> subprocess.CompletedProcess[str]:
+        line = [*self.command, "-n", ns or self.namespace, *words]
+        return subprocess.run(line, env=self.env, input=given, capture_output=True, text=True, check=False)
+
+    def behind(self, *words: str, given: str | None = None) -> AbstractContextManager[Shown]:
+        """The command runs on while the block does."""
+        return behind([*self.command, "-n", self.namespace, *words], self.env, given)
+
+    def at_a_terminal(self, *words: str, rows: int, columns: int) -> AbstractContextManager[Terminal]:
+        return at_a_terminal([*self.command, "-n", self.namespace, *words], self.env, rows, columns)
+
+    def typing_with(self, **env: str) -> Callable[..., str]:
+        """The same user in a shell with other variables, and without `-n`."""
+
+        def typed(*words: str) -> str:
+            return subprocess.run(
+                [*self.command, *words], env={**self.env, **env}, capture_output=True, text=True, check=True
+            ).stdout
+
+        return typed
+
+    def type(self, *words: str, given: str = "", ns: str = "") -> str:
         """Output of a command that must succeed."""
-        done = self.try_typing(*words, given=given)
+        done = self.try_typing(*words, given=given, ns=ns)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -90,9 +125,10 @@ class User(Cluster):
         return "\n".join(f"{e['reason']} {e['message']}" for e in items if e["involvedObject"]["name"] == name)
 
 
-def pod(name: str, *containers: dict[str, Any], **spec: Any) -> str:
+def pod(name: str, *containers: dict[str, Any], labels: dict[str, str] | None = None, **spec: Any) -> str:
     whole = {"terminationGracePeriodSeconds": 1, "containers": list(containers), **spec}
-    return yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": whole})
+    metadata = {"name": name, "labels": labels} if labels else {"name": name}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": whole})
 
 
 def runs(script: str, name: str = "a", **more: Any) -> dict[str, Any]:
