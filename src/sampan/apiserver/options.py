@@ -12,8 +12,6 @@ from sampan.api.errors import ApiError, BadRequest, FieldError, invalid
 from sampan.api.types.meta_v1 import DeleteOptions
 from sampan.apiserver.negotiation import PROTOBUF, YAML, sent
 from sampan.apiserver.request import Request
-from sampan.apiserver.yamlbody import YAMLError
-from sampan.apiserver.yamlbody import load as load_yaml
 
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False", ""))
@@ -110,7 +108,7 @@ def delete_options(request: Request) -> DeleteOptions:
 def _delete_body(request: Request, body: bytes) -> DeleteOptions:
     try:
         options = msgspec.convert(_without_nulls(_plain(body, sent(request.header("content-type")))), DeleteOptions)
-    except (msgspec.ValidationError, msgspec.DecodeError, YAMLError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
     if options.kind and options.kind != "DeleteOptions":
         raise BadRequest(f"decoded object cannot be converted to DeleteOptions: {options.kind}")
@@ -123,7 +121,16 @@ def _plain(body: bytes, media: str) -> Any:
             return protobuf.decode_object(body)
         except (protobuf.BadProtobuf, UnicodeDecodeError) as error:
             raise BadRequest(str(error)) from error
-    return load_yaml(body) if media == YAML else msgspec.json.decode(body)
+    return _load_yaml(body) if media == YAML else msgspec.json.decode(body)
+
+
+def _load_yaml(body: bytes) -> Any:
+    from sampan.apiserver.yamlbody import YAMLError, load  # seldom needed, and slow to import
+
+    try:
+        return load(body)
+    except YAMLError as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def _without_nulls(plain: Any) -> Any:

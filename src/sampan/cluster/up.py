@@ -1,8 +1,7 @@
 """`sampan up`: from nothing to a Ready node. Each step says what it does and how long it took."""
 
-import http.client
 import json
-import ssl
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from sampan.cluster import config as configs
-from sampan.cluster import kubeconfigs, simulating
+from sampan.cluster import simulating
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import BadDatastore, check
 from sampan.cluster.nodes import NodePlan, make_nodes
@@ -86,12 +85,15 @@ def up(
         plan = make_nodes(config)
         configs.save(paths, config)
         pki.ensure(config, {n.name: n.ip for n in plan})
-        kubeconfigs.write_own(paths, config, pki)
     begun = time.monotonic()
     if not server.pid:
         server.start(["server", "--name", paths.name])
     for node in plan:
         start_agent(paths, node)
+    # What is only needed from here on is imported here: the processes start meanwhile.
+    from sampan.cluster import kubeconfigs
+
+    kubeconfigs.write_own(paths, config, pki)
     with steps.step(f"API server at {config.url}"):
         wait_until(lambda: _ready(config, pki), [server], "the API server is not ready", begun)
     simulating.resume(paths)
@@ -140,11 +142,19 @@ def _tail(daemon: Daemon) -> str:
 
 def ask(config: ClusterConfig, pki: Pki, path: str) -> tuple[int, bytes]:
     """One GET as administrator; status 0 when nobody answers."""
+    try:
+        reached = socket.create_connection(("127.0.0.1", config.port), timeout=5)
+    except OSError:
+        return 0, b""  # told before there is anything of TLS, which would take time from the server that starts
+    import http.client
+    import ssl
+
     context = ssl.create_default_context(cafile=str(pki.ca.certificate))
     admin = pki.pair("admin")
     context.load_cert_chain(admin.certificate, admin.key)
-    connection = http.client.HTTPSConnection("127.0.0.1", config.port, timeout=5, context=context)
+    connection = http.client.HTTPConnection("127.0.0.1", config.port)
     try:
+        connection.sock = context.wrap_socket(reached, server_hostname="127.0.0.1")
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.read()
@@ -152,6 +162,7 @@ def ask(config: ClusterConfig, pki: Pki, path: str) -> tuple[int, bytes]:
         return 0, b""
     finally:
         connection.close()
+        reached.close()
 
 
 def _ready(config: ClusterConfig, pki: Pki) -> bool:

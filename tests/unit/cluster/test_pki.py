@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sampan.cluster import pki as pkis
+from sampan.cluster import certificates
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.pki import Pki
 
@@ -72,7 +72,7 @@ def test_what_lasts_is_kept(pki: Pki) -> None:
 
 def test_what_ends_soon_is_renewed_by_the_same_ca(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pki = Pki(tmp_path / "pki")
-    monkeypatch.setattr(pkis, "YEAR", timedelta(days=89))  # CA_LIFE is fixed already
+    monkeypatch.setattr(certificates, "YEAR", timedelta(days=89))  # CA_LIFE is fixed already
     pki.ensure(CONFIG, {})
     monkeypatch.undo()
     before = files(pki.directory)
