@@ -6,10 +6,10 @@ authorisation treats them as it would from another machine.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -69,9 +69,24 @@ class ServerOptions(Struct, kw_only=True):
     data_dir: Path
     pki: Pki
     components: tuple[str, ...] = COMPONENTS
+    hosts: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - Pods and other machines reach it; everything is authenticated
+    made: Callable[[list[Any]], None] | None = None  # is told of the controllers
 
 
-async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] = lambda _: None) -> None:
+class Beside(Protocol):
+    """What else runs in the same process, such as simulated nodes."""
+
+    def __call__(self, chain: Chain, store: Store, /) -> Iterable[Coroutine[None, None, None]]: ...
+
+
+def nothing_else(chain: Chain, store: Store, /) -> Iterable[Coroutine[None, None, None]]:
+    del chain, store
+    return ()
+
+
+async def run_server(
+    options: ServerOptions, *, ready: Callable[[Server], None] = lambda _: None, beside: Beside = nothing_else
+) -> None:
     """Until cancelled."""
     config = options.config
     store = await open_store(options)
@@ -96,7 +111,7 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
         servers = Servers(store, Address(config.port, reachable_address(config)))
         await prepare(chain, config, servers)
         server = ServerConfig(
-            hosts=("0.0.0.0",),  # noqa: S104 - Pods and other machines reach it; everything is authenticated
+            hosts=options.hosts,
             port=config.port,
             certificate=pki.pair("apiserver").certificate,
             key=pki.pair("apiserver").key,
@@ -123,6 +138,8 @@ async def run_server(options: ServerOptions, *, ready: Callable[[Server], None] 
             tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))
             for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())
+            for other in beside(chain, store):
+                tasks.create_task(other)
     finally:
         await store.close()
 
@@ -226,6 +243,7 @@ def component_starters(
         from sampan import controllers
 
         settings = controllers.ControllersConfig(elect=elect, cluster_cidr="")
+        made = options.made if options is not None else None
         if options is not None:
             settings = controllers.ControllersConfig(
                 elect=elect,
@@ -237,7 +255,7 @@ def component_starters(
                 volumes_dir=options.data_dir.parent / "volumes",
             )
         clients = controller_clients(client_of, controllers.MANAGER)
-        starters.append(candidate(lambda: controllers.run(clients, settings)))
+        starters.append(candidate(lambda: controllers.run(clients, settings, made=made)))
     return starters
 
 

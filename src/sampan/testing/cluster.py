@@ -23,6 +23,7 @@ from sampan.client.kubeconfig import load_client
 from sampan.client.kubeconfig_write import edit
 from sampan.cluster import kubeconfigs
 from sampan.cluster.config import ClusterConfig
+from sampan.cluster.datastores import MEMORY
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.pki import Pki
 from sampan.testing.control_plane import ControlPlane
@@ -47,7 +48,7 @@ class Cluster:
             raise RuntimeError("the cluster has been started already")
         self._directory = Path(tempfile.mkdtemp(prefix="sampan-test-"))
         try:
-            config = ClusterConfig(name=self.name, nodes=0, port=_free_port())
+            config = ClusterConfig(name=self.name, nodes=0, port=_free_port(), datastore=MEMORY)
             paths = ClusterPaths(self.name, self._directory)
             pki = Pki(paths.pki)
             pki.ensure(config, {})

@@ -1,27 +1,22 @@
-"""API server, scheduler and controllers on one event loop and the memory store, with their queues in sight."""
+"""The server of `sampan server` in this process, on loopback, with its controllers' queues in sight."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sampan import controllers, scheduler
 from sampan.apiserver.chain import Chain
-from sampan.apiserver.contracts import AUTHENTICATED, User
-from sampan.apiserver.custom.registrar import Registrar
-from sampan.apiserver.inprocess import InProcessTransport
-from sampan.apiserver.secure import cluster_security
-from sampan.apiserver.server import Server, ServerConfig, serve
-from sampan.apiserver.wiring import build
-from sampan.client.api import Client
+from sampan.apiserver.server import Server
 from sampan.client.workqueue import WorkQueue
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.pki import Pki
-from sampan.cluster.server import controller_clients, keep_prepared, own_client, prepare
-from sampan.controllers.contract import Controller
+from sampan.cluster.server import ServerOptions, own_client, run_server
 from sampan.storage.contract import Store
-from sampan.storage.memory import open_store
+
+if TYPE_CHECKING:
+    from sampan.controllers.contract import Controller
 
 TURNS = 20  # of the event loop between two looks: enough for an event to pass from the store to a queue
 LOOK_EVERY = 0.01
@@ -29,63 +24,39 @@ QUIET_LOOKS = 3
 
 
 class ControlPlane:
-    def __init__(self, config: ClusterConfig, pki: Pki, directory: Path) -> None:
+    def __init__(self, config: ClusterConfig, pki: Pki, directory: Path, *, simulated: int = 0) -> None:
         self.config = config
         self._pki = pki
         self._directory = directory
+        self._simulated = simulated
         self._store: Store | None = None
         self._controllers: list[Controller] = []
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Until cancelled."""
-        config, pki = self.config, self._pki
-        store = self._store = await open_store()
-        try:
-            chain = await build(
-                store,
-                address=f"{config.host}:{config.port}",
-                service_cidr=config.service_cidr,
-                security=cluster_security(pki.service_account_key),
-            )
-            registrar = Registrar(chain.core, own_client(chain))
-            await registrar.load()
-            await prepare(chain, config)
-            await self._serve(chain, registrar, ready)
-        finally:
-            await store.close()
-
-    async def _serve(self, chain: Chain, registrar: Registrar, ready: Callable[[], None]) -> None:
-        def client_of(name: str, agent: str, groups: tuple[str, ...] = ()) -> Client:
-            user = User(name=name, groups=(*groups, AUTHENTICATED))
-            return Client(InProcessTransport(chain, user=user, user_agent=agent), user_agent=agent)
-
-        pki = self._pki
-        pair = pki.pair("apiserver")
-        listening = ServerConfig(
+        options = ServerOptions(
+            config=self.config,
+            data_dir=self._directory / "server",
+            pki=self._pki,
             hosts=(self.config.host,),
-            port=self.config.port,
-            certificate=pair.certificate,
-            key=pair.key,
-            client_ca=pki.ca.certificate,
-        )
-        settings = controllers.ControllersConfig(
-            root_ca=pki.ca.certificate.read_text(encoding="ascii"),
-            cluster_cidr=self.config.pod_cidr,
-            volumes_dir=self._directory / "volumes",
+            made=self._controllers.extend,
         )
 
         def serving(server: Server) -> None:
             del server
-            ready()
+            if not self._simulated:
+                ready()
 
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve(listening, chain, ready=serving))
-            tasks.create_task(registrar.run())
-            tasks.create_task(keep_prepared(chain, self.config))
-            placing = client_of("system:kube-scheduler", "kube-scheduler")
-            tasks.create_task(scheduler.run(placing, scheduler.SchedulerConfig()))
-            identities = controller_clients(client_of, controllers.MANAGER)
-            tasks.create_task(controllers.run(identities, settings, made=self._controllers.extend))
+        def beside(chain: Chain, store: Store, /) -> Iterable[Coroutine[None, None, None]]:
+            self._store = store
+            if self._simulated:
+                from sampan import simulator
+
+                yield simulator.run(
+                    own_client(chain), simulator.SimulatorConfig(nodes=self._simulated), ready=lambda: ready()
+                )
+
+        await run_server(options, ready=serving, beside=beside)
 
     async def settled(self) -> None:
         """Returns when every controller has seen what there is, none works, and nothing has been written meanwhile."""
@@ -105,5 +76,6 @@ class ControlPlane:
         return bool(self._controllers) and synced and not any(len(q) or q.processing for q in queues)
 
     async def _revision(self) -> int:
-        assert self._store is not None
+        if self._store is None:
+            return -1
         return (await self._store.range(prefix="/registry/namespaces/", limit=1)).revision
