@@ -54,6 +54,7 @@ class Context:
         self.clock = clock
         self.config = config
         self.awaited: list[Informer[Any]] = []
+        self._is_running = False
 
     def informer(
         self,
@@ -85,12 +86,21 @@ class Context:
 
     @cached_property
     def recorder(self) -> EventRecorder:
-        """Made when first used; the runner starts and stops it."""
-        return EventRecorder(self.client, self.identity, clock=self.clock)
+        """Made when first used. It writes while the controller runs, whenever it was made."""
+        made = EventRecorder(self.client, self.identity, clock=self.clock)
+        if self._is_running:
+            made.start()
+        return made
 
-    @property
-    def has_recorder(self) -> bool:
-        return "recorder" in self.__dict__
+    def start(self) -> None:
+        self._is_running = True
+        if "recorder" in self.__dict__:
+            self.recorder.start()
+
+    async def stop(self) -> None:
+        self._is_running = False
+        if "recorder" in self.__dict__:
+            await self.recorder.stop()
 
     def _await(self, informer: Informer[T]) -> Informer[T]:
         if informer not in self.awaited:

@@ -57,14 +57,12 @@ async def run_all(
 async def run_one(controller: Controller) -> None:
     """A controller starts on its own informers' first lists, not on everybody's: a new Node must not wait."""
     context = controller.context
-    if context.has_recorder:
-        context.recorder.start()
+    context.start()
     try:
         await asyncio.gather(*(informer.wait_for_sync() for informer in context.awaited))
         await controller.run()
     finally:
-        if context.has_recorder:
-            await context.recorder.stop()
+        await context.stop()
 
 
 def _make(

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from sampan.api.types import core_v1
 from sampan.apiserver import devcerts
+from sampan.apiserver.bootstrap.servers import Address, Servers
 from sampan.apiserver.server import Server, ServerConfig
 from sampan.cluster.config import new_config
 from sampan.cluster.paths import ClusterPaths
@@ -125,7 +126,8 @@ async def test_the_kubernetes_service_is_made_again(cluster: World, tmp_path: Pa
     paths = ClusterPaths("sampan", tmp_path)
     config = new_config(paths, nodes=0, port=6443)
     config.service_cidr = "10.96.0.0/16"  # whatever other clusters of this host have
-    keeping = asyncio.create_task(keep_prepared(cluster.chain, config))
+    own = Servers(cluster.chain.core.store, Address(6443, "10.0.0.1"))
+    keeping = asyncio.create_task(keep_prepared(cluster.chain, config, own))
     services = cluster.admin.resource(core_v1.Service)
     first = await services.get("kubernetes", namespace="default")
     await asyncio.sleep(0.1)

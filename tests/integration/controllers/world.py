@@ -18,6 +18,7 @@ from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.wiring import build
 from sampan.client.api import Client
+from sampan.client.clock import Clock
 from sampan.controllers import MANAGER, ControllersConfig, run
 from sampan.storage.memory import open_store
 
@@ -47,10 +48,10 @@ class World:
             return self.client(user, "system:masters")
         return self.client(user, "system:serviceaccounts", "system:serviceaccounts:kube-system")
 
-    def start(self, *names: str, **options: Any) -> asyncio.Task[None]:
+    def start(self, *names: str, clock: Clock | None = None, **options: Any) -> asyncio.Task[None]:
         """The controllers of these names, or all."""
         config = ControllersConfig(root_ca=CA, volumes_dir=self.volumes, controllers=names or ("*",), **options)
-        task = asyncio.create_task(run(self.controller_client, config))
+        task = asyncio.create_task(run(self.controller_client, config, clock=clock))
         self._tasks.append(task)
         return task
 

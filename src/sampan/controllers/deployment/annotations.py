@@ -6,7 +6,7 @@ from __future__ import annotations
 from sampan.api.types import apps_v1
 from sampan.controllers.deployment.decide import DESIRED, HISTORY, MAX, REVISION, fence, revision_of, wanted
 
-__all__ = ["DESIRED", "HISTORY", "MAX", "REVISION", "of_new_set", "of_newest", "sizes"]
+__all__ = ["DESIRED", "HISTORY", "MAX", "REVISION", "of_deployment", "of_new_set", "of_newest", "sizes"]
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 OWN = frozenset({LAST_APPLIED, REVISION, HISTORY, DESIRED, MAX, "deprecated.deployment.rollback.to"})
@@ -25,6 +25,14 @@ def sizes(deployment: apps_v1.Deployment) -> dict[str, str]:
 
 def of_new_set(deployment: apps_v1.Deployment, revision: int) -> dict[str, str]:
     return {**inherited(deployment), REVISION: str(revision), **sizes(deployment)}
+
+
+def of_deployment(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet | None) -> dict[str, str]:
+    """It carries the revision of its newest ReplicaSet."""
+    annotations = deployment.metadata.annotations or {}
+    if new is None:
+        return annotations
+    return {**annotations, REVISION: (new.metadata.annotations or {}).get(REVISION, "1")}
 
 
 def of_newest(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet, revision: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import apps_v1, core_v1
 from sampan.controllers.contract import Context, KeyedController
 from sampan.controllers.deployment import decide
-from sampan.controllers.deployment.annotations import REVISION
+from sampan.controllers.deployment.annotations import of_deployment
 from sampan.controllers.deployment.decide import size, wanted
 from sampan.controllers.deployment.replica_sets import API, KIND, Created, ReplicaSetControl
 from sampan.controllers.deployment.status import counts, deadline_in, with_conditions
@@ -85,7 +85,6 @@ class Deployments(KeyedController):
             return None
         if new is not None:
             new = await self.control.adjust_newest(key, deployment, new, old)
-            deployment = await self._note_revision(key, deployment, new)
         if deployment.spec.paused or decide.is_resized(deployment, every):
             await self._scale_all(key, deployment, new, old)
             await self._write_status(key, deployment, new, old, is_rolling=False)
@@ -97,8 +96,6 @@ class Deployments(KeyedController):
             key, deployment, new, old
         )
         new = made.made
-        if new is not None and before is None:
-            deployment = await self._note_revision(key, deployment, new)
         status = await self._write_status(
             key, deployment, new, old, created=before is None and new is not None, failure=made.failure
         )
@@ -108,21 +105,6 @@ class Deployments(KeyedController):
             raise CreateFailed(made.failure)
         left = deadline_in(deployment, status, self.clock.now())
         return max(left, 0.1) if left is not None and left > 0 else None
-
-    async def _note_revision(
-        self, key: str, deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet
-    ) -> apps_v1.Deployment:
-        """The Deployment carries the revision of its newest ReplicaSet."""
-        revision = (new.metadata.annotations or {}).get(REVISION, "1")
-        if (deployment.metadata.annotations or {}).get(REVISION) == revision:
-            return deployment
-        annotations = {**(deployment.metadata.annotations or {}), REVISION: revision}
-        changed = replace(
-            deployment, kind=KIND, apiVersion=API, metadata=replace(deployment.metadata, annotations=annotations)
-        )
-        made = await self.client.resource(apps_v1.Deployment).update(changed)
-        self.said.note(key, made)
-        return made
 
     async def _roll(
         self, key: str, deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet | None, old: Sets
@@ -200,9 +182,13 @@ class Deployments(KeyedController):
             failure=failure,
             is_rolling=is_rolling,
         )
-        if msgspec.json.encode(status) == msgspec.json.encode(deployment.status):
+        annotations = of_deployment(deployment, new)
+        is_noted = annotations == (deployment.metadata.annotations or {})
+        if is_noted and msgspec.json.encode(status) == msgspec.json.encode(deployment.status):
             return status
-        changed = replace(deployment, kind=KIND, apiVersion=API, status=status)
+        # The annotation goes with the status: as a change of its own it would count as a new generation.
+        metadata = replace(deployment.metadata, annotations=annotations or None)
+        changed = replace(deployment, kind=KIND, apiVersion=API, metadata=metadata, status=status)
         try:
             self.said.note(key, await self.client.resource(apps_v1.Deployment).update_status(changed))
         except NotFound:
