@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import ssl
 import statistics
 import subprocess
@@ -40,6 +41,7 @@ class Cluster:
         self.paths = ClusterPaths(name, home / name)
         self.env = {**os.environ, "SAMPAN_HOME": str(home), "KUBECONFIG": str(self.paths.kubeconfig)}
         self.started: dict[str, float] = {}
+        self.port = 0
         self._connection: http.client.HTTPSConnection | None = None
 
     def up(self) -> None:
@@ -62,9 +64,10 @@ class Cluster:
         subprocess.run([sys.executable, "-m", "sampan", *words], env=self.env, check=True, stdout=subprocess.DEVNULL)
 
     def _configure(self) -> None:
+        self.port = configs.free_port(26443, set())
         config = ClusterConfig(
-            name=self.paths.name, index=INDEX, pod_cidr=POD_RANGE, service_cidr=SERVICE_RANGE,
-            port=configs.free_port(26443, set()), kubelet_port=configs.free_port(29250, set()),
+            name=self.paths.name, index=INDEX, pod_cidr=POD_RANGE, service_cidr=SERVICE_RANGE, port=self.port,
+            kubelet_port=configs.free_port(29250, set()),
         )  # fmt: skip
         configs.save(self.paths, config)
 
@@ -96,7 +99,10 @@ class Cluster:
         return content
 
     def _answers(self, path: str) -> bool:
+        """Until somebody listens, a look costs next to nothing: it must not take the time of what it measures."""
         try:
+            if self._connection is None:
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
             self.request("GET", path)
         except (OSError, http.client.HTTPException):
             return False
