@@ -260,7 +260,9 @@ class Containers:
         if record.phase is not Phase.RUNNING:
             return
         if grace > 0:
-            process.send_signal(record.pid, record.pid_started, signal_number(record.stop_signal))
+            number = signal_number(record.stop_signal)
+            await process.settled(record.pid, record.pid_started, number)
+            process.send_signal(record.pid, record.pid_started, number)
             try:
                 async with asyncio.timeout(grace):
                     await container.ended.wait()

@@ -10,10 +10,13 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 
 from sampan.runtime import syscalls
 
+TICKS = os.sysconf("SC_CLK_TCK")
+YOUTH = 0.5  # seconds in which a program has come to install its handlers
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -67,6 +70,28 @@ def send_signal(pid: int, started: int, number: int) -> bool:
     finally:
         os.close(fd)
     return True
+
+
+async def settled(pid: int, started: int, number: int) -> None:
+    """Waits while a process is too young to have said what it does about a signal. The kernel drops a signal for which
+    PID 1 of a container has no handler yet; whoever sent it would wait for nothing."""
+    while age(started) < YOUTH and not handles(pid, number) and start_time(pid) == started:
+        await asyncio.sleep(0.005)
+
+
+def age(started: int) -> float:
+    """Seconds since a start time in ticks."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / TICKS
+
+
+def handles(pid: int, number: int) -> bool:
+    """Whether it catches or ignores the signal."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            masks = [line.split()[1] for line in file if line.startswith((b"SigCgt:", b"SigIgn:"))]
+    except OSError:
+        return False
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 class Watch:

@@ -263,6 +263,15 @@ async def test_stopping_with_the_image_s_signal_and_with_none_heeded(world: Worl
     assert (await world.ended(deaf)).exit_code == 137
 
 
+async def test_one_that_has_just_begun_is_given_the_time_to_listen(world: World) -> None:
+    sandbox = await world.sandbox()
+    for _ in range(5):
+        script = "n=0; while [ $n -lt 2000 ]; do n=$((n+1)); done; trap 'exit 7' TERM; while true; do sleep 0.05; done"
+        container = await world.container(sandbox, "sh", "-c", script)
+        await world.runtime.stop_container(container, 20)
+        assert (await world.ended(container)).exit_code == 7
+
+
 async def test_short_containers_are_all_seen_to_end(world: World) -> None:
     sandbox = await world.sandbox()
     containers = await asyncio.gather(*(world.container(sandbox, "sh", "-c", f"exit {n}") for n in range(20)))
