@@ -21,7 +21,7 @@ from sampan.kubelet.worker import Phase, PodWorker, Verdict
 log = logging.getLogger(__name__)
 
 NOT_READY = "node is shutting down"
-LAST_WORDS = 5.0  # seconds for statuses to reach the API server
+LAST_WORDS = 5.0  # seconds, at most, for what is left to be seen and to be told the API server
 
 
 class NodeShutdown:
@@ -55,17 +55,17 @@ class NodeShutdown:
         node = events.reference(self._config.node_name)
         self._recorder.event(node, "Normal", "NodeShutdown", "Shutdown manager detected shutdown event")
         self._news()
+        everybody: list[PodWorker] = []
         for allowed, group in groups(self._config, self._workers()):
+            everybody += group
             for worker in group:
                 worker.end(verdict(worker.pod, allowed))
-            await self._ended(group, allowed)
-        await self._within(self._statuses.all_written(), LAST_WORDS)
-
-    async def _ended(self, group: list[PodWorker], allowed: float) -> None:
-        await self._within(asyncio.gather(*(w.over.wait() for w in group)), allowed)
-        late = [w.pod.metadata.name for w in group if w.phase is not Phase.TERMINATED]
+            await self._within(_all_over(group), allowed)
+        await self._within(_all_over(everybody), LAST_WORDS)  # killed at the end of their time: that is seen just after
+        late = [w.pod.metadata.name for w in everybody if w.phase is not Phase.TERMINATED]
         if late:
             log.warning("the node goes down, and these Pods have not ended in time: %s", late)
+        await self._within(self._statuses.all_written(), LAST_WORDS)
 
     async def _within(self, work: "asyncio.Future[Any]", seconds: float) -> None:
         timer: asyncio.Future[Any] = asyncio.ensure_future(self._clock.sleep(seconds))
@@ -73,6 +73,10 @@ class NodeShutdown:
         for task in (work, timer):
             task.cancel()
         await asyncio.gather(work, timer, return_exceptions=True)
+
+
+def _all_over(workers: list[PodWorker]) -> "asyncio.Future[Any]":
+    return asyncio.gather(*(w.over.wait() for w in workers))
 
 
 def groups(config: KubeletConfig, workers: Iterable[PodWorker]) -> list[tuple[float, list[PodWorker]]]:

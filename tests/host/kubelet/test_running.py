@@ -72,6 +72,8 @@ def test_volumes_and_their_updates(cluster: Cluster) -> None:
     cluster.kubectl("label", "pod", "vols", "x=2", "--overwrite")
     until(cluster, "vols", "cat /cm/k /se/p /dw/l /pr/k /pr/p", 'twotwox="2"twotwo')
     assert inside(cluster, "vols", "cat /fixed") == "one"  # a subPath stays what it was
+    for secret in ("/se", "/pr"):  # never on a disk
+        assert "tmpfs" in inside(cluster, "vols", f"mount | grep ' {secret} '")
     cluster.kubectl("delete", "pod", "vols")
     assert not list((cluster.root / "agent" / "kubelet" / "pods").glob("*/volumes/*/mem"))
 
@@ -136,6 +138,13 @@ def test_a_resize_where_it_runs(cluster: Cluster) -> None:
     until(cluster, "size", either, f"{96 << 20}\n")
     status = cluster.wait("size", lambda p: p["status"]["containerStatuses"][0].get("resources") == after)["status"]
     assert status["containerStatuses"][0]["restartCount"] == 0
+    told = {e["reason"]: e["message"] for e in cluster.events("size")}
+    assert told["ResizeStarted"].startswith('Pod resize started: {"containers":[{"name":"a","resources":{"limits":')
+    assert told["ResizeCompleted"].endswith('"generation":2}')
+    change["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}}
+    cluster.kubectl("patch", "pod", "size", "--subresource", "resize", "-p", json.dumps(change))
+    cluster.wait("size", lambda p: condition(p, "PodResizePending") == "True")
+    assert "ResizeInfeasible" in {e["reason"] for e in cluster.events("size")}
     cluster.kubectl("delete", "pod", "size")
 
 
@@ -172,7 +181,7 @@ def test_a_static_pod_comes_changes_and_goes_with_its_file(cluster: Cluster) -> 
 
 
 def test_the_group_of_its_files(cluster: Cluster) -> None:
-    mounts = [{"name": "e", "mountPath": "/e"}]
+    mounts = [{"name": "e", "mountPath": "/e"}, {"name": "e", "mountPath": "/part", "subPath": "a/b"}]
     spec = {
         "securityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 2000},
         "volumes": [{"name": "e", "emptyDir": {}}],
@@ -180,7 +189,9 @@ def test_the_group_of_its_files(cluster: Cluster) -> None:
     }
     cluster.pod("grouped", spec)
     cluster.wait_ready("grouped")
-    assert inside(cluster, "grouped", "id -G; touch /e/x; stat -c '%u %g' /e/x") == "1000 2000\n1000 2000\n"
+    for folder in ("/e", "/part"):
+        found = inside(cluster, "grouped", f"id -G; touch {folder}/x; stat -c '%u %g' {folder}/x")
+        assert found == "1000 2000\n1000 2000\n"
     cluster.kubectl("delete", "pod", "grouped")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sampan.api.types import core_v1
 from sampan.kubelet.node.events import told_of
+from sampan.kubelet.shutdown import LAST_WORDS
+from sampan.kubelet.worker import Phase
 from sampan.runtime.fake import Behaviour
 from tests.unit.kubelet.pods import make_pod
 from tests.unit.kubelet.world import World, in_the_loop
@@ -65,13 +68,18 @@ async def test_critical_pods_go_last_and_all_say_why(world: World) -> None:
 
 
 async def test_it_does_not_wait_longer_than_it_may(world: World) -> None:
-    world.runtime.behave("a", Behaviour(ignores_term=True))
     async with world.running():
         world.add({"terminationGracePeriodSeconds": 60})
         await world.settle()
+        (worker,) = world.kubelet.pods
+        world.kubelet.tools.stopper.stop_pod = never_ends  # type: ignore[method-assign]  # as if the runtime hung
         going = asyncio.ensure_future(world.kubelet.shutdown.run())
-        await world.pass_time(26)
-        assert going.done()
+        await world.pass_time(20 + 2 * LAST_WORDS - 1)
+        assert (going.done(), worker.phase) == (True, Phase.TERMINATING)
+
+
+async def never_ends(*args: Any, **kwargs: Any) -> None:
+    await asyncio.Event().wait()
 
 
 def test_what_is_told_of_a_node() -> None:
