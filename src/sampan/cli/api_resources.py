@@ -17,7 +17,7 @@ def run(call: Invocation) -> int:
         raise UsageError(f"unexpected arguments: [{' '.join(call.args)}]")
     output = flags["output"]
     if output not in ("", "wide", "name", "json", "yaml"):
-        raise CliError(f"--output {output} is not available in kubectl api-resources")
+        raise CliError(f"--output {output} is not available")
     if flags["sort-by"] not in ("", "name", "kind"):
         raise CliError("--sort-by accepts only name or kind")
     resources = call.session.resources.resources() if flags["cached"] else call.session.resources.refresh()

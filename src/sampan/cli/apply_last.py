@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from sampan.cli import last_applied, printers
-from sampan.cli.change import chosen, each
+from sampan.cli.change import NOTHING, chosen, each
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, VALIDATE, Command, Invocation, dry_run, manager
 from sampan.cli.create import placed
 from sampan.cli.errors import CliError, UsageError, raise_all
@@ -54,6 +54,8 @@ def view(call: Invocation) -> int:
 def set_(call: Invocation) -> int:
     flags, session = call.flags, call.session
     mode = dry_run(flags)
+    if not flags["filename"]:
+        raise CliError(NOTHING)
     for one in from_files(session, flags["filename"]):
         current = session.client.of(one.info).get(one.name, namespace=one.namespace)
         if last_applied.text(current) is None and not flags["create-annotation"]:

@@ -22,9 +22,8 @@ def run(call: Invocation) -> int:
     if not call.args:
         raise CliError("at least 1 argument is required for attach")
     if len(call.args) > 2:
-        raise CliError(
-            f"expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {len(call.args)}: {call.args}"
-        )
+        saw = f"{len(call.args)}: [{' '.join(call.args)}]"
+        raise CliError(f"expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {saw}")
     words = call.args if len(call.args) == 2 or "/" in call.args[0] else [f"pods/{call.args[0]}"]
     session = call.session
     target = targets(session, words)[0]
@@ -32,7 +31,10 @@ def run(call: Invocation) -> int:
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise CliError(f"cannot attach a container in a completed pod; current phase is {phase}")
-    container = container_of(pod, call.flags["container"], quiet=call.flags["quiet"])
+    try:
+        container = container_of(pod, call.flags["container"], quiet=call.flags["quiet"])
+    except CliError as error:
+        raise CliError(f"cannot attach to the container: {error.text}") from None
     return to(call, pod, container)
 
 

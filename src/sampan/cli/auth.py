@@ -46,7 +46,7 @@ def can_i(call: Invocation) -> int:
         if call.args:
             raise CliError("list option must be specified with no arguments")
         return _list(call)
-    if len(call.args) not in (2, 3):
+    if len(call.args) != 2:
         raise CliError(USAGE)
     spec = _spec(call)
     answer = _post(call, "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", spec)
@@ -77,7 +77,6 @@ def _spec(call: Invocation) -> dict[str, Any]:
     if verb not in VERBS:
         call.complain(f"Warning: verb '{verb}' is not a known verb\n")
     word, _, name = what.partition("/")
-    name = call.args[2] if len(call.args) == 3 else name
     group, resource = "", word
     if word != "*":
         try:
@@ -133,19 +132,19 @@ def rule_rows(status: dict[str, Any]) -> list[list[str]]:
                 verbs = merged.setdefault((text, names), [])
                 verbs += [verb for verb in rule.get("verbs") or () if verb not in verbs]
     rows = [[text, "[]", f"[{' '.join(names)}]", f"[{' '.join(verbs)}]"] for (text, names), verbs in merged.items()]
-    rows.sort(key=lambda row: _compact(row[0], row[2], row[3]))
-    urls = [
+    rows += [
         ["", f"[{url}]", "[]", f"[{' '.join(rule.get('verbs') or ())}]"]
         for rule in status.get("nonResourceRules") or ()
         for url in rule.get("nonResourceURLs") or ()
     ]
-    return rows + sorted(urls, key=lambda row: _compact(row[1], row[3], ""))
+    return sorted(rows, key=_go_text)
 
 
-def _compact(resource: str, names: str, verbs: str) -> tuple[str, ...]:
-    """kubectl sorts rules by their Go text, which begins with the verbs, then groups, then resources."""
-    word, _, group = resource.partition(".")
-    return (verbs, group, word, names) if verbs else (resource, names)
+def _go_text(row: list[str]) -> str:
+    """kubectl sorts rules by their Go text: verbs, groups, resources, names, URLs."""
+    word, _, group = row[0].partition(".")
+    groups, resources = (f"[{group}]", f"[{word}]") if row[0] else ("[]", "[]")
+    return f"{row[3]},APIGroups:{groups},Resources:{resources},ResourceNames:{row[2]},NonResourceURLs:{row[1]}"
 
 
 def whoami(call: Invocation) -> int:

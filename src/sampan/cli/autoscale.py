@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sampan.cli.change import chosen
-from sampan.cli.command import DRY_RUN, FILES, OUTPUT, Command, Invocation, manager
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, Command, Invocation, dry_run, manager
 from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.generate import policy
@@ -37,7 +37,7 @@ def run(call: Invocation) -> int:
             cpu=cpu,
             memory=flags["memory"],
         )
-        make(call, made, operation="autoscaled")
+        make(call, made, operation="created" if dry_run(flags) == "client" else "autoscaled")
     raise_all(errors)
     return 0
 

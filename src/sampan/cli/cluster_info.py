@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from sampan.api.errors import ApiError
-from sampan.cli.command import ALL_NAMESPACES, Command, Invocation
+from sampan.cli import printers
+from sampan.cli.command import ALL_NAMESPACES, OUTPUT, Command, Invocation
 from sampan.cli.flags import Flag
-from sampan.cli.printers.json import pretty
+from sampan.cli.printers import Printer
 from sampan.client.calls import ListOptions
 
 DUMPED = (
@@ -51,21 +53,22 @@ def _say(name: str, where: str, colour: bool) -> None:
 
 def dump(call: Invocation) -> int:
     flags, session = call.flags, call.session
+    printer = printers.of(flags["output"], flags=flags, sort_keys=False)
     nodes = session.client.of(session.resources.for_kind("v1", "Node")).list()
-    _put(call, "nodes", _list("Node", "v1", nodes.items))
+    _put(call, printer, "nodes", _list("Node", "v1", nodes.items))
     namespaces = flags["namespaces"] or ["kube-system", session.namespace]
     if flags["all-namespaces"]:
         found = session.client.of(session.resources.for_kind("v1", "Namespace")).list()
         namespaces = [one["metadata"]["name"] for one in found.items]
     for namespace in dict.fromkeys(namespaces):
-        _namespace(call, namespace)
+        _namespace(call, printer, namespace)
     where = flags["output-directory"]
     if where and where != "-":
         sys.stdout.write(f"Cluster info dumped to {where}\n")
     return 0
 
 
-def _namespace(call: Invocation, namespace: str) -> None:
+def _namespace(call: Invocation, printer: Printer, namespace: str) -> None:
     session = call.session
     pods: list[dict[str, Any]] = []
     for api_version, kind in DUMPED:
@@ -74,13 +77,13 @@ def _namespace(call: Invocation, namespace: str) -> None:
         if kind == "Pod":
             pods = items
         name = "replication-controllers" if kind == "ReplicationController" else info.resource
-        _put(call, f"{namespace}/{name}", _list(kind, api_version, items))
+        _put(call, printer, f"{namespace}/{name}", _list(kind, api_version, items))
     for pod in pods:
         for container in pod["spec"].get("containers") or ():
-            _log(call, pod["metadata"], container["name"])
+            _log(call, printer, pod["metadata"], container["name"])
 
 
-def _log(call: Invocation, metadata: dict[str, Any], container: str) -> None:
+def _log(call: Invocation, printer: Printer, metadata: dict[str, Any], container: str) -> None:
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/log"
     try:
         text = call.session.client.raw("GET", path, query={"container": container}).body.decode(errors="replace")
@@ -88,23 +91,29 @@ def _log(call: Invocation, metadata: dict[str, Any], container: str) -> None:
         text = f"Request log error: {error.message}\n"
     said = f"==== START logs for container {container} of pod {metadata['namespace']}/{metadata['name']} ====\n"
     end = f"==== END logs for container {container} of pod {metadata['namespace']}/{metadata['name']} ====\n"
-    _put(call, f"{metadata['namespace']}/{metadata['name']}/logs", said + text + end, suffix=".txt")
+    _put(call, printer, f"{metadata['namespace']}/{metadata['name']}/logs", said + text + end, suffix=".txt")
 
 
 def _list(kind: str, api_version: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"kind": f"{kind}List", "apiVersion": api_version, "metadata": {}, "items": items}
 
 
-def _put(call: Invocation, name: str, what: dict[str, Any] | str, *, suffix: str = ".json") -> None:
-    text = what if isinstance(what, str) else pretty(what, sort_keys=False) + "\n"
+def _put(call: Invocation, printer: Printer, name: str, what: dict[str, Any] | str, *, suffix: str = ".json") -> None:
     folder = call.flags["output-directory"]
     if not folder or folder == "-":
-        sys.stdout.write(text)
+        _write(printer, what)
         return
     path = os.path.join(folder, f"{name}{suffix}")
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(path, "w", encoding="utf-8") as file, redirect_stdout(file):
+        _write(printer, what)
+
+
+def _write(printer: Printer, what: dict[str, Any] | str) -> None:
+    if isinstance(what, str):
+        sys.stdout.write(what)
+    else:
+        printer(what)
 
 
 DUMP = Command(
@@ -114,7 +123,8 @@ DUMP = Command(
         ALL_NAMESPACES,
         Flag("namespaces", "list", usage="which namespaces"),
         Flag("output-directory", usage="a folder to write into; - for stdout"),
-        Flag("output", default="json", short="o", usage="json"),
+        OUTPUT[0]._replace(default="json"),
+        *OUTPUT[1:],
         Flag("pod-running-timeout", "duration", 20.0, usage="accepted, without effect"),
     ),
     summary="Everything that helps to find out what is wrong.",

@@ -110,6 +110,7 @@ def dry_run(flags: Values) -> str:
 
 def validation(flags: Values) -> str:
     """`Strict`, `Warn` or `Ignore`, as the API takes it."""
+    from sampan.api.goquote import quote
     from sampan.cli.errors import CliError
 
     value: str = flags["validate"]
@@ -119,4 +120,6 @@ def validation(flags: Values) -> str:
         return "Warn"
     if value in ("false", "ignore"):
         return "Ignore"
-    raise CliError(f"invalid - validate option {value!r}; must be one of: strict (or true), warn, ignore (or false)")
+    raise CliError(
+        f"invalid - validate option {quote(value)}; must be one of: strict (or true), warn, ignore (or false)"
+    )

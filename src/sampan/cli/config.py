@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 from typing import Any
 
@@ -32,7 +33,9 @@ def view(call: Invocation) -> int:
         for name, key in (("clusters", "cluster"), ("users", "user")):
             wanted = context.get(key)
             parts[name] = {wanted: parts[name][wanted]} if wanted in parts[name] else {}
-    if not flags["raw"]:
+    if flags["flatten"]:
+        _flatten(parts)
+    elif not flags["raw"]:
         _hide(parts)
     data: dict[str, Any] = {"kind": "Config", "apiVersion": "v1"}
     if config.preferences:
@@ -44,6 +47,20 @@ def view(call: Invocation) -> int:
         data["extensions"] = config.extensions
     printers.of(flags["output"] or "yaml", flags=flags, sort_keys=False)(data)
     return 0
+
+
+def _flatten(parts: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """What stands in files comes into the configuration itself, so that it can be carried elsewhere."""
+    for section in parts.values():
+        for body in section.values():
+            for key in _DATA:
+                path = body.pop(key.removesuffix("-data"), "")
+                if path and not body.get(key):
+                    try:
+                        with open(path, "rb") as file:
+                            body[key] = base64.b64encode(file.read()).decode()
+                    except OSError as error:
+                        raise CliError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _hide(parts: dict[str, dict[str, dict[str, Any]]]) -> None:
@@ -73,7 +90,10 @@ def get_contexts(call: Invocation) -> int:
         raise_all(errors)
         return 0
     if flags["output"]:
-        raise CliError(f"output must be one of '' or 'name': {flags['output']}")
+        raise CliError(
+            f"--output {flags['output']} is not available in kubectl config get-contexts; resetting to default output "
+            "format"
+        )
     rows = [] if flags["no-headers"] else [["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]]
     for name in names:
         context = config.contexts[name]
@@ -136,7 +156,7 @@ COMMAND = Command(
                 *OUTPUT,
                 Flag("minify", "bool", usage="only what the current context uses"),
                 Flag("raw", "bool", usage="with secrets"),
-                Flag("flatten", "bool", usage="accepted: files stay files"),
+                Flag("flatten", "bool", usage="the contents of files instead of their names"),
                 Flag("merge", "bool", True, usage="accepted, without effect"),
             ),
             summary="The merged settings.",

@@ -25,9 +25,17 @@ def _file_of(call: Invocation, section: str, name: str) -> str:
 
 
 def _one(call: Invocation) -> str:
-    if len(call.args) != 1:
-        raise CliError(f"Unexpected args: [{' '.join(call.args)}]")
-    return call.args[0]
+    return _arguments(call, 1)[0]
+
+
+def _arguments(call: Invocation, count: int) -> list[str]:
+    if len(call.args) != count:
+        from sampan.cli.help import command_help
+
+        call.out.write(command_help(call.command))
+        word = "unexpected" if call.command is SET_CREDENTIALS else "Unexpected"
+        raise CliError(f"{word} args: [{' '.join(call.args)}]")
+    return call.args
 
 
 def _use_context(call: Invocation) -> int:
@@ -50,9 +58,7 @@ def _current_file(call: Invocation) -> str:
 
 
 def _rename_context(call: Invocation) -> int:
-    if len(call.args) != 2:
-        raise CliError(f"Unexpected args: [{' '.join(call.args)}]")
-    old, new = call.args
+    old, new = _arguments(call, 2)
     known = call.session.kubeconfig.contexts
     if old not in known:
         raise CliError(f'cannot rename the context "{old}", it\'s not in {target_file(call)}')
@@ -123,10 +129,8 @@ def _set_cluster(call: Invocation) -> int:
     authority = flags["certificate-authority"]
     if authority and flags["insecure-skip-tls-verify"]:
         raise CliError("you cannot specify a certificate authority and insecure mode at the same time")
-    if authority and not os.path.exists(authority):
-        raise CliError(
-            f"could not stat certificate-authority file {authority}: stat {authority}: no such file or directory"
-        )
+    if flags["embed-certs"] and not authority:
+        raise CliError("you must specify a --certificate-authority to embed")
 
     def change(body: Data) -> None:
         for key in ("server", "tls-server-name", "proxy-url"):
@@ -153,13 +157,12 @@ def _set_credentials(call: Invocation) -> int:
     if len(methods) > 1:
         raise CliError(f"you cannot specify more than one authentication method at the same time: {', '.join(methods)}")
 
+    if flags["embed-certs"] and not (flags["client-certificate"] or flags["client-key"]):
+        raise CliError("you must specify a --client-certificate or --client-key to embed")
+
     def change(body: Data) -> None:
         for key in ("client-certificate", "client-key"):
             if flags[key]:
-                if not os.path.exists(flags[key]):
-                    raise CliError(
-                        f"could not stat {key} file {flags[key]}: stat {flags[key]}: no such file or directory"
-                    )
                 _put_file(body, key, flags[key], embed=flags["embed-certs"])
         if flags["token"]:
             body["token"] = flags["token"]
@@ -184,6 +187,10 @@ def _put_exec(body: Data, call: Invocation) -> None:
         plugin["command"] = flags["exec-command"]
     if flags["exec-api-version"]:
         plugin["apiVersion"] = flags["exec-api-version"]
+    if flags.changed("exec-provide-cluster-info"):
+        plugin["provideClusterInfo"] = flags["exec-provide-cluster-info"]
+    if flags["exec-interactive-mode"]:
+        plugin["interactiveMode"] = flags["exec-interactive-mode"]
     if flags["exec-arg"]:
         plugin["args"] = list(flags["exec-arg"])
     for text in flags["exec-env"]:
@@ -203,8 +210,12 @@ def _put(body: Data, key: str, value: object) -> None:
 
 def _put_file(body: Data, key: str, path: str, *, embed: bool) -> None:
     if embed:
-        with open(path, "rb") as file:
-            body[f"{key}-data"] = base64.b64encode(file.read()).decode()
+        try:
+            with open(path, "rb") as file:
+                body[f"{key}-data"] = base64.b64encode(file.read()).decode()
+        except OSError as error:
+            said = (error.strerror or str(error)).lower()
+            raise CliError(f"could not read {key} data from {path}: open {path}: {said}") from None
         body.pop(key, None)
     else:
         body[key] = os.path.abspath(path)
@@ -212,10 +223,8 @@ def _put_file(body: Data, key: str, path: str, *, embed: bool) -> None:
 
 
 def _set(call: Invocation) -> int:
-    if len(call.args) != 2:
-        raise CliError(f"Unexpected args: [{' '.join(call.args)}]")
-    name, value = call.args
-    steps = name.split(".")
+    name, value = _arguments(call, 2)
+    steps = _steps(name)
     if steps[-1].endswith("-data") and not call.flags["set-raw-bytes"]:
         try:
             base64.b64decode(value, validate=True)
@@ -243,7 +252,7 @@ def _set(call: Invocation) -> int:
 
 def _unset(call: Invocation) -> int:
     name = _one(call)
-    steps = name.split(".")
+    steps = _steps(name)
 
     def change(data: Data) -> None:
         if len(steps) == 1:
@@ -259,6 +268,13 @@ def _unset(call: Invocation) -> int:
     write.edit(_path_for(call, steps), change)
     call.print(f'Property "{name}" unset.')
     return 0
+
+
+def _steps(name: str) -> list[str]:
+    steps = name.split(".")
+    if steps[0] not in (*SECTIONS, "kind", "apiVersion", "preferences", "current-context", "extensions"):
+        raise CliError(f"unable to parse {name} after [] at api.Config")
+    return steps
 
 
 def _path_for(call: Invocation, steps: list[str]) -> str:
@@ -308,7 +324,10 @@ SET_CREDENTIALS = Command(
         Flag("exec-api-version", usage="which version it speaks"),
         Flag("exec-arg", "list", usage="its arguments"),
         Flag("exec-env", "array", usage="NAME=value for it"),
+        Flag("exec-interactive-mode", usage="Never, IfAvailable or Always"),
+        Flag("exec-provide-cluster-info", "bool", usage="tell it which cluster it is for"),
         Flag("auth-provider", usage="accepted, without effect"),
+        Flag("auth-provider-arg", "array", usage="accepted, without effect"),
     ),
     summary="Make or change a user: --token, --client-certificate, --client-key, --username, --password.",
     usage=_ENTRY,

@@ -58,7 +58,7 @@ def run(call: Invocation) -> int:
     session = call.session
     spec = target if target.pod else source
     pod = session.client.of(session.resolve("pods")).get(spec.pod, namespace=spec.namespace or session.namespace)
-    container = container_of(pod, call.flags["container"])
+    container = call.flags["container"] or container_of(pod, "")
     if target.pod:
         _upload(call, pod, container, source.path, target.path)
     else:

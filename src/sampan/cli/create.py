@@ -9,7 +9,7 @@ from sampan.cli import printers
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, VALIDATE, Command, Invocation, dry_run, manager
 from sampan.cli.command import validation as validation_of
 from sampan.cli.create_kinds import ALIASES, TABLE
-from sampan.cli.errors import CliError, in_source, raise_all
+from sampan.cli.errors import CliError, UsageError, in_source, raise_all
 from sampan.cli.files import from_flags
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, from_files
@@ -20,9 +20,7 @@ def run(call: Invocation) -> int | None:
     flags, session = call.flags, call.session
     if not flags["filename"] and not flags["kustomize"]:
         if call.args:
-            from sampan.cli.errors import UsageError
-
-            raise UsageError(f"unknown command {' '.join(call.args)!r}".replace("'", '"'))
+            raise UsageError(f"Unexpected args: [{' '.join(call.args)}]")
         raise CliError("must specify one of -f and -k\n")
     if flags["raw"]:
         from sampan.cli.raw import send

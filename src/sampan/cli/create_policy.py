@@ -53,14 +53,14 @@ def _budget(call: Invocation) -> None:
 def _token(call: Invocation) -> None:
     name, flags, session = the_name(call), call.flags, call.session
     if flags["duration"] < 0:
-        raise CliError("duration must be greater than or equal to 0")
+        raise CliError("--duration must be greater than or equal to 0")
     spec: dict[str, object] = {"audiences": flags["audience"] or None}
     if flags["duration"]:
         spec["expirationSeconds"] = int(flags["duration"])
     if flags["bound-object-kind"]:
         kind = flags["bound-object-kind"]
         if kind not in ("Pod", "Secret", "Node"):
-            raise CliError(f"supported --bound-object-kind values are Node, Pod, Secret, got {kind}")
+            raise CliError("supported --bound-object-kind values are Node, Pod, Secret")
         if not flags["bound-object-name"]:
             raise CliError("--bound-object-name is required if --bound-object-kind is provided")
         bound = {"kind": kind, "apiVersion": "v1", "name": flags["bound-object-name"]}

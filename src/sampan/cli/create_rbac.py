@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sampan.cli.command import Command, Invocation
+from sampan.cli.errors import PlainError
 from sampan.cli.flags import Flag
 from sampan.cli.generate import rbac
 from sampan.cli.making import MAKING, make, require, said_namespace, the_name
+from sampan.client.resources import NoSuchResource
 
 RULES = (
     Flag("verb", "list", usage="what may be done"),
@@ -25,7 +27,10 @@ def _resolver(call: Invocation) -> rbac.Resolve:
             call.complain(f"Warning: '{verb}' is not a standard resource verb")
 
     def resolve(word: str) -> tuple[str, str]:
-        info = call.session.resolve(word)
+        try:
+            info = call.session.resolve(word)
+        except NoSuchResource as error:
+            raise PlainError(str(error)) from None
         return info.group, info.resource
 
     return resolve

@@ -30,13 +30,13 @@ def _job(call: Invocation) -> None:
     if not image and not source:
         raise CliError("either --image or --from must be specified")
     if image and source:
-        raise CliError("must specify only one of --image or --from")
+        raise CliError("either --image or --from must be specified")
     if source:
         if command:
             raise CliError("cannot specify --from and command")
         target = targets(call.session, [source])[0]
         if target.info.kind != "CronJob":
-            raise CliError(f"from must be an existing cronjob: {target.info.kind}")
+            raise CliError(f"unknown object type *{target.info.version}.{target.info.kind}")
         cron_job = call.session.client.of(target.info).get(target.name, namespace=call.session.namespace)
         made = workloads.job_from_cronjob(name, cron_job, namespace=namespace)
     else:

@@ -35,6 +35,8 @@ def run(call: Invocation) -> int | None:
 
         return send(call, "DELETE")
     mode = dry_run(flags)
+    if flags["output"] not in ("", "name"):
+        raise CliError(f"unexpected -o output mode: {flags['output']}. We only support '-o name'")
     grace = _grace(flags)
     options = delete_options(
         grace_period_seconds=grace,
@@ -99,14 +101,12 @@ def _doomed(call: Invocation, errors: list[Exception]) -> Iterator[Found]:
         return
     if not call.args:
         raise CliError(NOTHING)
-    if every and selector:
+    if every and (selector or flags["field-selector"]):
         raise CliError("setting 'all' parameter but found a non empty selector. ")
     wanted = targets(session, call.args, allow_empty=bool(every or selector or flags["field-selector"]))
     if any(target.name for target in wanted):
-        if selector or flags["field-selector"]:
+        if selector or flags["field-selector"] or every:
             raise CliError("name cannot be provided when a selector is specified")
-        if every:
-            raise CliError("setting 'all' parameter but found a non empty selector. ")
         if flags["all-namespaces"]:
             raise CliError("a resource cannot be retrieved by name across all namespaces")
         _warn_scope(call, any(not target.info.namespaced for target in wanted))

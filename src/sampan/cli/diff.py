@@ -64,7 +64,6 @@ def _sides(call: Invocation, one: Found) -> tuple[dict[str, Any] | None, dict[st
             force=call.flags["force-conflicts"],
         )
         return current, after
-    wanted = last_applied.with_annotation(wanted)
     if current is None:
         return None, client.create(wanted, WriteOptions(True), namespace=one.namespace)
     patch, kind = last_applied.three_way(one.info, wanted, current, overwrite=True)

@@ -9,6 +9,7 @@ import time
 from typing import Any, NamedTuple
 
 from sampan.api.errors import ApiError, Forbidden, NotFound, TooManyRequests
+from sampan.api.selectors import labels
 from sampan.cli.command import DRY_RUN, SELECTOR, Command, Invocation, dry_run
 from sampan.cli.cordon import mark, nodes
 from sampan.cli.errors import CliError, PlainError, UsageError, raise_all
@@ -60,6 +61,12 @@ def verdict(pod: dict[str, Any], flags: Values, *, daemon_exists: bool = True) -
 def run(call: Invocation) -> int:
     if not call.args and not call.flags["selector"]:
         raise UsageError("USAGE: drain NODE [flags]")
+    if call.args and call.flags["selector"]:
+        raise UsageError("cannot specify both a node name and a --selector option")
+    try:
+        labels.parse(call.flags["pod-selector"])
+    except ValueError:
+        raise CliError("--pod-selector=<pod_selector> must be a valid label selector") from None
     errors: list[Exception] = []
     mode = dry_run(call.flags)
     found = nodes(call, errors)

@@ -8,13 +8,14 @@ from typing import Any
 from sampan.cli import printers
 from sampan.cli.command import ALL_NAMESPACES, OUTPUT, Command, Invocation
 from sampan.cli.describe.text import event_age
-from sampan.cli.errors import CliError
+from sampan.cli.errors import CliError, PlainError
 from sampan.cli.flags import Flag
 from sampan.cli.get_objects import as_list
 from sampan.cli.printers.tabwriter import table
 from sampan.cli.resources import targets
 from sampan.cli.say import complain
 from sampan.client.calls import ListOptions
+from sampan.client.resources import NoSuchResource
 
 TYPES = ("Normal", "Warning")
 
@@ -104,7 +105,10 @@ def _about(call: Invocation) -> str:
         return ""
     if "/" not in word:
         raise CliError("--for must be in resource/name form")
-    target = targets(call.session, [word])[0]
+    try:
+        target = targets(call.session, [word])[0]
+    except NoSuchResource as error:
+        raise PlainError(str(error)) from None
     return f"involvedObject.kind={target.info.kind},involvedObject.name={target.name}"
 
 

@@ -39,7 +39,7 @@ def run(call: Invocation) -> int:
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise CliError(f"cannot exec into a container in a completed pod; current phase is {phase}")
-    container = container_of(pod, flags["container"], quiet=flags["quiet"])
+    container = flags["container"] or container_of(pod, "", quiet=flags["quiet"])
     wanted = Wanted(container, command, stdin=flags["stdin"], tty=usable_tty(call))
     socket = connect(session.client, session.resolve("pods"), pod, wanted)
     return exit_code(converse(socket, wanted), call.complain)

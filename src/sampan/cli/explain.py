@@ -86,7 +86,11 @@ def run(call: Invocation) -> int:
     if len(call.args) > 1:
         raise CliError("We accept only this format: explain RESOURCE\n")
     word, *path = call.args[0].split(".")
-    info, path = _resource(session, word, path, flags["api-version"])
+    if flags["output"] not in ("plaintext", "plaintext-openapiv2"):
+        raise CliError(f"unrecognized format: {flags['output']}")
+    if not word:
+        raise CliError("invalid jsonpath syntax, first node must be field node")
+    info, path = _resource(session, word, [name for name in path if name], flags["api-version"])
     document = document_of(session, info)
     schema = document.of_kind(info)
     if schema is None:
@@ -110,8 +114,12 @@ def _resource(session: Session, word: str, path: list[str], api_version: str) ->
     if api_version:
         try:
             return session.resources.for_kind(api_version, info.kind), path
-        except NoSuchKind as error:
-            raise CliError(str(error)) from None
+        except NoSuchKind:
+            gvr = f"{api_version if '/' in api_version else f'/{api_version}'}, Resource={info.resource}"
+            served = {row.api_version for row in session.resources.resources()}
+            if api_version in served:
+                raise CliError(f"GVR ({gvr}) not found in OpenAPI schema") from None
+            raise CliError(f'couldn\'t find resource for "{gvr}"') from None
     # `deployments.apps.spec` and `deployments.v1.apps.spec` name the group too.
     for count in range(len(path), 0, -1):
         candidate = ".".join((word, *path[:count]))
@@ -194,7 +202,6 @@ def _indented(text: str) -> str:
             line.strip(),
             WIDTH,
             initial_indent=indent[0],
-            subsequent_indent=indent[0],
             break_long_words=False,
             break_on_hyphens=False,
         )
@@ -208,7 +215,7 @@ COMMAND = Command(
     flags=(
         Flag("recursive", "bool", usage="also the fields of the fields"),
         Flag("api-version", usage="group/version of the kind"),
-        Flag("output", default="plaintext", short="o", usage="plaintext"),
+        Flag("output", default="plaintext", usage="plaintext"),
     ),
     summary="The fields of a kind.",
     usage="TYPE[.FIELD …]",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.cli.change import NOTHING, chosen
-from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, Command, Invocation, manager
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, Command, Invocation, manager
 from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.generate import parse_labels, services
 from sampan.cli.making import make
+from sampan.cli.overrides import OVERRIDES, overridden
 from sampan.cli.resources import Found
 
 WORKLOADS = ("Deployment", "ReplicaSet")
@@ -29,7 +30,7 @@ def _expose(call: Invocation, one: Found) -> None:
     flags = call.flags
     kind = one.info.kind
     if kind not in ("Pod", "Service", "ReplicationController", *WORKLOADS):
-        raise CliError(f"cannot expose a {kind}")
+        raise CliError(f"cannot expose a {kind}{f'.{one.info.group}' if one.info.group else ''}")
     selector = parse_labels(flags["selector"]) if flags["selector"] else selector_of(kind, one.data)
     ports = ports_of(kind, one.data, flags["port"], flags["protocol"])
     if not ports:
@@ -48,7 +49,7 @@ def _expose(call: Invocation, one: Found) -> None:
         session_affinity=flags["session-affinity"],
         cluster_ip=flags["cluster-ip"],
     )
-    make(call, made, operation="exposed")
+    make(call, overridden(made, flags), operation="exposed")
 
 
 def selector_of(kind: str, data: dict[str, Any]) -> dict[str, str]:
@@ -105,19 +106,20 @@ COMMAND = Command(
         *FILES,
         *OUTPUT,
         DRY_RUN,
-        SELECTOR,
+        Flag("selector", usage="the Service's selector; by default as its Pods are found"),
         manager("expose"),
         Flag("port", usage="the Service's port"),
         Flag("target-port", usage="the containers' port or its name"),
         Flag("protocol", usage="TCP, UDP or SCTP"),
         Flag("name", usage="the Service's name"),
         Flag("type", usage="ClusterIP, NodePort, LoadBalancer or ExternalName"),
-        Flag("labels", usage="the Service's labels"),
+        Flag("labels", short="l", usage="the Service's labels"),
         Flag("external-ip", usage="another address"),
         Flag("load-balancer-ip", usage="the load balancer's address"),
         Flag("session-affinity", usage="None or ClientIP"),
         Flag("cluster-ip", usage="the address, or None"),
         Flag("save-config", "bool", usage="for a later apply"),
+        *OVERRIDES,
     ),
     summary="Expose a Pod, a workload or a Service as a Service.",
     usage="(-f FILENAME | TYPE NAME) [--port=port] [--protocol=TCP|UDP|SCTP] [--target-port=number-or-name]",

@@ -66,10 +66,9 @@ def documents(content: bytes | str, source: str) -> Iterator[Document]:
             if data is None:
                 continue
             if not isinstance(data, dict):
-                found = "array" if isinstance(data, list) else "string" if isinstance(data, str) else "number"
                 raise CliError(
-                    f'error validating "{source}": error validating data: json: cannot unmarshal {found} into Go value '
-                    "of type map[string]interface {}"
+                    f'error validating "{source}": error validating data: invalid object to validate; if you choose to '
+                    "ignore these errors, turn validation off with --validate=false"
                 )
             yield Document(data, source)
     except YamlError as error:
@@ -98,11 +97,12 @@ def load_yaml(text: str) -> Any:
     import yaml
 
     from sampan.cli.goyaml import LOADER
+    from sampan.client.yaml_errors import words as yaml_words
 
     try:
         return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader of our own
     except yaml.YAMLError as error:
-        raise YamlError(f"error converting YAML to JSON: yaml: {_place(error)}{_problem(error)}") from None
+        raise YamlError(f"error converting YAML to JSON: yaml: {yaml_words(error)}") from None
 
 
 def _yaml_stream(text: str) -> Iterator[Any]:
@@ -132,28 +132,16 @@ def _json_stream(text: str) -> Iterator[Any]:
                 continue
             try:
                 data, at = decoder.raw_decode(text, at)
-            except json.JSONDecodeError:
+            except json.JSONDecodeError as error:
                 # Not JSON after all: several YAML documents whose first is in flow style, or a mistake.
-                yield from (load_yaml(part) for part in _SEPARATOR.split(text[at:]) if part.strip())
+                try:
+                    yield from [load_yaml(part) for part in _SEPARATOR.split(text[at:]) if part.strip()]
+                except YamlError:
+                    from sampan.cli.json_errors import words as json_words
+
+                    raise YamlError(json_words(text, error)) from None
                 return
             yield data
-
-
-def _place(error: Any) -> str:
-    """libyaml's line, as its Go port counts: from 1 in the scanner, from 0 in the parser."""
-    import yaml
-
-    mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-    line = 0
-    if mark is not None and mark.line:
-        line = mark.line + (1 if isinstance(error, yaml.scanner.ScannerError) else 0)
-    elif context is not None:
-        line = context.line
-    return f"line {line}: " if line else ""
-
-
-def _problem(error: Any) -> str:
-    return getattr(error, "problem", None) or "unknown problem parsing YAML content"
 
 
 def _paths(name: str, recursive: bool) -> list[str]:

@@ -109,11 +109,10 @@ def parse(argv: Sequence[str], known: Iterable[Flag]) -> Parsed:
 
 def command_word(argv: Sequence[str], known: Iterable[Flag]) -> int:
     """Where the first word that is no flag (nor a global flag's value) stands; -1 without one."""
-    takes_value = set()
+    alone = set()  # a flag that nobody knows is taken for one with a value
     for flag in known:
-        if flag.kind != "bool" and flag.bare is None:
-            takes_value.add(f"--{flag.name}")
-            takes_value.add(f"-{flag.short}")
+        if _bare(flag) is not None:
+            alone |= {f"--{flag.name}", f"-{flag.short}"}
     at = 0
     while at < len(argv):
         word = argv[at]
@@ -121,7 +120,9 @@ def command_word(argv: Sequence[str], known: Iterable[Flag]) -> int:
             return -1
         if not word.startswith("-") or word == "-":
             return at
-        at += 2 if word in takes_value else 1
+        long = word.startswith("--")
+        has_value = ("=" in word) if long else len(word) > 2
+        at += 1 if has_value or word in alone else 2
     return -1
 
 

@@ -15,9 +15,9 @@ from sampan.cli.errors import CliError, UsageError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.printers import GET_FORMATS, no_printer, split
 from sampan.cli.printers.table import Look, TableWriter
-from sampan.cli.resources import Target, explained, from_files, shown_kind, targets
+from sampan.cli.resources import Target, explained, from_files, missing, shown_kind, targets
 from sampan.cli.say import complain
-from sampan.client.calls import Call, ListOptions, get, list_
+from sampan.client.calls import JSON, Call, ListOptions, get, list_
 from sampan.client.sync_api import TABLE
 
 NO_RESOURCE = """Required resource not specified.
@@ -65,7 +65,7 @@ def _check(call: Invocation, output: str, argument: str) -> None:
         )
         raise UsageError(NO_RESOURCE)
     if flags["output-watch-events"] and not (flags["watch"] or flags["watch-only"]):
-        raise UsageError("--output-watch-events option can only be used with --watch or --watch-only")
+        raise CliError("--output-watch-events option can only be used with --watch or --watch-only")
     if flags["show-labels"] and output not in ("", "wide"):
         raise CliError(f"--show-labels option cannot be used with {output} printer")
     if flags["subresource"] and not flags["filename"] and len(call.args) == 1 and "/" not in call.args[0]:
@@ -128,7 +128,7 @@ def _tables(call: Invocation, wanted: Wanted, errors: list[Exception], *, wide: 
 
 
 def nowhere(call: Invocation, infos: list[ResourceInfo]) -> None:
-    if not call.flags["all-namespaces"] and infos and all(info.namespaced for info in infos):
+    if not call.flags["all-namespaces"] and all(info.namespaced for info in infos):
         complain(f"No resources found in {call.session.namespace} namespace.")
     else:
         complain("No resources found")
@@ -152,7 +152,7 @@ def _fetched(call: Invocation, target: Target, namespace: str, errors: list[Exce
             return [joined | {"rows": sorted_rows(joined.get("rows") or [], call.flags["sort-by"])}]
     except NotFound as error:
         if not call.flags["ignore-not-found"]:
-            errors.append(error)
+            errors.append(missing(call.session, error, namespace))
         return []
     except ApiError as error:
         errors.append(error if target.name else explained(error, target.info, selector, field_selector))
@@ -190,7 +190,7 @@ def _forget(table: dict[str, Any]) -> None:
 
 
 def _table(call: Invocation, question: Call) -> dict[str, Any]:
-    question.headers["accept"] = TABLE
+    question.headers["accept"] = TABLE if call.flags["server-print"] else JSON
     answer: dict[str, Any] = msgspec.json.decode(call.session.client.send(question).body)
     if answer.get("kind") != "Table":
         return _own_table(answer)

@@ -10,7 +10,7 @@ from sampan.api.errors import ApiError, NotFound
 from sampan.cli import printers
 from sampan.cli.command import Invocation
 from sampan.cli.printers import Printer, split
-from sampan.cli.resources import Target, explained
+from sampan.cli.resources import Target, explained, missing
 from sampan.client.calls import ListOptions, get
 
 
@@ -24,7 +24,7 @@ def show(
             objects += _objects(call, target, namespace)
         except NotFound as error:
             if not call.flags["ignore-not-found"]:
-                errors.append(error)
+                errors.append(missing(call.session, error, namespace))
         except ApiError as error:
             errors.append(
                 error

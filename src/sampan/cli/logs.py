@@ -74,6 +74,8 @@ def options(flags: Values) -> dict[str, str]:
         raise CliError("--limit-bytes must be greater than 0")
     if tail < -1:
         raise CliError("--tail must be greater than or equal to -1")
+    if since_time:
+        _check_time(since_time)
     if flags["selector"] and not flags.changed("tail"):
         tail = 10
     query = {}
@@ -96,6 +98,18 @@ def options(flags: Values) -> dict[str, str]:
     return query
 
 
+def _check_time(text: str) -> None:
+    from sampan.api.goquote import quote
+    from sampan.api.times import parse
+
+    try:
+        parse(text)
+    except ValueError:
+        form = "2006-01-02T15:04:05Z07:00"
+        said = f'parsing time {quote(text)} as "{form}": cannot parse {quote(text)} as "2006"'
+        raise CliError(said) from None
+
+
 def _check(call: Invocation) -> None:
     flags, args = call.flags, call.args
     selector = flags["selector"]
@@ -104,7 +118,7 @@ def _check(call: Invocation) -> None:
     if not selector and not 1 <= len(args) <= 2:
         raise UsageError(EXPECTED)
     if len(args) == 2 and flags["container"]:
-        raise UsageError("only one of -c or an inline [CONTAINER] arg is allowed")
+        raise CliError("only one of -c or an inline [CONTAINER] arg is allowed")
     if flags["all-containers"] and (flags["container"] or len(args) == 2):
         raise CliError(
             "--all-containers=true should not be specified with container name " + (flags["container"] or args[1])

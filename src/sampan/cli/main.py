@@ -84,6 +84,9 @@ def _run(argv: list[str]) -> int:
     verb, rest = argv[at], argv[:at] + argv[at + 1 :]
     where = VERBS.get(verb)
     if where is None:
+        if at:
+            complain(f"Error: flags cannot be placed before plugin name: {argv[0]}")
+            return 1
         return _unknown(verb)
     try:
         command = load(where)

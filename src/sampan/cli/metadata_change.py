@@ -14,7 +14,7 @@ from sampan.cli.command import DRY_RUN, OUTPUT, Invocation, dry_run, manager
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found
-from sampan.cli.say import complain, say
+from sampan.cli.say import say
 from sampan.client.calls import MERGE_PATCH, WriteOptions
 
 FLAGS = (
@@ -70,7 +70,9 @@ def split(args: list[str], kind: Kind) -> Changes:
     for key in new:
         if key in removed:
             raise CliError(
-                f"can not both modify and remove {'a ' if kind is LABELS else 'an '}{kind.noun} in the same command"
+                "can not both modify and remove a label in the same command"
+                if kind is LABELS
+                else f"can not both modify and remove the following annotation(s) in the same command: {key}"
             )
     return Changes(words, new, removed)
 
@@ -78,8 +80,13 @@ def split(args: list[str], kind: Kind) -> Changes:
 def change(call: Invocation, kind: Kind) -> int:
     flags = call.flags
     changes = split(call.args, kind)
+    if not changes.words and not flags["filename"]:
+        raise CliError("one or more resources must be specified as <resource> <name> or <resource>/<name>")
     if not changes.new and not changes.removed and not flags["list"]:
         raise CliError(f"at least one {kind.noun} update is required")
+    if flags["local"] and not flags["filename"]:
+        example = "-f pod.yaml or --filename=pod.json" if kind is LABELS else "-f rsrc.yaml or --filename=rsrc.json"
+        raise CliError(f"can only use local files by {example} when --local=true is set")
     if kind is LABELS:
         _check_values(changes.new)
     mode = dry_run(flags)
@@ -91,7 +98,7 @@ def change(call: Invocation, kind: Kind) -> int:
         if not flags["overwrite"]:
             _check_overwrite(held, changes.new, kind)
         lost = [key for key in changes.removed if key not in held]
-        if kind is LABELS:
+        if kind is LABELS and mode != "client":
             for key in lost:
                 say(f'label "{key}" not found.')
         held = {key: value for key, value in held.items() if key not in changes.removed} | changes.new
@@ -101,7 +108,7 @@ def change(call: Invocation, kind: Kind) -> int:
         if flags["resource-version"]:
             metadata["resourceVersion"] = flags["resource-version"]
         if flags["list"]:
-            _listed(call, one, held)
+            _listed(call, one, held, several=len(changes.words) > 2)
             return
         result = after
         if mode != "client" and not flags["local"]:
@@ -114,9 +121,7 @@ def change(call: Invocation, kind: Kind) -> int:
         word = kind.done if kind is ANNOTATIONS else _word(one.data, after, flags["overwrite"])
         printers.of(flags["output"], operation=word, dry_run=mode, flags=flags)(result)
 
-    count = each(call, changes.words, apply_to, local=flags["local"])
-    if not count and not flags["list"]:
-        complain("No resources found")
+    each(call, changes.words, apply_to, local=flags["local"])
     return 0
 
 
@@ -143,13 +148,15 @@ def _check_values(new: dict[str, str]) -> None:
     from sampan.api.names import label_value
 
     for key, value in new.items():
+        if "=" in value:
+            raise CliError(f"invalid label spec: {key}={value}")
         problems = label_value(value)
         if problems:
             raise CliError(f'invalid label value: "{key}={value}": {"; ".join(problems)}')
 
 
-def _listed(call: Invocation, one: Found, held: dict[str, str]) -> None:
-    if call.flags["all"] or call.flags["selector"] or len(call.args) > 2:
+def _listed(call: Invocation, one: Found, held: dict[str, str], *, several: bool) -> None:
+    if call.flags["all"] or call.flags["selector"] or several:
         what = "labels" if "label" in call.command.path else "annotations"
         say(f"Listing {what} for {one.info.kind}.{one.info.group}/{one.name}:")
     for key in sorted(held):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampan.api.goquote import quote
 from sampan.cli import printers
 from sampan.cli.change import each
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, Command, Invocation, dry_run, manager
@@ -61,7 +62,7 @@ def _body(call: Invocation) -> bytes:
         return compact(load_yaml(text)).encode()
     except YamlError as error:
         said = str(error).removeprefix("error converting YAML to JSON: ")
-        raise CliError(f"unable to parse {text!r}: {said}") from None
+        raise CliError(f"unable to parse {quote(text)}: {said}") from None
 
 
 def _locally(one: Found, body: bytes, kind: str) -> Any:

@@ -27,10 +27,12 @@ def run(call: Invocation) -> int:
     owner = session.client.of(target.info).get(target.name, namespace=session.where(target.info))
     pod = first_pod(session, target.info, target.name, timeout=flags["pod-running-timeout"])
     service = owner if target.info.kind == "Service" and not target.info.group else None
-    pairs = [pair_of(text, pod, service) for text in ports]
     phase = (pod.get("status") or {}).get("phase")
+    if service is not None:
+        pairs = [pair_of(text, pod, service) for text in ports]
     if phase != "Running":
         raise CliError(f"unable to forward port because pod is not running. Current status={phase}")
+    pairs = [pair_of(text, pod, service) for text in ports]
 
     from sampan.cli.tunnel import Forwarder
 

@@ -70,8 +70,6 @@ def types(session: Session, words: str) -> list[ResourceInfo]:
     """`po,svc`, `all`."""
     infos: list[ResourceInfo] = []
     for word in words.split(","):
-        if not word:
-            continue
         if word == "all" or word in _categories(session):
             infos += session.resources.resources().in_category(word)
         else:
@@ -117,7 +115,10 @@ def found(
             if name:
                 if all_namespaces and info.namespaced:
                     raise CliError("a resource cannot be retrieved by name across all namespaces")
-                data = session.client.of(info).get(name, namespace=where)
+                try:
+                    data = session.client.of(info).get(name, namespace=where)
+                except NotFound as error:
+                    raise missing(session, error, where) from None
                 yield as_found(info, data)
                 continue
             options = ListOptions(label_selector=selector, field_selector=field_selector)
@@ -129,6 +130,21 @@ def found(
                 errors.append(error)
         except ApiError as error:
             errors.append(explained(error, info, selector, field_selector) if not name else error)
+
+
+def missing(session: Session, error: ApiError, namespace: str) -> ApiError:
+    """What is not there, or the namespace where it was looked for when that is not there either."""
+    from sampan.api.errors import NotFound
+
+    if namespace in ("", "default"):
+        return error
+    try:
+        session.client.raw("GET", f"/api/v1/namespaces/{namespace}")
+    except NotFound as other:
+        return other
+    except ApiError:
+        pass  # who may not look at namespaces is told of the object
+    return error
 
 
 def explained(error: ApiError, info: ResourceInfo, selector: str, field_selector: str) -> ApiError:
@@ -191,7 +207,8 @@ def mapped(session: Session, document: Document) -> Found:
         raise CliError(f"unable to decode \"{source}\": Object 'Kind' is missing in '{compact(data)}'")
     metadata = data.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
+    _check_metadata(metadata, source)
+    name, namespace = metadata.get("name") or "", metadata.get("namespace") or ""
     try:
         info = session.resources.for_kind(str(api_version or "v1"), kind)
     except NoSuchKind as error:
@@ -200,6 +217,19 @@ def mapped(session: Session, document: Document) -> Found:
             f"{NO_MATCH_HINT}"
         ) from None
     return Found(info, _namespace(session, info, namespace), name, data, source)
+
+
+def _check_metadata(metadata: dict[str, Any], source: str) -> None:
+    """What we must read ourselves has to be of the right type; the rest is the server's to check."""
+    for field in ("name", "namespace", "generateName"):
+        value = metadata.get(field)
+        if value is not None and not isinstance(value, str):
+            kind = "bool" if isinstance(value, bool) else "number" if isinstance(value, (int, float)) else "object"
+            kind = "array" if isinstance(value, list) else kind
+            raise CliError(
+                f'unable to decode "{source}": json: cannot unmarshal {kind} into Go struct field '
+                f"ObjectMeta.metadata.{field} of type string"
+            )
 
 
 def _namespace(session: Session, info: ResourceInfo, said: str) -> str:

@@ -22,14 +22,17 @@ class Revision(NamedTuple):
     cause: str
     template: dict[str, Any]
     """The Pod template, as it was."""
-    name: str
+    owner: dict[str, Any]
+    """What had this template: a Deployment's ReplicaSet, else the workload itself as it was."""
 
 
-def revisions(session: Session, one: Found) -> list[Revision]:
+def revisions(session: Session, one: Found, *, doing: str = "retrieving history") -> list[Revision]:
     """Oldest first. Raises `CliError` for what has none."""
     kind = one.info.kind
     if kind not in ("Deployment", "DaemonSet", "StatefulSet"):
-        raise CliError(f'no history viewer has been implemented for "{kind}"')
+        shown = f"{kind}.{one.info.group}" if one.info.group else kind
+        what = f"{one.info.group} {kind}"
+        raise CliError(f'error {doing} for "{shown}", no visitor method exists for {{{what}}}')
     options = ListOptions(label_selector=selector_text(one.data["spec"].get("selector") or {}))
     word = "replicasets.apps" if kind == "Deployment" else "controllerrevisions.apps"
     client = session.client.of(session.resolve(word))
@@ -47,15 +50,14 @@ def revisions(session: Session, one: Found) -> list[Revision]:
                         int(annotations[REVISION]),
                         annotations.get(CHANGE_CAUSE, ""),
                         item["spec"]["template"],
-                        item["metadata"]["name"],
+                        {"apiVersion": "apps/v1", "kind": "ReplicaSet"} | item,
                     )
                 )
         else:
             template = ((_data(item).get("spec") or {}).get("template")) or {}
             template = {key: value for key, value in template.items() if key != "$patch"}
-            found.append(
-                Revision(item["revision"], annotations.get(CHANGE_CAUSE, ""), template, item["metadata"]["name"])
-            )
+            owner = one.data | {"spec": one.data["spec"] | {"template": template}}
+            found.append(Revision(item["revision"], annotations.get(CHANGE_CAUSE, ""), template, owner))
     return sorted(found, key=lambda revision: revision.number)
 
 

@@ -28,9 +28,7 @@ def run(call: Invocation) -> int:
             if match is None:
                 raise CliError("unable to find the specified revision")
             if flags["output"]:
-                printers.of(flags["output"], flags=flags)(
-                    one.data | {"spec": one.data["spec"] | {"template": match.template}}
-                )
+                printers.of(flags["output"], flags=flags)(match.owner)
                 continue
             call.print(f"{one.shown} with revision #{wanted}")
             call.out.write(described(match.template, match.cause) + "\n")

@@ -30,13 +30,14 @@ def run(call: Invocation) -> int:
 
 
 def _undo(call: Invocation, one: Found, mode: str) -> None:
+    found = revisions(call.session, one, doing="retrieving rollbacker")
     if one.data["spec"].get("paused"):
         kind = one.info.kind.lower()
         raise CliError(
             f"you cannot rollback a paused {kind}; resume it first with 'kubectl rollout resume {kind}/{one.name}' "
             "and try again"
         )
-    target = chosen_revision(one, revisions(call.session, one), call.flags["to-revision"])
+    target = chosen_revision(one, found, call.flags["to-revision"])
     if mode == "client":
         call.out.write(f"{one.shown} {described(_bare(target.template), target.cause)}")
         return

@@ -13,8 +13,10 @@ from sampan.cli.errors import CliError, UsageError
 from sampan.cli.flags import Flag
 from sampan.cli.generate import services, workloads
 from sampan.cli.making import make, require, said_namespace, send
+from sampan.cli.overrides import OVERRIDES, overridden
 from sampan.client.calls import delete_options
 
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _REFERENCE = re.compile(
     r"^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
     r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?$"
@@ -28,6 +30,8 @@ def run(call: Invocation) -> int:
         raise UsageError("NAME is required for run")
     name = call.args[0]
     image = flags["image"]
+    if not image:
+        raise CliError("--image is required")
     if not _REFERENCE.match(image):
         raise CliError(f'Invalid image name "{image}": invalid reference format')
     attached = flags["attach"] if flags.changed("attach") else flags["stdin"] or flags["tty"]
@@ -40,7 +44,7 @@ def run(call: Invocation) -> int:
         labels=flags["labels"],
         annotations=flags["annotations"],
         env=flags["env"],
-        port=int(flags["port"]) if flags["port"] else None,
+        port=port_of(flags["port"]),
         args=call.args[1:],
         command=flags["command"],
         restart=flags["restart"],
@@ -50,8 +54,7 @@ def run(call: Invocation) -> int:
         leave_stdin_open=flags["leave-stdin-open"],
         privileged=flags["privileged"],
     )
-    if flags["overrides"]:
-        made = overridden(made, flags["overrides"], flags["override-type"])
+    made = overridden(made, flags)
     if flags["expose"]:
         service = services.exposing(
             name,
@@ -61,7 +64,7 @@ def run(call: Invocation) -> int:
         )
         make(call, service)
         if flags["output"] == "yaml":
-            call.print("---")
+            call.print("---\n---")  # as kubectl does
     if not attached:
         make(call, made)
         return 0
@@ -73,35 +76,27 @@ def run(call: Invocation) -> int:
             _remove(call, pod)
 
 
-def overridden(made: dict[str, Any], text: str, kind: str) -> dict[str, Any]:
-    from sampan.cli.files import load_yaml
-
-    change = load_yaml(text)
-    if kind == "json":
-        from sampan.api.patch import json as json_patch
-
-        patched: dict[str, Any] = json_patch.apply(made, change)
-        return patched
-    from sampan.api.patch import merge
-
-    result: dict[str, Any] = merge.apply(made, change)
-    return result
+def port_of(text: str) -> int | None:
+    if text and not text.isdigit():
+        raise CliError(f'strconv.Atoi: parsing "{text}": invalid syntax')
+    return int(text) if text else None
 
 
 def _check(call: Invocation, attached: bool) -> None:
     flags = call.flags
+    if flags["tty"] and not flags["stdin"]:
+        raise UsageError("-i/--stdin is required for containers with -t/--tty=true")
+    if flags["image-pull-policy"] not in ("", *PULL_POLICIES):
+        raise UsageError(f"invalid image pull policy: {flags['image-pull-policy']}")
     if flags["rm"] and not attached:
         raise UsageError("--rm should only be used for attached containers")
     if attached and flags["dry-run"] != "none":
         raise UsageError(
             "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)"
         )
-    if flags["tty"] and not flags["stdin"]:
-        raise UsageError("-i/--stdin is required for containers with -t/--tty=true")
     if flags["expose"] and not flags["port"]:
         raise UsageError("--port must be set when exposing a service")
-    if flags["port"] and not flags["port"].isdigit():
-        raise CliError(f'strconv.ParseInt: parsing "{flags["port"]}": invalid syntax')
+    port_of(flags["port"])
     if flags["restart"] not in workloads.RESTART_POLICIES:
         raise UsageError(f"invalid restart policy: {flags['restart']}")
     printers.of(flags["output"], operation="created", flags=flags)
@@ -192,8 +187,7 @@ COMMAND = Command(
         Flag("rm", "bool", usage="delete the Pod when we go"),
         Flag("privileged", "bool", usage="as a privileged container"),
         Flag("quiet", "bool", short="q", usage="say nothing but what the Pod says"),
-        Flag("overrides", usage="JSON that changes the Pod"),
-        Flag("override-type", default="merge", usage="merge, json or strategic"),
+        *OVERRIDES,
         Flag("save-config", "bool", usage="for a later apply"),
         Flag("pod-running-timeout", "duration", 60.0, usage="how long to wait for the Pod"),
         Flag("grace-period", "int", -1, usage="for --rm"),

@@ -116,7 +116,7 @@ def run(call: Invocation) -> int:
     flags = call.flags
     changes = split(call.args)
     if not changes.words:
-        raise CliError("one or more nodes must be specified as <name> or with a selector (-l)")
+        raise CliError("one or more resources must be specified as <resource> <name>")
     kind = changes.words[0].partition("/")[0]
     if kind.lower() not in ("node", "nodes", "no"):
         raise CliError(f"invalid resource type {kind}, only node types are supported")

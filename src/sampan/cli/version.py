@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sampan.cli.command import Command, Invocation
-from sampan.cli.errors import UsageError
+from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.version import GIT_VERSION, KUBERNETES_MAJOR, KUBERNETES_MINOR, __version__
 
@@ -21,9 +21,9 @@ def run(call: Invocation) -> int:
     flags = call.flags
     output = flags["output"]
     if call.args:
-        raise UsageError(f"extra arguments: [{' '.join(call.args)}]")
+        raise CliError(f"extra arguments: [{' '.join(call.args)}]")
     if output not in ("", "json", "yaml"):
-        raise UsageError("--output must be 'yaml' or 'json'")
+        raise CliError("--output must be 'yaml' or 'json'")
     found: dict[str, Any] = {"clientVersion": client_version(), "kustomizeVersion": KUSTOMIZE}
     problem: Exception | None = None
     if not flags["client"]:

@@ -88,7 +88,7 @@ def condition(name: str, value: str) -> Test:
 
 
 def at_path(text: str) -> Test:
-    from sampan.cli.printers.jsonpath import JsonPath
+    from sampan.cli.printers.jsonpath import JsonPath, relaxed
 
     path_text, brace, rest = text.rpartition("}")
     expression, value = (f"{path_text}{brace}", rest) if brace else text.partition("=")[::2]
@@ -100,9 +100,7 @@ def at_path(text: str) -> Test:
         raise CliError(
             "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3"
         )
-    if not expression.startswith("{"):
-        expression = f"{{{expression if expression.startswith('.') else '.' + expression}}}"
-    path = JsonPath(expression, missing_ok=True)
+    path = JsonPath(relaxed(expression), missing_ok=True)
 
     def met(data: dict[str, Any]) -> bool:
         found = path.values(data)

@@ -153,7 +153,9 @@ def parse(content: bytes) -> dict[str, Any]:
         try:
             data = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
         except yaml.YAMLError as error:
-            raise ValueError(f"yaml: {' '.join(str(error).split())}") from None
+            from sampan.client.yaml_errors import words
+
+            raise ValueError(f"yaml: {words(error)}") from None
     if data is None:
         return {}
     if not isinstance(data, dict):

@@ -14,7 +14,7 @@ class NoSuchResource(Exception):
     """kubectl's own words."""
 
     def __init__(self, word: str) -> None:
-        super().__init__(f'the server doesn\'t have a resource type "{word}"')
+        super().__init__(f'the server doesn\'t have a resource type "{word.partition(".")[0]}"')
         self.word = word
 
 
@@ -91,8 +91,6 @@ def _readings(word: str) -> list[tuple[str, str | None, str | None]]:
     if dot:
         found.append((name, version, group))
     found.append((name, None, rest))
-    if not dot:
-        found.append((name, rest, ""))  # pods.v1: the core group has no name
     return found
 
 

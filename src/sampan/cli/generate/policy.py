@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sampan.api.quantity import canonical
@@ -23,6 +24,8 @@ def quota(name: str, hard: str, scopes: str, *, namespace: str = "") -> Object:
         spec["hard"] = resource_list(hard)
     if scopes:
         spec["scopes"] = scopes.split(",")
+        if "" in spec["scopes"]:
+            raise GenerateError('invalid resource quota scope ""')
     return head("v1", "ResourceQuota", name, namespace) | {"spec": spec, "status": {}}
 
 
@@ -61,6 +64,9 @@ def disruption_budget(
     if min_available and max_unavailable:
         raise GenerateError("min-available and max-unavailable cannot be both specified")
     spec: Object = {}
+    for text, what in ((min_available, "min-available"), (max_unavailable, "max-unavailable")):
+        if text and not re.fullmatch(r"\d+%?", text):
+            raise GenerateError(f"invalid format specified for {what}")
     if min_available:
         spec["minAvailable"] = _int_or_text(min_available)
     spec["selector"] = label_selector(selector)

@@ -61,7 +61,9 @@ def cluster_role(
     made = head(RBAC, "ClusterRole", name)
     if aggregation:
         if urls or resources or verbs or names:
-            raise GenerateError("aggregation rule must be specified without nonResourceURLs, resources, verbs or names")
+            raise GenerateError(
+                "aggregation rule must be specified without nonResourceURLs, verbs, resources or resourceNames"
+            )
         return made | {"rules": None, "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": aggregation}]}}
     if not verbs:
         raise GenerateError("at least one verb must be specified")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sampan.cli.errors import CliError
 from sampan.cli.printers import Printer
-from sampan.cli.printers.jsonpath import JsonPath, relaxed
+from sampan.cli.printers.jsonpath import JsonPath, JsonPathError, relaxed
 from sampan.cli.printers.table import go_text
 from sampan.cli.printers.tabwriter import table
 
@@ -22,11 +22,14 @@ def printer(name: str, argument: str, *, headers: bool) -> Printer:
     def show(obj: dict[str, Any]) -> None:
         nonlocal shown
         items = obj["items"] if isinstance(obj.get("items"), list) else [obj]
-        rows = [[_cell(path, item) for _, path in columns] for item in items]
-        if not shown:
-            rows.insert(0, [header for header, _ in columns])
-            shown = True
-        sys.stdout.write(table(rows, widths))
+        rows = [] if shown else [[header for header, _ in columns]]
+        shown = True
+        try:
+            rows += [[_cell(path, item) for _, path in columns] for item in items]
+        except JsonPathError as error:
+            raise CliError(str(error)) from None
+        finally:
+            sys.stdout.write(table(rows, widths))
 
     return show
 
@@ -52,7 +55,10 @@ def _from_file(path: str) -> list[tuple[str, JsonPath]]:
     except OSError as error:
         raise CliError(f"error reading template {path}, open {path}: {(error.strerror or '').lower()}\n") from None
     if len(lines) < 2:
-        raise CliError("expected 2 lines")
+        raise CliError(
+            "invalid template, missing spec line. Expected format is one line of space separated headers, one line of "
+            "space separated column specs."
+        )
     headers, paths = lines[0].split(), lines[1].split()
     if len(headers) != len(paths):
         raise CliError(f"number of headers ({len(headers)}) and field specifications ({len(paths)}) don't match")
