@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sampan.api.types import core_v1
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.pod_info import PodInfo
@@ -14,15 +16,10 @@ class NodeCache:
         self._assumed: set[str] = set()
         self.changes: list[str] = []  # names of nodes, in the order in which they changed
         self.base = 0  # the number of changes that were forgotten from the front
-        self.anti_affine = 0
-        self.with_affinity = 0
+        self.with_affinity = 0  # Pods that ask something of others
+        self.images: Counter[str] = Counter()  # on how many nodes each is
+        self.claims: Counter[str] = Counter()  # how many Pods use each
         self.ordered: list[str] = []  # of nodes that exist
-        self._softly_tainted: set[str] = set()
-
-    @property
-    def soft_taints(self) -> bool:
-        """Whether any node would rather not have some Pods."""
-        return bool(self._softly_tainted)
 
     def set_node(self, node: core_v1.Node) -> None:
         name = node.metadata.name or ""
@@ -31,9 +28,9 @@ class NodeCache:
             info = self.nodes[name] = NodeInfo(name)
         if info.node is None:
             self.ordered.append(name)
+        self.images.subtract(info.images.keys())
         info.set_node(node)
-        soft = any(t.effect == "PreferNoSchedule" for t in info.taints)
-        (self._softly_tainted.add if soft else self._softly_tainted.discard)(name)
+        self.images.update(info.images.keys())
         self._changed(name)
 
     def remove_node(self, name: str) -> None:
@@ -42,8 +39,9 @@ class NodeCache:
             return
         info.node = None
         info.touch()
+        self.images.subtract(info.images.keys())
+        info.images = {}
         self.ordered.remove(name)
-        self._softly_tainted.discard(name)
         if not info.pods:
             del self.nodes[name]
         self._changed(name)
@@ -60,15 +58,14 @@ class NodeCache:
     def set_pod(self, pod: core_v1.Pod) -> None:
         """A Pod that the API server says is bound."""
         uid, node = pod.metadata.uid or "", pod.spec.nodeName or ""
-        known = self._placed.get(uid)
-        if known == node and uid in self._assumed and self.nodes[node].pods[uid].labels == (pod.metadata.labels or {}):
-            self._assumed.discard(uid)
-            self.nodes[node].pods[uid].pod = pod
-            return
-        if known == node:
+        if self._placed.get(uid) == node:
             current = self.nodes[node].pods[uid]
-            if current.labels == (pod.metadata.labels or {}) and current.pod.spec == pod.spec:
-                current.pod = pod
+            assumed = uid in self._assumed  # then nothing but the node is new
+            if current.labels == (pod.metadata.labels or {}) and (assumed or same_spec(current.pod, pod)):
+                was_leaving, current.pod = current.leaving, pod
+                self._assumed.discard(uid)
+                if current.leaving != was_leaving:
+                    self._changed(node)  # those who count Pods no longer count it
                 return
         self._put(PodInfo(pod), node)
         self._assumed.discard(uid)
@@ -79,13 +76,18 @@ class NodeCache:
         if name is None:
             return False
         node = self.nodes[name]
-        self._count(node, -1)
-        node.remove(uid)
-        self._count(node, 1)
+        gone = node.remove(uid)
+        if gone is not None:
+            self._count(gone, -1)
         if node.node is None and not node.pods:
             del self.nodes[name]
         self._changed(name)
         return True
+
+    def pod(self, uid: str) -> PodInfo | None:
+        """One that is bound or assumed."""
+        node = self._placed.get(uid)
+        return self.nodes[node].pods[uid] if node is not None else None
 
     def is_placed(self, uid: str) -> bool:
         return uid in self._placed
@@ -96,15 +98,17 @@ class NodeCache:
         node = self.nodes.get(name)
         if node is None:
             node = self.nodes[name] = NodeInfo(name)
-        self._count(node, -1)
         node.add(info)
-        self._count(node, 1)
+        self._count(info, 1)
         self._placed[info.uid] = name
         self._changed(name)
 
-    def _count(self, node: NodeInfo, sign: int) -> None:
-        self.anti_affine += sign * node.anti_affine
-        self.with_affinity += sign * node.with_affinity
+    def _count(self, info: PodInfo, sign: int) -> None:
+        self.with_affinity += sign * info.affine
+        for claim in info.claims:
+            self.claims[claim] += sign
+            if not self.claims[claim]:
+                del self.claims[claim]
 
     def _changed(self, name: str) -> None:
         self.changes.append(name)
@@ -122,3 +126,10 @@ class NodeCache:
         if position < self.base:
             return None
         return set(self.changes[position - self.base :])
+
+
+def same_spec(old: core_v1.Pod, new: core_v1.Pod) -> bool:
+    """Most updates are about the status: the generation tells without a look at all fields."""
+    if old.metadata.generation is not None and old.metadata.generation == new.metadata.generation:
+        return True
+    return old.spec == new.spec

@@ -1,11 +1,16 @@
-"""Which nodes will do for a Pod, and why the others will not. Filters in Kubernetes' order; the first no counts."""
+"""The plugins that judge a node by itself, as a profile has them: its filters in Kubernetes' order, the first no
+counts; and the raw scores that need no comparison with other nodes."""
 
 from __future__ import annotations
 
-from sampan.api.types import meta_v1
+from collections.abc import Callable
+from typing import NamedTuple
+
 from sampan.scheduler.cache import NodeCache
+from sampan.scheduler.config import FILTERS, Profile
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.plugins import (
+    image_locality,
     node_affinity,
     node_name,
     node_ports,
@@ -13,54 +18,61 @@ from sampan.scheduler.plugins import (
     node_unschedulable,
     taint_toleration,
 )
-from sampan.scheduler.plugins.inter_pod_affinity import Counts, NamespaceLabels
-from sampan.scheduler.plugins.pod_topology_spread import Spread
-from sampan.scheduler.plugins.volumes import Claims, Lookups
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.verdict import Refusal
 
-_LOCAL = (
-    node_unschedulable.filter_node,
-    node_name.filter_node,
-    taint_toleration.filter_node,
-    node_affinity.filter_node,
-    node_ports.filter_node,
-    node_resources.filter_node,
-)
+Filter = Callable[[PodInfo, NodeInfo], Refusal | None]
 
 
-def judge_alone(pod: PodInfo, node: NodeInfo) -> Refusal | None:
-    """The filters that need nothing but the node."""
-    for judge in _LOCAL:
-        refusal = judge(pod, node)
+class Local(NamedTuple):
+    """What a node by itself is worth to a Pod, as of one version of the node."""
+
+    version: int
+    refusal: Refusal | None
+    score: int = 0  # weighted
+    soft_taints: int = 0  # raw, as the two need to be compared with other nodes'
+    preferred: int = 0
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.soft_taints or self.preferred)
+
+
+class LocalJudge:
+    def __init__(self, profile: Profile, cache: NodeCache) -> None:
+        self._profile = profile
+        self._cache = cache
+        known: dict[str, Filter] = {
+            "NodeUnschedulable": node_unschedulable.filter_node,
+            "NodeName": node_name.filter_node,
+            "TaintToleration": taint_toleration.filter_node,
+            "NodeAffinity": node_affinity.filter_of(profile.added_affinity),
+            "NodePorts": node_ports.filter_node,
+            "NodeResourcesFit": node_resources.filter_of(profile.ignored_resources, profile.ignored_groups),
+        }
+        self._filters = tuple(known[n] for n in FILTERS if n in known and n in profile.filters)
+        weights = profile.weights
+        self._fit = weights.get("NodeResourcesFit", 0)
+        self._balance = weights.get("NodeResourcesBalancedAllocation", 0)
+        self._images = weights.get("ImageLocality", 0)
+
+    def refusal(self, pod: PodInfo, node: NodeInfo) -> Refusal | None:
+        for judge in self._filters:
+            refusal = judge(pod, node)
+            if refusal is not None:
+                return refusal
+        return None
+
+    def judge(self, pod: PodInfo, node: NodeInfo) -> Local:
+        refusal = self.refusal(pod, node)
         if refusal is not None:
-            return refusal
-    return None
-
-
-class Cycle:
-    """What one Pod's filters share: counted once over the whole cluster."""
-
-    def __init__(
-        self,
-        pod: PodInfo,
-        cache: NodeCache,
-        namespaces: NamespaceLabels,
-        lookups: Lookups,
-        default_selector: meta_v1.LabelSelector | None,
-    ) -> None:
-        self.pod = pod
-        self.namespaces = namespaces
-        needs_counts = bool(pod.affinity_required or pod.anti_required or pod.affinity_preferred or pod.anti_preferred)
-        self.counts = Counts(pod, cache, namespaces) if needs_counts or cache.with_affinity else None
-        spread = bool(pod.pod.spec.topologySpreadConstraints) or default_selector is not None
-        self.spread = Spread(pod, cache, default_selector) if spread else None
-        self.claims = Claims(pod, lookups)
-
-    def judge(self, node: NodeInfo) -> Refusal | None:
-        refusal = judge_alone(self.pod, node) or self.claims.filter_node(node)
-        if refusal is None and self.spread is not None:
-            refusal = self.spread.filter_node(node)
-        if refusal is None and self.counts is not None:
-            refusal = self.counts.filter_node(node, self.namespaces)
-        return refusal
+            return Local(node.version, refusal)
+        score = 0
+        if self._fit:
+            score += self._fit * node_resources.score_node(pod, node, self._profile)
+        if self._balance:
+            score += self._balance * node_resources.balance_score(pod, node, self._profile.balanced_resources)
+        if self._images and node.images:
+            score += self._images * image_locality.score_node(pod, node, self._cache.images, len(self._cache.ordered))
+        soft = taint_toleration.score_node(pod, node) if node.taints else 0
+        return Local(node.version, None, score, soft, node_affinity.score_node(pod, node))

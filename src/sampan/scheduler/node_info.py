@@ -14,7 +14,7 @@ _versions = itertools.count(1)
 
 class NodeInfo:
     __slots__ = (
-        "allocatable", "anti_affine", "images", "labels", "name", "node", "nonzero_cpu", "nonzero_memory", "pods",
+        "allocatable", "claims", "images", "labels", "name", "node", "nonzero_cpu", "nonzero_memory", "pods",
         "ports", "requested", "taints", "version", "with_affinity",
     )  # fmt: skip
 
@@ -29,8 +29,8 @@ class NodeInfo:
         self.labels: dict[str, str] = {}
         self.taints: list[core_v1.Taint] = []
         self.images: dict[str, int] = {}
-        self.anti_affine = 0  # Pods here whose required anti-affinity others must heed
-        self.with_affinity = 0
+        self.claims: dict[str, int] = {}  # NAMESPACE/NAME → how many Pods here use it
+        self.with_affinity = 0  # Pods here that ask something of others
         self.version = next(_versions)  # another one after every change
 
     def set_node(self, node: core_v1.Node) -> None:
@@ -52,8 +52,9 @@ class NodeInfo:
         self.nonzero_memory += info.nonzero_memory
         for port in info.ports:
             self.ports[port] = self.ports.get(port, 0) + 1
-        self.anti_affine += bool(info.anti_required)
-        self.with_affinity += _affine(info)
+        self.with_affinity += info.affine
+        for key in info.claims:
+            self.claims[key] = self.claims.get(key, 0) + 1
         self.touch()
 
     def remove(self, uid: str) -> PodInfo | None:
@@ -68,21 +69,18 @@ class NodeInfo:
             self.ports[port] -= 1
             if not self.ports[port]:
                 del self.ports[port]
-        self.anti_affine -= bool(info.anti_required)
-        self.with_affinity -= _affine(info)
+        self.with_affinity -= info.affine
+        for key in info.claims:
+            self.claims[key] -= 1
         self.touch()
         return info
 
-    def without(self, uids: set[str]) -> NodeInfo:
-        """A copy as if those Pods were gone: what preemption tries out."""
+    def copy(self) -> NodeInfo:
+        """For trying out other Pods on it."""
         copy = NodeInfo(self.name)
         copy.node, copy.labels, copy.taints = self.node, self.labels, self.taints
         copy.allocatable, copy.images = self.allocatable, self.images
-        for uid, info in self.pods.items():
-            if uid not in uids:
-                copy.add(info)
+        copy.requested, copy.ports, copy.pods = dict(self.requested), dict(self.ports), dict(self.pods)
+        copy.nonzero_cpu, copy.nonzero_memory = self.nonzero_cpu, self.nonzero_memory
+        copy.claims, copy.with_affinity = dict(self.claims), self.with_affinity
         return copy
-
-
-def _affine(info: PodInfo) -> bool:
-    return bool(info.affinity_required or info.affinity_preferred or info.anti_preferred or info.anti_required)

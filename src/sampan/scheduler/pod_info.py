@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sampan.api.pod_resources import host_ports, request_numbers
 from sampan.api.selectors import labels as label_selectors
-from sampan.api.types import core_v1
+from sampan.api.types import core_v1, meta_v1
 
 DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 * 1024 * 1024  # what an empty container counts for in scores
 Port = tuple[str, str, int]
@@ -39,33 +39,23 @@ class Term:
 
 
 def _with_keys(selector: Any, term: core_v1.PodAffinityTerm, labels: dict[str, str]) -> Any:
-    """matchLabelKeys: the term is about Pods that share the incoming Pod's value."""
-    extra = {k: labels[k] for k in term.matchLabelKeys or () if k in labels}
-    if not extra or selector is None:
+    """matchLabelKeys: the term is about Pods that share the incoming Pod's value; mismatchLabelKeys: that do not."""
+    same = {k: labels[k] for k in term.matchLabelKeys or () if k in labels}
+    other = [k for k in term.mismatchLabelKeys or () if k in labels]
+    if selector is None or not (same or other):
         return selector
+    differing = [meta_v1.LabelSelectorRequirement(key=k, operator="NotIn", values=[labels[k]]) for k in other]
     return type(selector)(
-        matchLabels={**(selector.matchLabels or {}), **extra}, matchExpressions=selector.matchExpressions
+        matchLabels={**(selector.matchLabels or {}), **same} or None,
+        matchExpressions=[*(selector.matchExpressions or ()), *differing] or None,
     )
 
 
 class PodInfo:
     __slots__ = (
-        "affinity_preferred",
-        "affinity_required",
-        "anti_preferred",
-        "anti_required",
-        "key",
-        "labels",
-        "namespace",
-        "nonzero_cpu",
-        "nonzero_memory",
-        "pod",
-        "ports",
-        "priority",
-        "requests",
-        "shape",
-        "simple",
-        "uid",
+        "affine", "affinity_preferred", "affinity_required", "anti_preferred", "anti_required", "choosy", "claims",
+        "key", "labels", "namespace", "nonzero_cpu", "nonzero_memory", "pod", "ports", "priority", "requests",
+        "uid", "wish",
     )  # fmt: skip
 
     def __init__(self, pod: core_v1.Pod) -> None:
@@ -84,27 +74,30 @@ class PodInfo:
         self.anti_required = _terms(affinity.podAntiAffinity if affinity else None, self)
         self.affinity_preferred = _preferred(affinity.podAffinity if affinity else None, self)
         self.anti_preferred = _preferred(affinity.podAntiAffinity if affinity else None, self)
-        # Whether each node can be judged by itself, without looking at what runs elsewhere.
-        self.simple = not (
-            self.affinity_required
-            or self.anti_required
-            or self.affinity_preferred
-            or self.anti_preferred
-            or spec.topologySpreadConstraints
-            or any(v.persistentVolumeClaim or v.ephemeral for v in spec.volumes or ())
+        self.affine = bool(
+            self.affinity_required or self.anti_required or self.affinity_preferred or self.anti_preferred
         )
-        self.shape = _shape_of(self)
+        # Whether other Pods, and its own labels, decide where it may go.
+        self.choosy = bool(self.affine or spec.topologySpreadConstraints)
+        self.claims = _claims(pod)
+        self.wish = _wish_of(self)
 
     @property
     def name(self) -> str:
         return self.pod.metadata.name or ""
 
+    @property
+    def leaving(self) -> bool:
+        return bool(self.pod.metadata.deletionTimestamp)
 
-class _Shape(Struct):
-    """The parts of a Pod that decide where it may run, and nothing else."""
+    def same_as(self, other: PodInfo) -> bool:
+        """Whether an update changed nothing that decides where it may run."""
+        return self.wish == other.wish and self.labels == other.labels and self.priority == other.priority
 
-    namespace: str | None
-    labels: dict[str, str] | None
+
+class _Wish(Struct):
+    """The parts of a Pod's spec that decide where it may run, and nothing else."""
+
     selector: dict[str, str] | None
     affinity: core_v1.Affinity | None
     tolerations: list[core_v1.Toleration] | None
@@ -113,18 +106,14 @@ class _Shape(Struct):
     node: str | None
     spread: list[core_v1.TopologySpreadConstraint] | None
     ports: list[Any]
-    priority: int | None
 
 
-def _shape_of(info: PodInfo) -> bytes:
-    """Pods of one shape fit the same nodes with the same scores."""
-    pod = info.pod
-    spec = pod.spec
+def _wish_of(info: PodInfo) -> bytes:
+    """Pods of one wish fit the same nodes with the same scores, as far as each node can be judged by itself."""
+    spec = info.pod.spec
     every = [*(spec.initContainers or ()), *spec.containers]
     return msgspec.json.encode(
-        _Shape(
-            namespace=pod.metadata.namespace,
-            labels=pod.metadata.labels,
+        _Wish(
             selector=spec.nodeSelector,
             affinity=spec.affinity,
             tolerations=spec.tolerations,
@@ -134,10 +123,21 @@ def _shape_of(info: PodInfo) -> bytes:
             node=spec.nodeName,
             spread=spec.topologySpreadConstraints,
             ports=info.ports,
-            priority=spec.priority,
         ),
         order="deterministic",
     )
+
+
+def _claims(pod: core_v1.Pod) -> dict[str, bool]:
+    """NAMESPACE/NAME of the claims that its volumes use, and whether each is made for the Pod and bears its name."""
+    meta = pod.metadata
+    found = {}
+    for volume in pod.spec.volumes or ():
+        if volume.persistentVolumeClaim is not None:
+            found[f"{meta.namespace}/{volume.persistentVolumeClaim.claimName}"] = False
+        elif volume.ephemeral is not None:
+            found[f"{meta.namespace}/{meta.name}-{volume.name}"] = True
+    return found
 
 
 def _nonzero(pod: core_v1.Pod, requests: dict[str, int]) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.verdict import NO_VICTIMS, PREEMPTION_USELESS, Refusal
 
-Judge = Callable[[NodeInfo], Refusal | None]
+Fits = Callable[[NodeInfo], bool]
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -38,35 +38,44 @@ class Budget:
 
 
 def find_victims(
-    pod: PodInfo, node: NodeInfo, judge: Judge, budgets: Sequence[Budget]
+    pod: PodInfo, node: NodeInfo, fits: Fits, budgets: Sequence[Budget]
 ) -> tuple[tuple[PodInfo, ...], int] | None:
-    """The fewest and least important Pods whose going makes room, and how many budgets that breaks."""
+    """The fewest and least important Pods whose going makes room, and how many budgets that breaks. `fits` judges
+    the node in another state."""
     lower = [p for p in node.pods.values() if p.priority < pod.priority]
     if not lower:
         return None
-    gone = {p.uid for p in lower}
-    if judge(node.without(gone)) is not None:
+    tried = node.copy()
+    for each in lower:
+        tried.remove(each.uid)
+    if not fits(tried):
         return None
-    left = [b.allowed for b in budgets]
-    violating: list[PodInfo] = []
-    harmless: list[PodInfo] = []
-    for victim in sorted(lower, key=importance):
-        broken = False
-        for at, budget in enumerate(budgets):
-            if budget.covers(victim):
-                left[at] -= 1
-                broken = broken or left[at] < 0
-        (violating if broken else harmless).append(victim)
+    violating, harmless = _by_budget(sorted(lower, key=importance), budgets)
     victims: list[PodInfo] = []
     violations = 0
     for group, counts in ((violating, 1), (harmless, 0)):
-        for victim in group:  # the most important first: whoever may stay, stays
-            gone.discard(victim.uid)
-            if judge(node.without(gone)) is not None:
-                gone.add(victim.uid)
-                victims.append(victim)
+        for each in group:  # the most important first: whoever may stay, stays
+            tried.add(each)
+            if not fits(tried):
+                tried.remove(each.uid)
+                victims.append(each)
                 violations += counts
     return tuple(sorted(victims, key=importance)), violations
+
+
+def _by_budget(pods: Sequence[PodInfo], budgets: Sequence[Budget]) -> tuple[list[PodInfo], list[PodInfo]]:
+    """Those whose going a budget forbids, and the others."""
+    left = [b.allowed for b in budgets]
+    violating: list[PodInfo] = []
+    harmless: list[PodInfo] = []
+    for pod in pods:
+        broken = False
+        for at, budget in enumerate(budgets):
+            if budget.covers(pod):
+                left[at] -= 1
+                broken = broken or left[at] < 0
+        (violating if broken else harmless).append(pod)
+    return violating, harmless
 
 
 def importance(pod: PodInfo) -> tuple[int, float]:

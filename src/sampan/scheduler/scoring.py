@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sampan.scheduler.cache import NodeCache
-from sampan.scheduler.config import SchedulerConfig
-from sampan.scheduler.filtering import Cycle
+from sampan.scheduler.config import Profile
 from sampan.scheduler.node_info import NodeInfo
-from sampan.scheduler.plugins import image_locality, node_affinity, node_resources, taint_toleration
-from sampan.scheduler.plugins.pod_topology_spread import Spread
-from sampan.scheduler.pod_info import PodInfo
+from sampan.scheduler.shapes import Shape
 
 
-def score_alone(pod: PodInfo, node: NodeInfo, config: SchedulerConfig, images: dict[str, float]) -> int:
-    """The scores that need no comparison with other nodes."""
-    weights = config.weights
-    return (
-        weights.get("NodeResourcesFit", 0) * node_resources.score_node(pod, node, config)
-        + weights.get("NodeResourcesBalancedAllocation", 0) * node_resources.balance_score(pod, node)
-        + weights.get("ImageLocality", 0) * image_locality.score_node(pod, node, images)
-    )
-
-
-def scores(
-    cycle: Cycle, nodes: Sequence[NodeInfo], config: SchedulerConfig, images: dict[str, float]
-) -> dict[str, int]:
-    pod = cycle.pod
-    total = {n.name: score_alone(pod, n, config, images) for n in nodes}
-    weights = config.weights
-    _add(total, reversed_(taint_toleration.score_node(pod, n) for n in nodes), nodes, weights.get("TaintToleration", 0))
-    _add(total, scaled([node_affinity.score_node(pod, n) for n in nodes]), nodes, weights.get("NodeAffinity", 0))
-    if cycle.counts is not None and cycle.counts.score:
-        raw = [cycle.counts.score_node(n) for n in nodes]
-        _add(total, spanned(raw), nodes, weights.get("InterPodAffinity", 0))
-    if cycle.spread is not None and cycle.spread.soft:
-        even = Spread.normalized({n.name: cycle.spread.score_node(n) for n in nodes})
-        weight = weights.get("PodTopologySpread", 0)
-        for name, score in even.items():
-            total[name] += weight * score
+def scores(shape: Shape, nodes: Sequence[NodeInfo], profile: Profile) -> list[int]:
+    """Of nodes that will do, in their order."""
+    weights = profile.weights
+    judged = [shape.local[n.name] for n in nodes]
+    total = [j.score for j in judged]
+    soft = [j.soft_taints for j in judged]
+    if any(soft):  # else all get the same
+        _add(total, reversed_(soft), weights.get("TaintToleration", 0))
+    preferred = [j.preferred for j in judged]
+    if any(preferred):
+        _add(total, scaled(preferred), weights.get("NodeAffinity", 0))
+    if shape.counts is not None and shape.counts.scoring:
+        _add(total, spanned(shape.counts.scores(nodes)), weights.get("InterPodAffinity", 0))
+    if shape.spread is not None and shape.spread.soft:
+        _add(total, shape.spread.scores(nodes), weights.get("PodTopologySpread", 0))
     return total
 
 
-def _add(total: dict[str, int], values: Sequence[int], nodes: Sequence[NodeInfo], weight: int) -> None:
-    for node, value in zip(nodes, values, strict=True):
-        total[node.name] += weight * value
+def _add(total: list[int], values: Sequence[int], weight: int) -> None:
+    if weight:
+        for at, value in enumerate(values):
+            total[at] += weight * value
 
 
 def scaled(raw: Sequence[int]) -> list[int]:
@@ -52,10 +38,9 @@ def scaled(raw: Sequence[int]) -> list[int]:
     return [v * 100 // most for v in raw] if most else list(raw)
 
 
-def reversed_(raw: Iterable[int]) -> list[int]:
-    values = list(raw)
-    most = max(values, default=0)
-    return [100 - v * 100 // most for v in values] if most else [100] * len(values)
+def reversed_(raw: Sequence[int]) -> list[int]:
+    most = max(raw, default=0)
+    return [100 - v * 100 // most for v in raw] if most else [100] * len(raw)
 
 
 def spanned(raw: Sequence[int]) -> list[int]:
@@ -63,13 +48,3 @@ def spanned(raw: Sequence[int]) -> list[int]:
     least, most = min(raw, default=0), max(raw, default=0)
     span = most - least
     return [100 * (v - least) // span for v in raw] if span else [0] * len(raw)
-
-
-def image_spread(cache: NodeCache) -> dict[str, float]:
-    """The share of nodes that have an image."""
-    counted: dict[str, int] = {}
-    for name in cache.ordered:
-        for image in cache.nodes[name].images:
-            counted[image] = counted.get(image, 0) + 1
-    nodes = max(len(cache.ordered), 1)
-    return {image: number / nodes for image, number in counted.items()}

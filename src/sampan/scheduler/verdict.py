@@ -38,3 +38,30 @@ def preemption_message(total: int, outcomes: Mapping[str, str]) -> str:
     listed = sorted(f"{number} {reason}" for reason, number in counted.items())
     said = f": {', '.join(listed)}." if listed else ""
     return f"no new claims to deallocate, preemption: 0/{total} nodes are available{said}"
+
+
+class Verdicts:
+    """The last no of each waiting Pod, node by node: for whoever asks why."""
+
+    def __init__(self) -> None:
+        self._by_pod: dict[str, tuple[str, Verdict]] = {}
+        self._uids: dict[str, str] = {}
+
+    def put(self, uid: str, key: str, message: str, refusals: Mapping[str, Refusal]) -> None:
+        self._by_pod[uid] = key, Verdict(message, refusals)
+        self._uids[key] = uid
+
+    def drop(self, uid: str) -> None:
+        key, _ = self._by_pod.pop(uid, ("", None))
+        if self._uids.get(key) == uid:
+            del self._uids[key]
+
+    def of(self, key: str) -> Verdict | None:
+        """`key`: NAMESPACE/NAME."""
+        found = self._by_pod.get(self._uids.get(key, ""))
+        return found[1] if found is not None else None
+
+
+class Verdict(NamedTuple):
+    message: str
+    refusals: Mapping[str, Refusal]

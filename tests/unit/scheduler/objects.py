@@ -8,12 +8,13 @@ import msgspec
 
 from sampan.api.types import core_v1, policy_v1
 from sampan.scheduler.cache import NodeCache
-from sampan.scheduler.config import SchedulerConfig
+from sampan.scheduler.config import Profile
+from sampan.scheduler.cycle import World
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.plugins.volumes import Lookups
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.preemption import Budget
-from sampan.scheduler.schedule_one import Scheduler, World
+from sampan.scheduler.schedule_one import Scheduler
 
 
 def node(name: str = "n", *, cpu: str = "4", memory: str = "8Gi", pods: int = 110, **more: Any) -> core_v1.Node:
@@ -53,17 +54,17 @@ def node_info(made: core_v1.Node | None = None, *pods: PodInfo) -> NodeInfo:
     return found
 
 
-def scheduler(*nodes: core_v1.Node, budgets: tuple[policy_v1.PodDisruptionBudget, ...] = ()) -> Scheduler:
+def scheduler(
+    *nodes: core_v1.Node, budgets: tuple[policy_v1.PodDisruptionBudget, ...] = (), profile: Profile | None = None
+) -> Scheduler:
     cache = NodeCache()
     for each in nodes:
         cache.set_node(each)
-    return Scheduler(
-        World(
-            cache=cache,
-            config=SchedulerConfig(),
-            lookups=Lookups(lambda _namespace, _name: None, lambda _: None, lambda _: None, list),
-            namespaces={},
-            budgets=lambda: [Budget(b) for b in budgets],
-            default_selector=lambda _: None,
-        )
+    world = World(
+        cache=cache,
+        lookups=Lookups(lambda _namespace, _name: None, lambda _: None, lambda _: None, list),
+        namespaces={},
+        budgets=lambda: [Budget(b) for b in budgets],
+        default_selector=lambda _: None,
     )
+    return Scheduler(world, profile or Profile())

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from sampan.scheduler.filtering import judge_alone
+from sampan.scheduler.cache import NodeCache
+from sampan.scheduler.config import Profile
+from sampan.scheduler.filtering import LocalJudge
 from tests.unit.scheduler.objects import info, node, node_info, scheduler
 
 TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
 TOLERATION = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
 TAINTED = "node(s) had untolerated taint(s)"
 NOT_CHOSEN = "node(s) didn't match Pod's node affinity/selector"
+judge_alone = LocalJudge(Profile(), NodeCache()).refusal
 GPU = {"key": "gpu", "operator": "In", "values": ["true"]}
 
 

@@ -86,7 +86,7 @@ def test_a_budget_without_selector_and_pods_already_leaving_do_not_count() -> No
 
 def test_room_made_for_somebody_is_not_taken_by_others() -> None:
     made = scheduler(node("a", cpu="2"))
-    made.world.nominated["guest"] = ("a", info("guest", cpu="2", priority=50))
+    made.world.nominated.put(info("guest", cpu="2", priority=50), "a")
     decision = made.decide(info("late", cpu="1", priority=10))
     assert (decision.node, decision.preempt) == ("", None)
     assert made.decide(info("vip", cpu="1", priority=90)).node == "a"
@@ -95,7 +95,7 @@ def test_room_made_for_somebody_is_not_taken_by_others() -> None:
 def test_beside_a_guest_and_small_fry_nobody_dies_in_vain() -> None:
     made = scheduler(node("a", cpu="2"))
     made.world.cache.assume(info("tiny", cpu="1m"), "a")
-    made.world.nominated["guest"] = ("a", info("guest", cpu="1900m", priority=50))
+    made.world.nominated.put(info("guest", cpu="1900m", priority=50), "a")
     decision = made.decide(info("late", cpu="1", priority=10))
     assert (decision.node, decision.preempt) == ("", None)
 

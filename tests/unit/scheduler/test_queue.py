@@ -6,7 +6,8 @@ import pytest
 
 from sampan.client.clock import FakeClock
 from sampan.scheduler.config import SchedulerConfig
-from sampan.scheduler.queue import HELPS, Happening, SchedulingQueue
+from sampan.scheduler.hints import HELPS, Happening
+from sampan.scheduler.queue import SchedulingQueue
 from tests.unit.scheduler.objects import info
 
 

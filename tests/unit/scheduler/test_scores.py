@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sampan.scheduler.config import SchedulerConfig
+from sampan.scheduler.config import Profile
 from sampan.scheduler.plugins import image_locality, node_affinity, node_resources, taint_toleration
 from sampan.scheduler.scoring import reversed_, scaled, spanned
 from tests.unit.scheduler.objects import info, node, node_info, scheduler
@@ -26,21 +26,21 @@ MB = 1024 * 1024
     ],
 )
 def test_resources(strategy: str, cpu: str, memory: str, score: int) -> None:
-    config = SchedulerConfig(strategy=strategy)
-    assert node_resources.score_node(info(cpu=cpu, memory=memory), node_info(), config) == score
+    profile = Profile(strategy=strategy)
+    assert node_resources.score_node(info(cpu=cpu, memory=memory), node_info(), profile) == score
 
 
 @pytest.mark.parametrize(("cpu", "memory", "score"), [("2", "4Gi", 100), ("4", "4Gi", 75), ("1", "6Gi", 75)])
 def test_balance(cpu: str, memory: str, score: int) -> None:
-    assert node_resources.balance_score(info(cpu=cpu, memory=memory), node_info()) == score
+    assert node_resources.balance_score(info(cpu=cpu, memory=memory), node_info(), ("cpu", "memory")) == score
 
 
 @pytest.mark.parametrize(
-    ("size", "share", "score"), [(10 * MB, 1.0, 0), (1000 * MB, 1.0, 100), (2000 * MB, 1.0, 100), (1000 * MB, 0.5, 48)]
+    ("size", "having", "score"), [(10 * MB, 2, 0), (1000 * MB, 2, 100), (2000 * MB, 2, 100), (1000 * MB, 1, 48)]
 )
-def test_images(size: int, share: float, score: int) -> None:
+def test_images(size: int, having: int, score: int) -> None:
     made = node_info(node(images=[{"names": ["busybox:latest"], "sizeBytes": size}]))
-    assert image_locality.score_node(info(), made, {"busybox:latest": share}) == score
+    assert image_locality.score_node(info(), made, {"busybox:latest": having}, 2) == score
 
 
 def test_soft_taints_count_unless_tolerated() -> None:

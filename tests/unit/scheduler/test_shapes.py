@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.scheduler.objects import info, node, scheduler
+from tests.unit.scheduler.objects import info, node, pod, scheduler
 
 
 def container(name: str) -> dict[str, Any]:
@@ -42,3 +42,12 @@ def test_a_ranking_follows_what_is_placed_and_gone() -> None:
     assert made.decide(info("p2", cpu="1")).node == ""
     made.world.cache.remove_pod("p0")
     assert made.decide(info("p2", cpu="1")).node == first
+
+
+def test_the_first_of_a_shape_that_is_bound_does_not_bind_the_others() -> None:
+    made = scheduler(node("a", cpu="1"), node("b", cpu="1"))
+    first = info("p0", cpu="1")
+    on = made.decide(first).node
+    made.world.cache.assume(first, on)
+    made.world.cache.set_pod(pod("p0", cpu="1", nodeName=on))
+    assert made.decide(info("p1", cpu="1")).node == ("b" if on == "a" else "a")

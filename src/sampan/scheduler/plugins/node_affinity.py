@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import core_v1
 from sampan.scheduler.node_info import NodeInfo
@@ -9,10 +11,24 @@ from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.verdict import Refusal
 
 _NO = Refusal("NodeAffinity", ("node(s) didn't match Pod's node affinity/selector",), final=True)
+_ENFORCED = Refusal("NodeAffinity", ("node(s) didn't match scheduler-enforced node affinity",), final=True)
 
 
 def filter_node(pod: PodInfo, node: NodeInfo) -> Refusal | None:
     return None if matches(pod.pod, node) else _NO
+
+
+def filter_of(added: core_v1.NodeAffinity | None) -> Callable[[PodInfo, NodeInfo], Refusal | None]:
+    """The filter, with what the profile asks of nodes besides."""
+    required = added.requiredDuringSchedulingIgnoredDuringExecution if added is not None else None
+    if required is None:
+        return filter_node
+    terms = required.nodeSelectorTerms
+
+    def filter_both(pod: PodInfo, node: NodeInfo) -> Refusal | None:
+        return filter_node(pod, node) if any(term_matches(t, node) for t in terms) else _ENFORCED
+
+    return filter_both
 
 
 def matches(pod: core_v1.Pod, node: NodeInfo) -> bool:

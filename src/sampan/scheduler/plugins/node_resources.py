@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sampan.scheduler.config import SchedulerConfig
+import math
+from collections.abc import Callable, Sequence, Set
+
+from sampan.scheduler.config import Profile
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.verdict import Refusal
@@ -25,15 +28,35 @@ def filter_node(pod: PodInfo, node: NodeInfo) -> Refusal | None:
     return Refusal(PLUGIN, tuple(reasons), final) if reasons else None
 
 
-def score_node(pod: PodInfo, node: NodeInfo, config: SchedulerConfig) -> int:
+def filter_of(ignored: Set[str], ignored_groups: Set[str]) -> Callable[[PodInfo, NodeInfo], Refusal | None]:
+    """The filter, blind for resources that somebody else (an extender, a device manager) takes care of."""
+    if not ignored and not ignored_groups:
+        return filter_node
+
+    def filter_some(pod: PodInfo, node: NodeInfo) -> Refusal | None:
+        refusal = filter_node(pod, node)
+        if refusal is None:
+            return None
+        reasons = tuple(r for r in refusal.reasons if not _is_ignored(r, ignored, ignored_groups))
+        return refusal._replace(reasons=reasons) if reasons else None
+
+    return filter_some
+
+
+def _is_ignored(reason: str, ignored: Set[str], groups: Set[str]) -> bool:
+    name = reason.removeprefix("Insufficient ")
+    return name in ignored or name.partition("/")[0] in groups
+
+
+def score_node(pod: PodInfo, node: NodeInfo, profile: Profile) -> int:
     """The weighted mean over resources of how empty (or full) the node would be."""
     total = weights = 0
-    for name, weight in config.resource_weights.items():
+    for name, weight in profile.resource_weights.items():
         capacity = node.allocatable.get(name, 0)
         if not capacity:
             continue
         wanted = _wanted(pod, node, name)
-        total += weight * _score(wanted, capacity, config)
+        total += weight * _score(wanted, capacity, profile)
         weights += weight
     return total // weights if weights else 0
 
@@ -46,11 +69,11 @@ def _wanted(pod: PodInfo, node: NodeInfo, name: str) -> int:
     return node.requested.get(name, 0) + pod.requests.get(name, 0)
 
 
-def _score(wanted: int, capacity: int, config: SchedulerConfig) -> int:
-    if config.strategy == "MostAllocated":
+def _score(wanted: int, capacity: int, profile: Profile) -> int:
+    if profile.strategy == "MostAllocated":
         return min(wanted, capacity) * 100 // capacity
-    if config.strategy == "RequestedToCapacityRatio":
-        return _on_shape(min(100, wanted * 100 // capacity), config.shape) * 10
+    if profile.strategy == "RequestedToCapacityRatio":
+        return _on_shape(min(100, wanted * 100 // capacity), profile.shape) * 10
     return (capacity - wanted) * 100 // capacity if wanted <= capacity else 0
 
 
@@ -65,11 +88,18 @@ def _on_shape(utilization: int, shape: list[tuple[int, int]]) -> int:
     return shape[-1][1]
 
 
-def balance_score(pod: PodInfo, node: NodeInfo) -> int:
-    """High where cpu and memory would be used to the same degree."""
-    cpu, memory = node.allocatable.get("cpu", 0), node.allocatable.get("memory", 0)
-    if not cpu or not memory:
-        return 0
-    used_cpu = min(1.0, (node.requested.get("cpu", 0) + pod.requests.get("cpu", 0)) / cpu)
-    used_memory = min(1.0, (node.requested.get("memory", 0) + pod.requests.get("memory", 0)) / memory)
-    return int((1 - abs(used_cpu - used_memory) / 2) * 100)
+def balance_score(pod: PodInfo, node: NodeInfo, resources: Sequence[str]) -> int:
+    """High where the resources would be used to the same degree."""
+    used = []
+    for name in resources:
+        capacity = node.allocatable.get(name, 0)
+        if capacity:
+            used.append(min(1.0, (node.requested.get(name, 0) + pod.requests.get(name, 0)) / capacity))
+    if len(used) < 2:
+        return 0 if not used else 100
+    if len(used) == 2:
+        deviation = abs(used[0] - used[1]) / 2
+    else:
+        mean = sum(used) / len(used)
+        deviation = math.sqrt(sum((u - mean) ** 2 for u in used) / len(used))
+    return int((1 - deviation) * 100)

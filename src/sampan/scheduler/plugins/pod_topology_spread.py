@@ -1,13 +1,16 @@
-"""PodTopologySpread: how evenly matching Pods lie over the values of a node label; the default constraints too."""
+"""PodTopologySpread: how evenly matching Pods lie over the values of a node label; the default constraints too.
+
+The counts belong to a shape of Pods and follow the nodes one by one: a node that changed is taken out with what it
+counted for, and put in again with what it counts for now. So the least count is known without looking at all domains.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Sequence
 
 from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import core_v1, meta_v1
-from sampan.scheduler.cache import NodeCache
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.plugins import node_affinity, taint_toleration
 from sampan.scheduler.pod_info import PodInfo
@@ -18,85 +21,131 @@ _NO_LABEL = Refusal(
     PLUGIN, ("node(s) didn't match pod topology spread constraints (missing required label)",), final=True
 )
 _SKEWED = Refusal(PLUGIN, ("node(s) didn't match pod topology spread constraints",))
-HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
-DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
+
+
+class Domains:
+    """A number for each value of a topology key, the sum of what the nodes with that value count for."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self._nodes: dict[str, int] = {}  # how many nodes have the value: a domain without Pods is one all the same
+        self._levels: dict[int, int] = {}  # how many domains have this number
+        self._least = 0
+
+    def add(self, value: str, number: int) -> None:
+        known = self.counts.get(value)
+        if known is not None:
+            self._leave(known)
+        self._nodes[value] = self._nodes.get(value, 0) + 1
+        self._enter(value, (known or 0) + number)
+
+    def take(self, value: str, number: int) -> None:
+        count = self.counts[value]
+        self._leave(count)
+        self._nodes[value] -= 1
+        if self._nodes[value]:
+            self._enter(value, count - number)
+        else:
+            del self.counts[value], self._nodes[value]
+
+    @property
+    def least(self) -> int:
+        if not self._levels:
+            return 0
+        while self._least not in self._levels:
+            self._least += 1
+        return self._least
+
+    def _enter(self, value: str, count: int) -> None:
+        self.counts[value] = count
+        self._least = min(self._least, count) if self._levels else count
+        self._levels[count] = self._levels.get(count, 0) + 1
+
+    def _leave(self, count: int) -> None:
+        left = self._levels[count] - 1
+        if left:
+            self._levels[count] = left
+        else:
+            del self._levels[count]
 
 
 class Constraint:
-    """One constraint with its counts per value of the topology key."""
-
-    def __init__(self, spec: core_v1.TopologySpreadConstraint, pod: PodInfo) -> None:
+    def __init__(
+        self, spec: core_v1.TopologySpreadConstraint, pod: PodInfo, selector: meta_v1.LabelSelector | None
+    ) -> None:
         self.key = spec.topologyKey
         self.max_skew = spec.maxSkew
-        self.min_domains = spec.minDomains or 1
-        self.by_affinity = (spec.nodeAffinityPolicy or "Honor") == "Honor"
-        self.by_taints = (spec.nodeTaintsPolicy or "Ignore") == "Honor"
-        selector = spec.labelSelector
+        self._min_domains = spec.minDomains or 1
+        self._by_affinity = (spec.nodeAffinityPolicy or "Honor") == "Honor"
+        self._by_taints = (spec.nodeTaintsPolicy or "Ignore") == "Honor"
         extra = {k: pod.labels[k] for k in spec.matchLabelKeys or () if k in pod.labels}
         if extra:
             base = selector or meta_v1.LabelSelector()
             selector = meta_v1.LabelSelector(
                 matchLabels={**(base.matchLabels or {}), **extra}, matchExpressions=base.matchExpressions
             )
-        self.selector = label_selectors.from_label_selector(selector)
-        self.own = 1 if self.selector.matches(pod.labels) else 0
-        self.counts: Counter[str] = Counter()
-        self._least: int | None = None  # of the counts; asked for every node, so kept
+        self._selector = label_selectors.from_label_selector(selector)
+        self._own = 1 if self._selector.matches(pod.labels) else 0
+        self._pod = pod
+        self._domains = Domains()
+        self._parts: dict[str, tuple[str, int]] = {}
+        self.counts = self._domains.counts
 
-    def count(self, pod: PodInfo, node: NodeInfo) -> None:
-        self._least = None
+    def update(self, name: str, node: NodeInfo | None) -> None:
+        old = self._parts.pop(name, None)
+        if old is not None:
+            self._domains.take(*old)
+        new = self._part(node) if node is not None else None
+        if new is not None:
+            self._parts[name] = new
+            self._domains.add(*new)
+
+    def _part(self, node: NodeInfo) -> tuple[str, int] | None:
         value = node.labels.get(self.key)
         if value is None:
-            return
-        if self.by_affinity and not node_affinity.matches(pod.pod, node):
-            return
-        if self.by_taints and taint_toleration.filter_node(pod, node) is not None:
-            return
-        self.counts[value] += sum(
+            return None
+        if self._by_affinity and not node_affinity.matches(self._pod.pod, node):
+            return None
+        if self._by_taints and taint_toleration.filter_node(self._pod, node) is not None:
+            return None
+        namespace, matches = self._pod.namespace, self._selector.matches
+        return value, sum(
             1
             for other in node.pods.values()
-            if other.namespace == pod.namespace
-            and not other.pod.metadata.deletionTimestamp
-            and self.selector.matches(other.labels)
+            if other.namespace == namespace and matches(other.labels) and not other.leaving
         )
 
     def skew_with(self, value: str) -> int:
-        if self._least is None:
-            enough = len(self.counts) >= self.min_domains
-            self._least = min(self.counts.values(), default=0) if enough else 0
-        return self.counts[value] + self.own - self._least
+        """The Pod's own weight included."""
+        least = self._domains.least if len(self.counts) >= self._min_domains else 0
+        return self.counts.get(value, 0) + self._own - least
 
 
 class Spread:
-    """The Pod's constraints, counted over all nodes."""
+    """The Pod's own constraints, or the profile's for Pods that have none, counted over all nodes."""
 
-    def __init__(self, pod: PodInfo, cache: NodeCache, default_selector: meta_v1.LabelSelector | None) -> None:
-        self.pod = pod
-        listed = pod.pod.spec.topologySpreadConstraints or []
-        self.hard = [Constraint(c, pod) for c in listed if c.whenUnsatisfiable != "ScheduleAnyway"]
-        self.soft = [Constraint(c, pod) for c in listed if c.whenUnsatisfiable == "ScheduleAnyway"]
-        self.defaulted = not listed and default_selector is not None
-        if self.defaulted:
-            self.soft = [
-                Constraint(
-                    core_v1.TopologySpreadConstraint(
-                        topologyKey=key,
-                        maxSkew=skew,
-                        whenUnsatisfiable="ScheduleAnyway",
-                        labelSelector=default_selector,
-                    ),
-                    pod,
-                )
-                for key, skew in DEFAULTS
-            ]
-        for name in cache.ordered:
-            node = cache.nodes[name]
-            # A node counts if it has the keys of all constraints, not only of one.
-            for group, all_keys in ((self.hard, True), (self.soft, not self.defaulted)):
-                if all_keys and any(c.key not in node.labels for c in group):
-                    continue
-                for constraint in group:
-                    constraint.count(pod, node)
+    def __init__(
+        self,
+        pod: PodInfo,
+        defaults: Sequence[core_v1.TopologySpreadConstraint],
+        default_selector: meta_v1.LabelSelector | None,
+    ) -> None:
+        own = pod.pod.spec.topologySpreadConstraints
+        self._defaulted = not own
+        listed = own or (defaults if default_selector is not None else ())
+        constraints = [
+            (Constraint(c, pod, default_selector if self._defaulted else c.labelSelector), c.whenUnsatisfiable)
+            for c in listed
+        ]
+        self.hard = [c for c, when in constraints if when != "ScheduleAnyway"]
+        self.soft = [c for c, when in constraints if when == "ScheduleAnyway"]
+
+    def update(self, name: str, node: NodeInfo | None) -> None:
+        """A node counts if it has the keys of all constraints, not only of one; the default ones do not ask that."""
+        for group, lenient in ((self.hard, False), (self.soft, self._defaulted)):
+            counts = node is not None and (lenient or all(c.key in node.labels for c in group))
+            for constraint in group:
+                constraint.update(name, node if counts else None)
 
     def filter_node(self, node: NodeInfo) -> Refusal | None:
         for constraint in self.hard:
@@ -107,25 +156,28 @@ class Spread:
                 return _SKEWED
         return None
 
-    def score_node(self, node: NodeInfo) -> int | None:
-        """The smaller the better (see `normalized`); None for a node that lacks a key, which scores worst."""
-        total = 0.0
+    def scores(self, nodes: Sequence[NodeInfo]) -> list[int]:
+        """0 to 100; a node that lacks a key gets 0."""
+        raw: list[float | None] = [0.0] * len(nodes)
         for constraint in self.soft:
-            value = node.labels.get(constraint.key)
-            if value is None:
-                if self.defaulted:
+            key, counts, rest = constraint.key, constraint.counts, constraint.max_skew - 1
+            values = [node.labels.get(key) for node in nodes]
+            weight = math.log(len({v for v in values if v is not None}) + 2)
+            for at, value in enumerate(values):
+                sum_ = raw[at]
+                if sum_ is None:
                     continue
-                return None
-            weight = math.log(len(constraint.counts) + 2)
-            total += constraint.counts[value] * weight + (constraint.max_skew - 1)
-        return round(total)
+                if value is not None:
+                    raw[at] = sum_ + counts.get(value, 0) * weight + rest
+                elif not self._defaulted:
+                    raw[at] = None
+        return normalized([None if r is None else round(r) for r in raw])
 
-    @staticmethod
-    def normalized(raw: dict[str, int | None]) -> dict[str, int]:
-        known = [score for score in raw.values() if score is not None]
-        if not known:
-            return dict.fromkeys(raw, 0)
-        most, least = max(known), min(known)
-        if most == 0:
-            return {name: 100 if score is not None else 0 for name, score in raw.items()}
-        return {name: 0 if score is None else 100 * (most + least - score) // most for name, score in raw.items()}
+
+def normalized(raw: Sequence[int | None]) -> list[int]:
+    """The smaller the better."""
+    known = [score for score in raw if score is not None]
+    most, least = max(known, default=0), min(known, default=0)
+    if most == 0:
+        return [100 if score is not None else 0 for score in raw]
+    return [0 if score is None else 100 * (most + least - score) // most for score in raw]

@@ -1,0 +1,98 @@
+"""What is said of Pods that found no node, and what is done to those that must make room for them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sampan.api.errors import ApiError, NotFound
+from sampan.api.types import core_v1
+from sampan.client.api import STRATEGIC_PATCH, Client
+from sampan.client.clock import Clock, rfc3339
+from sampan.client.transport import TransportError
+from sampan.scheduler.decision import Decision
+from sampan.scheduler.events import Events
+from sampan.scheduler.pod_info import PodInfo
+from sampan.scheduler.preemption import Candidate
+from sampan.scheduler.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+
+class Reports:
+    def __init__(self, client: Client, events: Events, tasks: Tasks, clock: Clock) -> None:
+        self._pods = client.resource(core_v1.Pod)
+        self._events = events
+        self._tasks = tasks
+        self._clock = clock
+        self._said: dict[str, str] = {}  # the last message about a Pod
+
+    def refuse(self, info: PodInfo, decision: Decision) -> None:
+        """Say why, on the Pod and as an event; the same thing is not said twice in a row."""
+        again = self._said.get(info.uid) == decision.message
+        self._said[info.uid] = decision.message
+        if not again or decision.preempt is not None:
+            self._tasks.go(self._refuse(info, decision, again=again))
+
+    def clear_nomination(self, info: PodInfo) -> None:
+        """No room is being made for it any more."""
+        self._tasks.go(self._clear(info))
+
+    def forget(self, uid: str) -> None:
+        self._said.pop(uid, None)
+
+    async def _refuse(self, info: PodInfo, decision: Decision, *, again: bool) -> None:
+        try:
+            if not again:
+                await self._events.say(info, "Warning", "FailedScheduling", "Scheduling", decision.message)
+            if decision.preempt is not None:
+                await self._preempt(info, decision.preempt)
+            await self._patch(info, self._status(info, decision))
+        except (ApiError, TransportError) as error:
+            log.info("pod %s: %s", info.key, error)
+
+    async def _clear(self, info: PodInfo) -> None:
+        try:
+            await self._patch(info, {"nominatedNodeName": None})
+        except (ApiError, TransportError) as error:
+            log.info("pod %s: %s", info.key, error)
+
+    def _status(self, info: PodInfo, decision: Decision) -> dict[str, Any]:
+        condition: dict[str, Any] = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": decision.message,
+            "lastTransitionTime": rfc3339(self._clock.now()),
+            "lastProbeTime": None,
+        }
+        if info.pod.metadata.generation is not None:
+            condition["observedGeneration"] = info.pod.metadata.generation
+        known = next((c for c in info.pod.status.conditions or () if c.type == "PodScheduled"), None)
+        if known is not None and known.status == "False":
+            condition["lastTransitionTime"] = known.lastTransitionTime
+        status: dict[str, Any] = {"conditions": [condition]}
+        if decision.preempt is not None:
+            status["nominatedNodeName"] = decision.preempt.node
+        return status
+
+    async def _preempt(self, info: PodInfo, chosen: Candidate) -> None:
+        for victim in chosen.victims:
+            condition = {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "PreemptionByScheduler",
+                "message": f"{info.pod.spec.schedulerName}: preempting to accommodate a higher priority pod",
+                "lastTransitionTime": rfc3339(self._clock.now()),
+            }
+            try:
+                await self._patch(victim, {"conditions": [condition]})
+                await self._pods.delete(victim.name, namespace=victim.namespace, uid=victim.uid)
+            except NotFound:
+                continue
+            said = f"Preempted by pod {info.uid} on node {chosen.node}"
+            await self._events.say(victim, "Normal", "Preempted", "Preempting", said)
+
+    async def _patch(self, info: PodInfo, status: dict[str, Any]) -> None:
+        body = {"metadata": {"uid": info.uid}, "status": status}
+        await self._pods.patch(info.name, body, type=STRATEGIC_PATCH, namespace=info.namespace, subresource="status")
