@@ -57,7 +57,8 @@ class Reader:
             terminal.close()
 
     def tidy(self) -> None:
-        subprocess.run([sys.executable, "-m", "sampan", "down", "--purge"], env=self.env, capture_output=True, check=True)
+        command = [sys.executable, "-m", "sampan", "down", "--purge"]
+        subprocess.run(command, env=self.env, capture_output=True, check=True)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ COMMAND_SECONDS = 120.0
 LOOK_SECONDS = 60.0  # for how long a reader looks again until it is so
 LOOK_EVERY = 0.3
 LOOKING = re.compile(
-    r"^\s*(sampan|kubectl) (get|logs|describe|events|top|why|status|ctr|image ls|exec|auth)\b|^\s*(curl|ls|cat|nft|ps)\b"
+    r"^\s*(?:(?:sampan|kubectl) (?:get|logs|describe|events|top|why|status|ctr|image ls|exec|auth)|curl|ls|cat|nft)\b"
 )
 ON_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(['bash', '-c', sys.argv[1]]) >> 8)"
 
@@ -138,9 +138,8 @@ def _do(step: Step, terminal: Terminal) -> None:
 
 
 def _wrong(step: Step, said: str) -> Wrong:
-    return Wrong(
-        f"line {step.line}: {step.command}\n--- the page says\n{normal(step.expected or '')}\n--- printed\n{normal(said)}"
-    )
+    expected = normal(step.expected or "")
+    return Wrong(f"line {step.line}: {step.command}\n--- the page says\n{expected}\n--- printed\n{normal(said)}")
 
 
 def only_looks(command: str) -> bool:

@@ -75,7 +75,7 @@ def send_signal(pid: int, started: int, number: int) -> bool:
 async def settled(pid: int, started: int, number: int) -> None:
     """Waits while a process is too young to have said what it does about a signal. The kernel drops a signal for which
     PID 1 of a container has no handler yet; whoever sent it would wait for nothing."""
-    while age(started) < YOUTH and not handles(pid, number) and start_time(pid) == started:
+    while age(started) < YOUTH and not handles(pid, number) and start_time(pid) == started:  # noqa: ASYNC110 - no event
         await asyncio.sleep(0.005)
 
 
