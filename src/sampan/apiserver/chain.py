@@ -35,7 +35,8 @@ from sampan.apiserver.contracts import Attributes, Authenticator, Authorizer, Us
 from sampan.apiserver.core import Core
 from sampan.apiserver.limits import InFlight
 from sampan.apiserver.metrics import Metrics
-from sampan.apiserver.request import Answer, Reply, Request
+from sampan.apiserver.negotiation import PROTOBUF, accepted, render
+from sampan.apiserver.request import JSON, Answer, Reply, Request
 from sampan.apiserver.requestinfo import RequestInfo, request_info
 from sampan.apiserver.routing import Router
 from sampan.storage.contract import StoreError, StoreFull
@@ -86,6 +87,8 @@ class Chain:
             request.warnings.clear()
         if request.warnings and isinstance(answer, Reply):
             answer.headers = [*answer.headers, *warning_headers(request.warnings)]
+        if isinstance(answer, Reply) and answer.status >= 400 and PROTOBUF in request.header("accept"):
+            binary_status(request, answer)
         self.metrics.finish(watched, request, answer)
         return answer
 
@@ -195,6 +198,12 @@ def storage_error(error: StoreError) -> ApiError:
 def error_reply(error: ApiError) -> Reply:
     headers = [("Retry-After", str(error.retry_after_seconds))] if error.retry_after_seconds is not None else ()
     return Reply(error.http_code, encode(error.status()) + b"\n", headers=headers)
+
+
+def binary_status(request: Request, answer: Reply) -> None:
+    """A client that prefers protobuf reads refusals in it, too."""
+    if answer.content_type == JSON and accepted(request.header("accept"), True).media == PROTOBUF:
+        answer.body, answer.content_type = render(answer.body, PROTOBUF), PROTOBUF
 
 
 def warning_headers(texts: list[str]) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
+from sampan.api import protobuf
 from sampan.api.errors import ApiError, BadRequest, TooLarge, not_found
 from sampan.api.quantity import QuantityError
 from sampan.api.scheme import ResourceInfo
@@ -28,6 +29,11 @@ class Kind:
     def __init__(self, info: ResourceInfo) -> None:
         self.info = info
         self.codec: Codec = Codec(info) if info.module else CustomCodec(info)
+
+    @cached_property
+    def binary(self) -> bool:
+        """Whether the kind has a protobuf form."""
+        return bool(self.info.module) and protobuf.has_kind(self.info.api_version, self.info.kind)
 
 
 @cache

@@ -1,7 +1,5 @@
-"""Content negotiation: what the client accepts, and what it sent.
-
-Another encoding would be added here: its name, a reader in `bodies.py`, a writer in `render`.
-"""
+"""Content negotiation: what the client accepts, and what it sent. JSON is what everything is made as; `render` makes
+the other forms of it, but for protobuf, which has views of its own (`binary.py`)."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from sampan.apiserver.bare import without_details
 
 JSON = "application/json"
 YAML = "application/yaml"
-PROTOBUF = "application/vnd.kubernetes.protobuf"  # read, never written: who sends it reads JSON as well
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 _AVAILABLE = (
     "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, "
     "application/vnd.kubernetes.protobuf;stream=watch"
@@ -40,16 +38,19 @@ _KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
 @lru_cache(maxsize=512)
-def accepted(header: str) -> Accepted:
-    """The first clause that can be served. Raises `NotAcceptable`."""
+def accepted(header: str, binary: bool = False) -> Accepted:
+    """The first clause that can be served. `binary`: the kind has a protobuf form (custom resources have none; tables
+    neither, and metadata alone always). Raises `NotAcceptable`."""
     if not header or header == "*/*":
         return _DEFAULT
     for clause in _clauses(header):
         media, parameters = clause
         media = {"*/*": JSON, "application/*": JSON}.get(media, media)
-        if media not in (JSON, YAML):
+        if media not in (JSON, YAML, PROTOBUF):
             continue
         kind, group, version = parameters.get("as", ""), parameters.get("g", ""), parameters.get("v", "")
+        if media == PROTOBUF and (kind == "Table" or not (binary or kind)):
+            continue
         if not kind:
             return Accepted(media)
         if group == "meta.k8s.io" and version in ("v1", "v1beta1") and kind in _KINDS:
@@ -86,9 +87,15 @@ def sent(content_type: str) -> str:
 
 
 def render(json_body: bytes, media: str) -> bytes:
-    """JSON bytes as the media type that was chosen."""
+    """JSON bytes as the media type that was chosen; what a view has made in that form already is left alone."""
     if media == JSON:
         return json_body
+    if media == PROTOBUF:
+        from sampan.api import protobuf
+
+        if json_body.startswith(protobuf.MAGIC):
+            return json_body.removesuffix(b"\n")
+        return protobuf.encode_object(msgspec.json.decode(json_body))
     import yaml
 
     text: str = yaml.dump(

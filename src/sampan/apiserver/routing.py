@@ -62,7 +62,7 @@ class Router:
         context = Context(core, request, endpoint)
         handler = self._handler(endpoint, info)
         if not info.long_running:
-            accepted(request.header("accept"))  # before anything is done, not after
+            accepted(request.header("accept"), endpoint.binary)  # before anything is done, not after
         return await handler(context)
 
     def _handler(self, endpoint: Endpoint, info: RequestInfo) -> Handler:

@@ -7,10 +7,11 @@ for one version of an object is kept on that version, so it is computed once per
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.apiserver.codec import encode
 from sampan.apiserver.objects import CachedObject, head
 from sampan.apiserver.pieces import LONG, Pieces
 
@@ -33,6 +34,8 @@ class View:
     """The objects as they are. `lasting`: what is made of an object stays true until the object is written."""
 
     lasting = True
+    # Events that a watcher is given at once.
+    batch = 500
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -89,6 +92,9 @@ class View:
             note,
             self.endpoint.empty_body,
         )
+
+    def error(self, status: dict[str, Any]) -> bytes:
+        return b'{"type":"ERROR","object":%s}' % encode(status)
 
 
 class PartialView(View):

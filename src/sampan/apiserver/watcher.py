@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from sampan.apiserver.views import View
 
 MAX_QUEUED = 10_000
-BATCH = 500
 BOOKMARK_SECONDS = 60.0
 
 Matcher = Callable[[CachedObject], bool]
@@ -98,7 +97,7 @@ class Watcher:
                 return [self.view.bookmark(self.cache.revision)]
         queue, view = self._queue, self.view
         frames = []
-        for _ in range(min(len(queue), BATCH)):
+        for _ in range(min(len(queue), view.batch)):
             entry = queue.popleft()
             if isinstance(entry, tuple):
                 frames.append(view.frame(*entry))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.api.errors import NotAcceptable
+from sampan.apiserver.binary import BinaryView
 from sampan.apiserver.codec import encode
 from sampan.apiserver.endpoint import Endpoint, Kind
 from sampan.apiserver.handlers.context import Context
-from sampan.apiserver.negotiation import JSON, SENDABLE, Accepted, accepted, render
+from sampan.apiserver.negotiation import JSON, PROTOBUF, SENDABLE, Accepted, accepted, render
 from sampan.apiserver.objects import CachedObject, cached
 from sampan.apiserver.pieces import Pieces
 from sampan.apiserver.request import Answer, LongReply, Reply, Request
@@ -18,6 +19,8 @@ from sampan.storage.contract import KeyValue
 
 
 def view_of(request: Request, endpoint: Endpoint, choice: Accepted) -> View:
+    if choice.media == PROTOBUF:
+        return BinaryView(endpoint, choice.version if choice.kind else "")
     if not choice.kind:
         return endpoint.view
     if choice.kind == "Table":
@@ -30,7 +33,7 @@ def answer_cached(context: Context, obj: CachedObject, *, status: int = 200) -> 
     accept = context.request.header("accept")
     if accept in ("", JSON, "*/*"):
         return Reply(status, context.endpoint.view.whole(obj) + b"\n")
-    choice = accepted(accept)
+    choice = accepted(accept, context.endpoint.binary)
     if choice.kind == "PartialObjectMetadataList":
         raise NotAcceptable("406: Not Acceptable")
     body = view_of(context.request, context.endpoint, choice).whole(obj)
@@ -60,7 +63,7 @@ def stored_object(context: Context, kv: KeyValue) -> CachedObject:
 
 def answer_object(context: Context, obj: Any, *, status: int = 200) -> Answer:
     """An object that is not stored: a dry run, or a kind that is only answered."""
-    choice = accepted(context.request.header("accept"))
+    choice = accepted(context.request.header("accept"), context.endpoint.binary)
     body = context.endpoint.whole(obj)
     if choice.kind:
         tail = body[body.index(b'"metadata"') :]
@@ -72,13 +75,20 @@ def answer_object(context: Context, obj: Any, *, status: int = 200) -> Answer:
 
 def answer_kind(context: Context, kind: Kind, obj: Any, *, status: int = 200) -> Answer:
     """An object of another kind than the resource's: a Scale, a review."""
-    choice = accepted(context.request.header("accept"))
+    choice = accepted(context.request.header("accept"), kind.binary)
     if choice.kind:
         raise NotAcceptable(f"only the following media types are accepted: {SENDABLE}")
     obj.kind, obj.apiVersion = kind.info.kind, kind.info.api_version
     return Reply(status, render(encode(obj) + b"\n", choice.media), choice.media)
 
 
-def success(status: int = 201) -> Answer:
+def success(request: Request, status: int = 201) -> Answer:
     body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": status}
-    return Reply(status, encode(body) + b"\n")
+    return answer_status(request, body)
+
+
+def answer_status(request: Request, body: dict[str, Any]) -> Answer:
+    """A Status: of no group's, so it has every form."""
+    choice = accepted(request.header("accept"), True)
+    media = JSON if choice.kind else choice.media
+    return Reply(body.get("code", 200), render(encode(body) + b"\n", media), media)

@@ -42,7 +42,7 @@ async def bind(context: Context) -> Answer:
         return pod
 
     await rewrite_object(context, change, options, rules=_UNCHECKED, owned=True, admit=False)
-    return success()
+    return success(context.request)
 
 
 async def bind_named_by_body(context: Context) -> Answer:

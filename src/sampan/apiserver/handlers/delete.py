@@ -9,12 +9,11 @@ from msgspec import Struct
 
 from sampan.api.errors import ApiError, conflict
 from sampan.api.types.meta_v1 import DeleteOptions
-from sampan.apiserver.codec import encode
-from sampan.apiserver.handlers.answers import answer_object, answer_stored
+from sampan.apiserver.handlers.answers import answer_object, answer_status, answer_stored
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.options import delete_options
-from sampan.apiserver.request import Answer, Reply
+from sampan.apiserver.request import Answer
 from sampan.storage.contract import KeyNotFound, KeyValue, RevisionConflict
 
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
@@ -36,7 +35,7 @@ async def delete(context: Context) -> Answer:
         return answer_stored(context, outcome.kv)
     if not outcome.gone or context.endpoint.returns_deleted:
         return answer_object(context, outcome.obj)
-    return Reply(200, _success(context, outcome.obj))
+    return answer_status(context.request, _success(context, outcome.obj))
 
 
 async def delete_object(context: Context, options: DeleteOptions) -> Outcome:
@@ -162,14 +161,13 @@ def _precondition(context: Context, why: str) -> ApiError:
     )
 
 
-def _success(context: Context, obj: Any) -> bytes:
+def _success(context: Context, obj: Any) -> dict[str, Any]:
     info = context.endpoint.info
     details = {"name": context.name, "group": info.group, "kind": info.resource, "uid": obj.metadata.uid}
-    status = {
+    return {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Success",
         "details": {k: v for k, v in details.items() if v},
     }
-    return encode(status) + b"\n"

@@ -40,6 +40,6 @@ async def deletecollection(context: Context) -> Answer:
             await delete_object(Context(context.core, one, endpoint), options)
         except NotFound:
             continue  # somebody else was faster
-    choice = accepted(request.header("accept"))
+    choice = accepted(request.header("accept"), endpoint.binary)
     body = view_of(request, endpoint, choice).list(objects, list_metadata(revision), b"\n")
     return reply_list(body, choice.media)

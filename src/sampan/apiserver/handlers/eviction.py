@@ -38,7 +38,7 @@ async def evict(context: Context) -> Answer:
     if not _ignores_budgets(pod):
         await _take_from_budget(context, pod, dry_run=bool(deletion.dryRun))
     await delete_object(context, deletion)
-    return success()
+    return success(context.request)
 
 
 def _ignores_budgets(pod: Any) -> bool:

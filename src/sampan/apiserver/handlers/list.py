@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.api.errors import Expired
+from sampan.apiserver.binary import BinaryView
 from sampan.apiserver.cache import TooOld
 from sampan.apiserver.handlers.answers import reply_list, view_of
 from sampan.apiserver.handlers.context import Context
@@ -23,8 +24,8 @@ _PLAIN = Accepted()
 async def list_(context: Context) -> Answer:
     request, endpoint, cache = context.request, context.endpoint, context.endpoint.cache
     accept = request.header("accept")
-    choice = _PLAIN if accept in ("", JSON, "*/*") else accepted(accept)
-    view = endpoint.view if not choice.kind else view_of(request, endpoint, choice)
+    choice = _PLAIN if accept in ("", JSON, "*/*") else accepted(accept, endpoint.binary)
+    view = view_of(request, endpoint, choice)
     namespace = context.namespace
     if cache.count(namespace) > LONG and _is_long(request):
         await context.core.turns.take(context.user.name)
@@ -32,7 +33,7 @@ async def list_(context: Context) -> Answer:
     if request.query_string or request.query:
         chosen, page = selection(request, endpoint), page_of(request, cache.revision)
     if chosen.matches is None and cache.unchanged_since(page.revision):
-        return _present(view, choice, namespace, page)
+        return await _present(view, choice, namespace, page)
     try:
         objects = cache.list_at(page.revision, namespace, page.start)
     except TooOld as error:
@@ -43,6 +44,8 @@ async def list_(context: Context) -> Answer:
     left = max(0, len(objects) - page.limit) if page.limit else 0
     if left:
         objects = objects[: page.limit]
+    if isinstance(view, BinaryView):
+        await view.prepare(objects)
     return reply_list(_body(view, objects, page, left, counted=chosen.matches is None), choice.media)
 
 
@@ -54,13 +57,15 @@ def _is_long(request: Request) -> bool:
     return not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= LONG)
 
 
-def _present(view: View, choice: Accepted, namespace: str, page: Page) -> Answer:
+async def _present(view: View, choice: Accepted, namespace: str, page: Page) -> Answer:
     """Everything as it is now, or a page of it: what many ask for, joined once until the next write."""
     cache = view.endpoint.cache
     key = (view.key, page.revision, namespace, page.start, page.limit)
     body: bytes | Pieces | None = cache.joined.get(key) if view.lasting else None
     if body is None:
         objects, left = cache.page(namespace, page.start, page.limit)
+        if isinstance(view, BinaryView):
+            await view.prepare(objects)
         body = _body(view, objects, page, left)
         if view.lasting and isinstance(body, bytes):
             cache.keep(key, body)

@@ -23,13 +23,14 @@ from sampan.apiserver import leaves, managed, wording
 from sampan.apiserver.bare import without_details
 from sampan.apiserver.bodies import without_nulls
 from sampan.apiserver.codec import decode_any, encode
-from sampan.apiserver.endpoint import Kind
+from sampan.apiserver.endpoint import Endpoint, Kind
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.create import create_object
 from sampan.apiserver.handlers.rewrite import rewrite
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.options import WriteOptions, write_options
 from sampan.apiserver.request import Answer
+from sampan.apiserver.sound import is_sound
 from sampan.apiserver.strict import problems_of
 
 JSON_PATCH = "application/json-patch+json"
@@ -89,6 +90,25 @@ def _checked(after: Any) -> dict[str, Any]:
 
 def decoded(context: Context, after: dict[str, Any], options: WriteOptions) -> Any:
     """The patched object; what it should not hold is said of the patch."""
+    obj = _sound(context.endpoint, after) or _looked_through(context, after, options)
+    context.check_namespace(obj)
+    context.check_name(obj)
+    return obj
+
+
+def _sound(endpoint: Endpoint, after: dict[str, Any]) -> Any:
+    """The object, where there is nothing to say about it; else None. Most of it is as it was."""
+    data = encode(after)
+    if not is_sound(endpoint, data):
+        return None
+    try:
+        obj = endpoint.codec.decode(data)
+    except msgspec.ValidationError:
+        return None
+    return obj if obj.kind == endpoint.info.kind and obj.apiVersion == endpoint.info.api_version else None
+
+
+def _looked_through(context: Context, after: dict[str, Any], options: WriteOptions) -> Any:
     endpoint = context.endpoint
     if options.field_validation != "Ignore" and (problems := problems_of(endpoint, after)):
         if options.field_validation == "Strict":
@@ -105,8 +125,6 @@ def decoded(context: Context, after: dict[str, Any], options: WriteOptions) -> A
         raise _bad_patch(after, wording.unmarshal_error(after, endpoint.info.schema_ref, str(error))) from None
     if obj.kind != endpoint.info.kind or obj.apiVersion != endpoint.info.api_version:
         raise wording.wrong_kind(endpoint, obj.apiVersion or "", obj.kind or "")
-    context.check_namespace(obj)
-    context.check_name(obj)
     return obj
 
 

@@ -6,13 +6,12 @@ import random
 
 from sampan.api.errors import Expired, FieldError, invalid
 from sampan.apiserver.cache import TooOld
-from sampan.apiserver.codec import encode
 from sampan.apiserver.handlers.answers import view_of
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.fieldvalues import reader
 from sampan.apiserver.handlers.paging import revision_of, too_large
 from sampan.apiserver.handlers.selection import Selection, selection
-from sampan.apiserver.negotiation import JSON, accepted
+from sampan.apiserver.negotiation import JSON, PROTOBUF, accepted
 from sampan.apiserver.options import boolean, integer
 from sampan.apiserver.request import Answer, Request, Stream
 from sampan.apiserver.watcher import Matcher, Watcher
@@ -22,7 +21,7 @@ _MIN_SECONDS = 1800.0
 
 async def watch(context: Context) -> Answer:
     request, endpoint, cache = context.request, context.endpoint, context.endpoint.cache
-    choice = accepted(request.header("accept").replace(";stream=watch", ""))
+    choice = accepted(request.header("accept").replace(";stream=watch", ""), endpoint.binary)
     view = view_of(request, endpoint, choice)
     chosen = selection(request, endpoint)
     asked = request.param("resourceVersion")
@@ -52,12 +51,17 @@ async def watch(context: Context) -> Answer:
             for event in cache.since(revision):
                 watcher.offer(event)
         except TooOld as error:
-            watcher.put([b'{"type":"ERROR","object":%s}' % encode(Expired(str(error)).status())])
+            watcher.put([view.error(Expired(str(error)).status())])
             watcher.end()
-            return Stream(watcher, JSON, separator=b"\n")
+            return _stream(watcher, choice.media)
     cache.add_watcher(watcher)
-    content_type = choice.media if choice.media == JSON else f"{choice.media};stream=watch"
-    return Stream(watcher, content_type, separator=b"\n")
+    return _stream(watcher, choice.media)
+
+
+def _stream(watcher: Watcher, media: str) -> Stream:
+    """Lines of JSON; frames of protobuf say their length themselves."""
+    content_type = media if media == JSON else f"{media};stream=watch"
+    return Stream(watcher, content_type, separator=b"" if media == PROTOBUF else b"\n")
 
 
 def _initial_events(request: Request) -> tuple[bool | None, bool]:
