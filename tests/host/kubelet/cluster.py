@@ -116,6 +116,13 @@ class Cluster:
     def wait_ready(self, name: str, *, seconds: float = 30) -> dict[str, Any]:
         return self.wait(name, is_ready, seconds=seconds)
 
+    def wait_settled(self, seconds: float = 20) -> None:
+        """No Pods are there but those that stay, and nothing of the others is on its way out."""
+        until = time.monotonic() + seconds
+        while pods := [p["metadata"]["name"] for p in self.get("/api/v1/pods")["items"]]:
+            assert time.monotonic() < until, pods
+            time.sleep(0.2)
+
     # --- what befalls a node ---
 
     @property

@@ -87,6 +87,43 @@ def test_killed_in_the_middle_of_starting(cluster: Cluster) -> None:
         cluster.kubectl("delete", "pod", "midway")
 
 
+def test_killed_at_each_step_of_a_life(cluster: Cluster) -> None:
+    """In an init container, in a postStart hook, in a back-off and in a preStop hook: each goes on where it was."""
+    folder = cluster.root / "steps"
+    mounts = [{"name": "h", "mountPath": "/h"}]
+    volumes = [{"name": "h", "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"}}]
+
+    def hook(kind: str, script: str) -> dict[str, Any]:
+        return {"volumeMounts": mounts, "lifecycle": {kind: {"exec": {"command": ["sh", "-c", script]}}}}
+
+    first_one = {**shell("echo x >> /h/init; sleep 4", volumeMounts=mounts), "name": "i"}
+    ends = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
+    cluster.pod("in-init", {"volumes": volumes, "initContainers": [first_one], "containers": [shell(ends)]})
+    greets = shell(ends, **hook("postStart", "echo x >> /h/post; sleep 3"))
+    cluster.pod("in-hook", {"volumes": volumes, "containers": [greets]})
+    cluster.pod("in-backoff", {"containers": [shell("exit 1")]})
+    says_bye = shell(ends, **hook("preStop", "echo x >> /h/pre; sleep 2"))
+    cluster.pod("in-stop", {"terminationGracePeriodSeconds": 15, "volumes": volumes, "containers": [says_bye]})
+    cluster.wait_ready("in-stop")
+    cluster.kubectl("delete", "pod", "in-stop", "--wait=false")
+    cluster.wait("in-init", lambda p: "running" in p["status"]["initContainerStatuses"][0]["state"])
+    held = cluster.wait("in-backoff", lambda p: first(p)["restartCount"] == 1 and "running" not in first(p)["state"])
+    until = time.monotonic() + 10
+    while not all((folder / name).exists() for name in ("init", "post", "pre")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    cluster.kill_agent()
+    cluster.start_agent()
+    time.sleep(1)
+    assert first(cluster.read_pod("in-backoff"))["restartCount"] == first(held)["restartCount"]  # still held back
+    assert first(cluster.wait_ready("in-init"))["restartCount"] == 0
+    assert (folder / "init").read_text() == "x\n"  # it ran once
+    assert first(cluster.wait_ready("in-hook"))["restartCount"] == 0
+    cluster.kubectl("wait", "pod/in-stop", "--for=delete", "--timeout=20s")
+    cluster.wait("in-backoff", lambda p: first(p)["restartCount"] == 2, seconds=20)
+    cluster.kubectl("delete", "pod", "in-init", "in-hook", "in-backoff")
+
+
 def test_the_infra_process_is_killed(cluster: Cluster) -> None:
     cluster.pod("hollow", {"containers": [shell("sleep 3600")]})
     pod = cluster.wait_ready("hollow")

@@ -1,0 +1,107 @@
+"""Many Pods come and go, the agent is killed at any moment between, and nothing stays: no trace, no memory, no work.
+
+How many there are is set by SAMPAN_MANY_PODS (default: 60, for continuous integration; the promise is for 1000).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.host.kubelet.cluster import Cluster, shell
+
+pytestmark = pytest.mark.root
+
+MANY = int(os.environ.get("SAMPAN_MANY_PODS", "60"))
+AT_ONCE = 20
+
+
+def pods_of(names: list[str]) -> dict[str, Any]:
+    spec = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
+        "containers": [shell("trap 'exit 0' TERM; while true; do sleep 0.5; done")],
+    }
+    made = [{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec} for name in names]
+    return {"kind": "List", "apiVersion": "v1", "items": made}
+
+
+def memory(pid: int) -> int:
+    """Private bytes: what it holds itself."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_")) * 1024
+
+
+def traces(cluster: Cluster) -> dict[str, list[str]]:
+    """All that Pods have on the host: the cluster's own Pods' part of it is what was there before the test."""
+    agent = cluster.root / "agent"
+    command = {"links": ["ip", "-o", "link"], "namespaces": ["ip", "netns", "list"]}
+    said = {
+        name: subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+        for name, argv in command.items()
+    }
+    ours = [line.split()[0] for line in said["namespaces"] if cluster.name in line]
+    folders = {"sandboxes": "runtime/sandboxes", "containers": "runtime/containers", "pods": "kubelet/pods",
+               "secrets": "kubelet/secrets", "logs": "pod-logs", "exits": "runtime/exits"}  # fmt: skip
+    found = {name: sorted(p.name for p in (agent / path).glob("*")) for name, path in folders.items()}
+    found["namespaces"] = ours
+    found["links"] = sorted(
+        line.split(":")[1].partition("@")[0].strip() for line in said["links"] if cluster.name in line
+    )
+    found["leases"] = sorted(p.name for p in (agent / "network").rglob("*") if p.is_file())
+    found["mounts"] = sorted(
+        line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(agent) in line
+    )
+    return found
+
+
+def round_of(cluster: Cluster, number: int, kill_after: float | None) -> None:
+    names = [f"many-{number}-{at}" for at in range(AT_ONCE)]
+    cluster.create(pods_of(names))
+    if kill_after is not None:
+        time.sleep(kill_after)
+        cluster.kill_agent()
+        cluster.start_agent()
+    cluster.kubectl("wait", "pod", *names, "--for=condition=Ready", "--timeout=60s")
+    pods = [cluster.read_pod(name) for name in names[:3]]
+    assert all(p["status"]["containerStatuses"][0]["restartCount"] <= 1 for p in pods), json.dumps(pods)
+    cluster.kubectl("delete", "pod", *names, "--wait=false")
+    if kill_after is not None:
+        time.sleep(kill_after)
+        cluster.kill_agent()
+        cluster.start_agent()
+    cluster.kubectl("wait", "pod", *names, "--for=delete", "--timeout=60s")
+
+
+@pytest.mark.timeout(120 + MANY)
+def test_nothing_is_left_of_many_pods(cluster: Cluster) -> None:
+    """Some of them met an agent that was killed while they were made, and again while they went."""
+    cluster.wait_settled()
+    before = traces(cluster)
+    chance = random.Random(5)
+    for number in range(max(1, MANY // AT_ONCE)):
+        round_of(cluster, number, chance.uniform(0.05, 0.6) if number % 2 == 0 else None)
+    end = time.monotonic() + 15
+    while (after := traces(cluster)) != before and time.monotonic() < end:
+        time.sleep(0.5)
+    assert after == before
+
+
+@pytest.mark.timeout(120 + MANY)
+def test_memory_does_not_grow_with_the_pods_that_were(cluster: Cluster) -> None:
+    round_of(cluster, 1000, None)  # what is imported and pooled on the way
+    round_of(cluster, 1001, None)
+    before = memory(cluster.agent_pid)
+    rounds = max(2, MANY // AT_ONCE)
+    for number in range(rounds):
+        round_of(cluster, 2000 + number, None)
+    grown = memory(cluster.agent_pid) - before
+    print(f"{grown} bytes more after {rounds * AT_ONCE} Pods")
+    assert grown < 4_000_000 + rounds * AT_ONCE * 4_000, f"{grown} bytes for {rounds * AT_ONCE} Pods"
