@@ -202,7 +202,11 @@ def error_reply(error: ApiError) -> Reply:
 
 def binary_status(request: Request, answer: Reply) -> None:
     """A client that prefers protobuf reads refusals in it, too."""
-    if answer.content_type == JSON and accepted(request.header("accept"), True).media == PROTOBUF:
+    try:
+        wanted = accepted(request.header("accept"), True).media
+    except ApiError:
+        return  # it was this that was refused
+    if answer.content_type == JSON and wanted == PROTOBUF:
         answer.body, answer.content_type = render(answer.body, PROTOBUF), PROTOBUF
 
 
