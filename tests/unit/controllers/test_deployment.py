@@ -8,7 +8,8 @@ import pytest
 
 from sampan.api.types import apps_v1, core_v1, meta_v1
 from sampan.client.clock import rfc3339
-from sampan.controllers.deployment import annotations, decide
+from sampan.controllers.deployment import annotations as notes
+from sampan.controllers.deployment import decide
 from sampan.controllers.deployment.status import counts, deadline_in, with_conditions
 from tests.unit.controllers.pods import NOW
 
@@ -46,12 +47,12 @@ def deployment(
 
 
 def replica_set(
-    name: str, size: int, available: int | None = None, *, age: int = 0, image: str = "i", **notes: str
+    name: str, size: int, available: int | None = None, *, age: int = 0, image: str = "i", **marks: str
 ) -> apps_v1.ReplicaSet:
     found = size if available is None else available
     return apps_v1.ReplicaSet(
         metadata=meta_v1.ObjectMeta(
-            name=name, namespace="n", uid=name, creationTimestamp=rfc3339(NOW - age), annotations=notes or None
+            name=name, namespace="n", uid=name, creationTimestamp=rfc3339(NOW - age), annotations=marks or None
         ),
         spec=apps_v1.ReplicaSetSpec(replicas=size, template=template(image)),
         status=apps_v1.ReplicaSetStatus(
@@ -170,13 +171,13 @@ def test_history_that_is_dropped() -> None:
 
 def test_a_set_that_is_brought_back_remembers_its_revisions() -> None:
     found = deployment(1)
-    found.metadata.annotations = {"kubernetes.io/change-cause": "me", annotations.LAST_APPLIED: "{}"}
-    again = annotations.of_newest(found, replica_set("a", 1, **{decide.REVISION: "2"}), 4)
+    found.metadata.annotations = {"kubernetes.io/change-cause": "me", notes.LAST_APPLIED: "{}"}
+    again = notes.of_newest(found, replica_set("a", 1, **{decide.REVISION: "2"}), 4)
     assert again == {"kubernetes.io/change-cause": "me", decide.REVISION: "4", decide.HISTORY: "2"}
-    third = annotations.of_newest(found, replica_set("a", 1, **again), 6)
+    third = notes.of_newest(found, replica_set("a", 1, **again), 6)
     assert third[decide.HISTORY] == "2,4"
-    assert annotations.of_newest(found, replica_set("a", 1, **third), 6) == third
-    assert annotations.of_new_set(deployment(3), 7) == {
+    assert notes.of_newest(found, replica_set("a", 1, **third), 6) == third
+    assert notes.of_new_set(deployment(3), 7) == {
         decide.REVISION: "7",
         decide.DESIRED: "3",
         decide.MAX: "4",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from sampan.api.cron import ScheduleError, parse
@@ -10,12 +12,23 @@ from sampan.api.types import batch_v1, core_v1, meta_v1
 from sampan.client.clock import rfc3339
 from sampan.controllers.contract import Context, KeyedController
 from sampan.controllers.cron_job import decide
+from sampan.controllers.cron_job.decide import SCHEDULED_AT
 from sampan.controllers.namespaces import is_terminating
 from sampan.controllers.owned_pods import controller_of, owner_reference
 from sampan.controllers.written import LOOK_AGAIN, Written
 
 KIND, API = "CronJob", "batch/v1"
-SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+
+
+def _reference(job: batch_v1.Job) -> core_v1.ObjectReference:
+    return core_v1.ObjectReference(
+        kind="Job",
+        apiVersion=API,
+        namespace=job.metadata.namespace,
+        name=job.metadata.name,
+        uid=job.metadata.uid,
+        resourceVersion=job.metadata.resourceVersion,
+    )
 
 
 class CronJobs(KeyedController):
@@ -47,17 +60,18 @@ class CronJobs(KeyedController):
             for j in self.jobs.store.list(namespace=cron.metadata.namespace or "")
             if (r := controller_of(j.metadata)) is not None and r.uid == uid
         ]
-        status = self._observe(cron, mine)
+        status = await self._observe(cron, mine)
         for job in decide.surplus(cron, mine):
             await self._delete(cron, job)
         again = await self._start_due(key, cron, mine, status)
         await self._write_status(key, cron, status)
         return again
 
-    def _observe(self, cron: batch_v1.CronJob, mine: list[batch_v1.Job]) -> batch_v1.CronJobStatus:
-        """Active Jobs that are over are told and forgotten."""
+    async def _observe(self, cron: batch_v1.CronJob, mine: list[batch_v1.Job]) -> batch_v1.CronJobStatus:
+        """Active Jobs that are over are told and forgotten; what is not in that list, though it runs, is put there."""
         old = cron.status
         by_uid = {j.metadata.uid: j for j in mine}
+        listed = {reference.uid for reference in old.active or ()}
         status = batch_v1.CronJobStatus(
             lastScheduleTime=old.lastScheduleTime, lastSuccessfulTime=old.lastSuccessfulTime
         )
@@ -65,19 +79,37 @@ class CronJobs(KeyedController):
         for reference in old.active or ():
             job = by_uid.get(reference.uid)
             if job is None:
-                self._say(cron, "Normal", "MissingJob", f"Active job went missing: {reference.name}")
+                if not await self._is_there(reference):
+                    self._say(cron, "Normal", "MissingJob", f"Active job went missing: {reference.name}")
+                    continue
+            elif ended := decide.finished(job):
+                said = f"Saw completed job: {reference.name}, condition: {ended}"
+                self._say(cron, "Normal", "SawCompletedJob", said)
                 continue
-            ended = decide.finished(job)
-            if not ended:
-                active.append(reference)
-                continue
-            self._say(cron, "Normal", "SawCompletedJob", f"Saw completed job: {reference.name}, condition: {ended}")
+            active.append(reference)
         for job in mine:
             done = job.status.completionTime
             if decide.finished(job) == "Complete" and done and done > (status.lastSuccessfulTime or ""):
                 status.lastSuccessfulTime = done
+            if not decide.finished(job) and job.metadata.uid not in listed:
+                if not decide.is_start_of(cron, job):
+                    said = f"Saw a job that the controller did not create or forgot: {job.metadata.name}"
+                    self._say(cron, "Warning", "UnexpectedJob", said)
+                    continue
+                active.append(_reference(job))  # made by a controller that was killed before it could say so
+                status.lastScheduleTime = max(status.lastScheduleTime or "", decide.scheduled_for(job))
         status.active = active or None
         return status
+
+    async def _is_there(self, reference: core_v1.ObjectReference) -> bool:
+        """The server is asked, as the cache may be behind."""
+        try:
+            found = await self.client.resource(batch_v1.Job).get(
+                reference.name or "", namespace=reference.namespace or ""
+            )
+        except NotFound:
+            return False
+        return found.metadata.uid == reference.uid
 
     async def _start_due(
         self, key: str, cron: batch_v1.CronJob, mine: list[batch_v1.Job], status: batch_v1.CronJobStatus
@@ -88,6 +120,10 @@ class CronJobs(KeyedController):
             schedule = parse(cron.spec.schedule)
         except ScheduleError as error:
             self._say(cron, "Warning", "UnparseableSchedule", f'unparseable schedule: "{cron.spec.schedule}" : {error}')
+            return None
+        if decide.zone_of(cron) is None:
+            said = f'invalid timeZone: "{cron.spec.timeZone}": unknown time zone {cron.spec.timeZone}'
+            self._say(cron, "Warning", "UnknownTimeZone", said)
             return None
         found = decide.due(cron, schedule, self.clock.now())
         if found.start is None:
@@ -104,30 +140,22 @@ class CronJobs(KeyedController):
             for job in running:
                 await self._delete(cron, job)
             status.active = None
-        made = await self._create(key, cron, found.start.timestamp())
+        made = await self._create(key, cron, found.start)
         if made is not None:
-            reference = core_v1.ObjectReference(
-                kind="Job",
-                apiVersion=API,
-                namespace=made.metadata.namespace,
-                name=made.metadata.name,
-                uid=made.metadata.uid,
-                resourceVersion=made.metadata.resourceVersion,
-            )
-            status.active = [*(status.active or ()), reference]
+            status.active = [*(status.active or ()), _reference(made)]
         status.lastScheduleTime = rfc3339(found.start.timestamp())
         return found.next_in
 
-    async def _create(self, key: str, cron: batch_v1.CronJob, at: float) -> batch_v1.Job | None:
+    async def _create(self, key: str, cron: batch_v1.CronJob, start: datetime) -> batch_v1.Job | None:
         meta, template = cron.metadata, cron.spec.jobTemplate
         job = batch_v1.Job(
             kind="Job",
             apiVersion=API,
             metadata=meta_v1.ObjectMeta(
-                name=f"{meta.name}-{int(at) // 60}",
+                name=decide.job_name(cron, start.timestamp()),
                 namespace=meta.namespace,
                 labels=template.metadata.labels,
-                annotations={**(template.metadata.annotations or {}), SCHEDULED_AT: rfc3339(at)},
+                annotations={**(template.metadata.annotations or {}), SCHEDULED_AT: decide.stamp(start)},
                 ownerReferences=[owner_reference(API, KIND, meta)],
             ),
             spec=template.spec,
@@ -135,7 +163,7 @@ class CronJobs(KeyedController):
         try:
             made = await self.client.resource(batch_v1.Job).create(job)
         except AlreadyExists:
-            return None  # an earlier attempt made it, and its status was lost
+            return None  # whoever made it, it is observed
         except ApiError as error:
             if is_terminating(error):
                 return None

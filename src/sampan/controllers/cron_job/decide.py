@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from sampan.api.cron import Schedule
 from sampan.api.types import batch_v1
-from sampan.client.clock import parse_time
+from sampan.client.clock import parse_time, rfc3339
 
 MOST_MISSED = 100
+SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -22,18 +23,40 @@ class Due(Struct, frozen=True, kw_only=True):
     too_many: bool = False  # more than a hundred were missed: a clock jumped, or it was suspended for long
 
 
-def zone_of(cron: batch_v1.CronJob) -> tzinfo:
+def zone_of(cron: batch_v1.CronJob) -> tzinfo | None:
+    """None: there is no such zone."""
     name = cron.spec.timeZone
     if not name:
         return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        return UTC
+        return None
+
+
+def job_name(cron: batch_v1.CronJob, start: float) -> str:
+    """Of the minute: the same start is never made twice."""
+    return f"{cron.metadata.name}-{int(start) // 60}"
+
+
+def stamp(start: datetime) -> str:
+    """In the CronJob's own zone."""
+    return start.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def scheduled_for(job: batch_v1.Job) -> str:
+    """As a status carries it; empty for a Job that no schedule has started."""
+    text = (job.metadata.annotations or {}).get(SCHEDULED_AT)
+    return rfc3339(parse_time(text)) if text else ""
+
+
+def is_start_of(cron: batch_v1.CronJob, job: batch_v1.Job) -> bool:
+    at = scheduled_for(job)
+    return bool(at) and job.metadata.name == job_name(cron, parse_time(at))
 
 
 def due(cron: batch_v1.CronJob, schedule: Schedule, now: float) -> Due:
-    zone = zone_of(cron)
+    zone = zone_of(cron) or UTC
     present = datetime.fromtimestamp(now, zone)
     since = parse_time(cron.status.lastScheduleTime or cron.metadata.creationTimestamp or "1970-01-01T00:00:00Z")
     if cron.spec.startingDeadlineSeconds is not None:

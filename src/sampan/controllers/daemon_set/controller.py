@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sampan.api.types import apps_v1, core_v1
+from sampan.client.clock import Clock
 from sampan.client.ratelimit import ExponentialBackoff
 from sampan.controllers.contract import Context
 from sampan.controllers.daemon_set import decide
@@ -23,7 +24,7 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
         self.nodes = context.informer(core_v1.Node)
         self.revisions = context.informer(apps_v1.ControllerRevision)
         self.history = History(context.client, KIND)
-        self.backoff = Replacements(context)
+        self.backoff = Replacements(context.clock)
         self.nodes.add_handler(on_add=lambda _: self._all(), on_update=self._node, on_delete=lambda _: self._all())
 
     def _all(self) -> None:
@@ -87,8 +88,8 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
 class Replacements:
     """When a failed Pod on a node may be replaced: at once, then after a second, two, four … since the last time."""
 
-    def __init__(self, context: Context) -> None:
-        self._clock = context.clock
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._backoff: ExponentialBackoff[tuple[str, str]] = ExponentialBackoff(RETRY_FIRST, RETRY_LONGEST)
         self._next: dict[tuple[str, str], float] = {}
 
