@@ -29,13 +29,10 @@ def missing() -> str:
 class Reader:
     """Their cluster has a name of its own, as long as the one in the pages, so that tables keep their widths."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, desk: Path | None = None) -> None:
         self.name = f"d{uuid.uuid4().hex[:5]}"
         self.folder = folder
-        self.desk = folder / "clone"
-        self.desk.mkdir(parents=True)
-        for entry in ("examples", "docs", "Makefile", "tools", ".venv"):
-            (self.desk / entry).symlink_to(ROOT / entry)
+        self.desk = desk or self._desk()
         self.env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin",
@@ -45,6 +42,14 @@ class Reader:
             "SAMPAN_NAME": self.name,
             "TERM": "dumb",
         }
+
+    def _desk(self) -> Path:
+        """Looks like a clone; what is written there is nobody else's."""
+        desk = self.folder / "clone"
+        desk.mkdir(parents=True)
+        for entry in ("examples", "docs", ".venv"):
+            (desk / entry).symlink_to(ROOT / entry)
+        return desk
 
     def terminal(self) -> Terminal:
         return Terminal(self.desk, self.env, Names(self.name, self.env["SAMPAN_HOME"]))
@@ -62,8 +67,8 @@ class Reader:
 
 
 @contextmanager
-def newcomer(folder: Path) -> Iterator[Reader]:
-    reader = Reader(folder)
+def newcomer(folder: Path, desk: Path | None = None) -> Iterator[Reader]:
+    reader = Reader(folder, desk)
     try:
         yield reader
     finally:
