@@ -21,7 +21,7 @@ from bench.table import BUDGETS, Budget
 
 OUT = Path(__file__).parent / "out"
 # Modules that can be run alone as well, with budgets of their own.
-PARTS = ("apiserver", "storage", "images", "network", "runtime")
+PARTS = ("apiserver", "scheduling", "storage", "images", "network", "runtime")
 CLUSTER_ROWS = ("start", "idle", "pods", "cli")
 ROWS = (*CLUSTER_ROWS, *PARTS)
 
@@ -53,6 +53,13 @@ def _apiserver() -> dict[str, float]:
                 bench.stop()
 
 
+def _scheduling() -> dict[str, float]:
+    from bench.scheduling import run
+
+    with _folder() as folder:
+        return run(folder)
+
+
 def _storage() -> dict[str, float]:
     from bench.storage import run
 
@@ -79,7 +86,8 @@ def _runtime() -> dict[str, float]:
 
 
 _PART_RUNS: dict[str, Callable[[], dict[str, float]]] = {
-    "apiserver": _apiserver, "storage": _storage, "images": _images, "network": _network, "runtime": _runtime,
+    "apiserver": _apiserver, "scheduling": _scheduling, "storage": _storage, "images": _images, "network": _network,
+    "runtime": _runtime,
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from bench.table import BUDGETS, Budget, lines
 from sampan.api.errors import ApiError
 from sampan.api.types import core_v1
 from sampan.client import calls
@@ -41,16 +42,10 @@ CLIENTS = 8
 GIVE_UP_SECONDS = 180.0
 ZONES = ("a", "b", "c")
 ZONE, HOSTNAME = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
-# figure → what it must be at least; for the shapes Kubernetes' own published thresholds at 5,000 nodes
+# What `table.BUDGETS` does not have: the figures that the design does not name.
 TARGETS = {
-    "schedule 5,000 waiting Pods on 100 nodes, /s": 900.0,
-    "schedule 5,000 waiting Pods on 5,000 nodes, /s": 400.0,
-    "create and bind 3,000 Pods on 100 nodes, /s": 500.0,
     "5,000 nodes: of a Deployment, /s": 400.0,
-    "5,000 nodes: nodeSelector, /s": 220.0,
     "5,000 nodes: spread over zones, /s": 85.0,
-    "5,000 nodes: affinity, /s": 35.0,
-    "5,000 nodes: anti-affinity, /s": 60.0,
 }
 
 
@@ -275,8 +270,9 @@ async def _row(plane: Plane, name: str, nodes: int, figures: dict[str, float]) -
         figures[f"server's CPU for it, {nodes:,} nodes, ms a Pod"] = spent
         return
     title, spec = SHAPES[name]
-    rate, _ = await waiting(plane, name, SHAPED, spec)
+    rate, spent = await waiting(plane, name, SHAPED, spec)
     figures[f"{nodes:,} nodes: {title}, /s"] = rate
+    figures[f"{nodes:,} nodes: {title}, server's CPU, ms a Pod"] = spent
 
 
 def run(home: Path, wanted: list[str] | None = None) -> dict[str, float]:
@@ -287,7 +283,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory(
         prefix="sampan-bench-", dir=os.environ.get("SAMPAN_BENCH_DIR", "/var/tmp")
     ) as made:
-        from bench.table import Budget, lines
-
-        found = run(Path(made), sys.argv[1:])
-        print("\n".join(lines(found, {name: Budget(must) for name, must in TARGETS.items()})))
+        budgets = {**{name: Budget(must) for name, must in TARGETS.items()}, **BUDGETS}
+        print("\n".join(lines(run(Path(made), sys.argv[1:]), budgets)))

@@ -27,6 +27,13 @@ BUDGETS = {
     "list 500 Pods, 4 clients, /s": Budget(1000, 2000, 79),
     "list 17,000 Pods, 1 client, /s": Budget(15, 40, 2.9),
     "memory with 17,000 Pods, MB": Budget(350, 200, 1082),
+    "schedule 5,000 waiting Pods on 100 nodes, /s": Budget(900, 2000, 850),
+    "schedule 5,000 waiting Pods on 5,000 nodes, /s": Budget(400, 1000, 680),
+    "create and bind 3,000 Pods on 100 nodes, /s": Budget(500, 1000, 300),
+    # Kubernetes: what its own scheduler_perf must reach at 5,000 nodes.
+    "5,000 nodes: nodeSelector, /s": Budget(220, None, 220),
+    "5,000 nodes: anti-affinity, /s": Budget(60, None, 60),
+    "5,000 nodes: affinity, /s": Budget(35, None, 35),
 }
 _UNITS_TO_KEEP_LOW = (" s", " ms", " MB", "% of a core")
 

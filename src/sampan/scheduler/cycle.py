@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct, field
 
@@ -58,6 +58,26 @@ class Cycle:
     def problem(self) -> str:
         """What makes looking at nodes useless."""
         return self.claims.problem if self.claims is not None else ""
+
+    def feasible(self, names: Iterable[str], enough: int) -> tuple[list[NodeInfo], int]:
+        """Nodes that will do, until there are enough, and how many were looked at."""
+        nodes, local = self._world.cache.nodes, self.shape.local
+        usual = not self._volume_filters and not self._world.nominated
+        across = self.shape.refusal if self.shape.filters_across else None
+        found: list[NodeInfo] = []
+        seen = 0
+        for name in names:
+            seen += 1
+            node = nodes[name]
+            if usual:
+                if local[name].refusal is not None or (across is not None and across(node) is not None):
+                    continue
+            elif self.refusal(node) is not None:
+                continue
+            found.append(node)
+            if len(found) >= enough:
+                break
+        return found, seen
 
     def refusal(self, node: NodeInfo) -> Refusal | None:
         """A node of the cache. Room that is being made for a more important Pod is not free there."""

@@ -94,18 +94,10 @@ class Scheduler:
 
     def _filter(self, cycle: Cycle) -> list[NodeInfo]:
         """Enough nodes that will do; on large clusters not all are looked at, and each time others."""
-        nodes, names = self.world.cache.nodes, self.world.cache.ordered
-        enough = self._enough(len(names))
+        names = self.world.cache.ordered
         start = self._next % len(names)
-        feasible: list[NodeInfo] = []
-        seen = 0
-        for name in chain(islice(names, start, None), islice(names, start)):
-            seen += 1
-            node = nodes[name]
-            if cycle.refusal(node) is None:
-                feasible.append(node)
-                if len(feasible) >= enough:
-                    break
+        around = chain(islice(names, start, None), islice(names, start))
+        feasible, seen = cycle.feasible(around, self._enough(len(names)))
         self._next = start + seen
         return feasible
 

@@ -88,6 +88,10 @@ class Shape:
 
     # -- judging -----------------------------------------------------------------------------------------------------
 
+    @property
+    def filters_across(self) -> bool:
+        return self.counts is not None or (self.spread is not None and bool(self.spread.hard))
+
     def refusal(self, node: NodeInfo) -> Refusal | None:
         """Of the filters that look across nodes."""
         refusal = self.spread.filter_node(node) if self.spread is not None else None

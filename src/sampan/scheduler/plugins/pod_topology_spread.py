@@ -158,26 +158,28 @@ class Spread:
 
     def scores(self, nodes: Sequence[NodeInfo]) -> list[int]:
         """0 to 100; a node that lacks a key gets 0."""
-        raw: list[float | None] = [0.0] * len(nodes)
+        raw = [0.0] * len(nodes)
+        lacking: set[int] = set()
         for constraint in self.soft:
             key, counts, rest = constraint.key, constraint.counts, constraint.max_skew - 1
             values = [node.labels.get(key) for node in nodes]
-            weight = math.log(len({v for v in values if v is not None}) + 2)
-            for at, value in enumerate(values):
-                sum_ = raw[at]
-                if sum_ is None:
-                    continue
-                if value is not None:
-                    raw[at] = sum_ + counts.get(value, 0) * weight + rest
-                elif not self._defaulted:
-                    raw[at] = None
-        return normalized([None if r is None else round(r) for r in raw])
+            weight = math.log(len({*values} - {None}) + 2)
+            raw = [
+                sum_ + counts.get(value, 0) * weight + rest if value is not None else sum_
+                for sum_, value in zip(raw, values, strict=True)
+            ]
+            if None in values:
+                lacking.update(at for at, value in enumerate(values) if value is None)
+        if lacking and not self._defaulted:
+            return normalized([None if at in lacking else round(r) for at, r in enumerate(raw)])
+        return normalized([round(r) for r in raw])
 
 
 def normalized(raw: Sequence[int | None]) -> list[int]:
-    """The smaller the better."""
+    """The smaller the better; 0 for who has none."""
     known = [score for score in raw if score is not None]
     most, least = max(known, default=0), min(known, default=0)
     if most == 0:
         return [100 if score is not None else 0 for score in raw]
-    return [0 if score is None else 100 * (most + least - score) // most for score in raw]
+    top = most + least
+    return [0 if score is None else 100 * (top - score) // most for score in raw]
