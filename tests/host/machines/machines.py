@@ -19,6 +19,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from sampan.cluster.config import ClusterConfig
 from sampan.cluster.runtimes import images_root
 from sampan.network import names
 from sampan.network.nodes import NodeSpace, NodeSpaces
@@ -133,7 +136,13 @@ class Machines:
         return "etcd://" + ",".join(f"{m.ip}:2379" for m in self.all)
 
     def start_first_server(self, *words: str) -> None:
-        first = self.all[0]
+        first, own = self.all[0], os.getpid() % 60
+        # Not the usual ranges: a bridge's traffic may pass the rules of other clusters of this host.
+        config = ClusterConfig(
+            name="sampan", nodes=0, pod_cidr=f"100.{64 + own}.0.0/16", service_cidr=f"198.18.{own * 4}.0/22"
+        )
+        first.root.mkdir(parents=True)
+        (first.root / "cluster.json").write_bytes(msgspec.json.encode(config))
         first.start(
             "server",
             [*SAMPAN, "server", "--datastore", self.datastore, "--address", first.ip, "--port", str(PORT), *words],

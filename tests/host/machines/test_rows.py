@@ -106,8 +106,8 @@ def test_a7_pods_reach_each_other_over_nodes_and_namespaces(world: World) -> Non
     ips = [p["status"]["podIP"] for p in (a, b)]
     assert [p["spec"]["nodeName"] for p in (a, b)] == [one, other]
     assert len(set(ips)) == 2
-    world.says("a", f"wget -q -O - -T 3 http://{ips[1]}:8080/passwd", holds="root")
-    world.says("b", f"wget -q -O - -T 3 http://{ips[0]}:8080/passwd", ns="far", holds="root")
+    world.says("a", f"timeout 5 wget -qO- http://{ips[1]}:8080/passwd", holds="root")
+    world.says("b", f"timeout 5 wget -qO- http://{ips[0]}:8080/passwd", ns="far", holds="root")
     # No translation between Pods: each server saw the other Pod's own address.
     world.machines.wait(lambda: ips[0] in world.type("logs", "b", ns="far"))
     world.machines.wait(lambda: ips[1] in world.type("logs", "a"))
@@ -255,9 +255,9 @@ def test_j2_services_by_name(world: World) -> None:
     world.ready("app=web", 2)
     world.ready("row=j2", 1)
     world.type("expose", "deployment", "web", "--port=80", "--target-port=8080", "--type=NodePort")
-    world.says("client", "wget -q -O - -T 3 http://web.default.svc.cluster.local/passwd", holds="root")
+    world.says("client", "timeout 5 wget -qO- http://web.default.svc.cluster.local/passwd", holds="root")
     port = world.machines.get("/api/v1/namespaces/default/services/web")["spec"]["ports"][0]["nodePort"]
     for machine in world.machines.all:
-        world.says("client", f"wget -q -O - -T 3 http://{machine.ip}:{port}/passwd", holds="root")
+        world.says("client", f"timeout 5 wget -qO- http://{machine.ip}:{port}/passwd", holds="root")
     world.type("delete", "service", "web")
     world.machines.wait(lambda: "web" not in world.type("get", "endpointslices", "--no-headers"))
