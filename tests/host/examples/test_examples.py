@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,14 @@ def test_the_first_pod(user: User) -> None:
     create(user, "kubia-manual")
     user.until_ready("kubia-manual")
     assert user.inside("kubia-manual", "wget -qO- http://localhost:8080") == "You've hit kubia-manual"
+
+
+def test_two_containers_share_a_network_and_no_files(user: User) -> None:
+    create(user, "two-containers")
+    user.until_ready("two-containers")
+    assert user.inside("two-containers", "wget -qO- localhost:8080", "shell") == "You've hit two-containers"
+    user.inside("two-containers", "touch /tmp/mine", "shell")
+    assert user.inside("two-containers", "ls /tmp", "web") == ""
 
 
 def test_labels_and_annotations(user: User) -> None:
@@ -169,6 +179,33 @@ def test_a_kind_of_ones_own(user: User) -> None:
     assert user.read("boat", "sampan")["spec"] == {"crew": 2, "harbour": "home"}
     bad = (EXAMPLES / "boat.yaml").read_text().replace("crew: 2", "crew: 0").replace("name: sampan", "name: leaky")
     assert "spec.crew: Invalid value: 0" in user.refused("create", "-f", "-", given=bad)
+
+
+def test_an_operator_gives_a_boat_her_crew(user: User) -> None:
+    """After the test of the kind itself: the Boat is there, and the operator finds her."""
+    pytest.importorskip("kopf")
+    command = [sys.executable, "-m", "kopf", "run", str(EXAMPLES / "operator" / "harbour.py"), "--namespace", "default"]
+    environment = {**user.env, "KUBECONFIG": str(user.root / "kubeconfig")}
+    operator = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+
+        def aboard(wanted: int) -> None:
+            user.until(lambda: user.read("boat", "sampan").get("status", {}).get("aboard") == wanted, what="her crew")
+
+        aboard(2)
+        user.type("patch", "boat", "sampan", "--type=merge", "-p", '{"spec":{"crew":3}}')
+        aboard(3)
+        user.type("delete", "boat", "sampan", "--timeout=30s")
+        user.until(lambda: not user.try_typing("get", "deployment", "sampan").stdout, what="her crew has left")
+    finally:
+        operator.terminate()
+        operator.communicate(timeout=20)
+
+
+def test_the_index_names_every_example() -> None:
+    index = (EXAMPLES / "README.md").read_text()
+    files = [*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("operator/*.py")]
+    assert [file.name for file in files if f"({file.relative_to(EXAMPLES)})" not in index] == []
 
 
 def test_no_example_is_forgotten() -> None:
