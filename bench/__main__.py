@@ -21,7 +21,7 @@ from bench.table import BUDGETS, Budget
 
 OUT = Path(__file__).parent / "out"
 # Modules that can be run alone as well, with budgets of their own.
-PARTS = ("apiserver", "scheduling", "storage", "images", "network", "runtime")
+PARTS = ("apiserver", "scheduling", "controllers", "storage", "images", "network", "runtime")
 CLUSTER_ROWS = ("start", "idle", "pods", "cli")
 ROWS = (*CLUSTER_ROWS, *PARTS)
 
@@ -51,6 +51,12 @@ def _apiserver() -> dict[str, float]:
         finally:
             if bench.process is not None and bench.process.poll() is None:
                 bench.stop()
+
+
+def _controllers() -> dict[str, float]:
+    from bench.controllers import run
+
+    return run()
 
 
 def _scheduling() -> dict[str, float]:
@@ -86,7 +92,8 @@ def _runtime() -> dict[str, float]:
 
 
 _PART_RUNS: dict[str, Callable[[], dict[str, float]]] = {
-    "apiserver": _apiserver, "scheduling": _scheduling, "storage": _storage, "images": _images, "network": _network,
+    "apiserver": _apiserver, "scheduling": _scheduling, "controllers": _controllers,
+    "storage": _storage, "images": _images, "network": _network,
     "runtime": _runtime,
 }  # fmt: skip
 
