@@ -7,23 +7,18 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from sampan.api.errors import ApiError, NotFound, ServiceUnavailable
 from sampan.api.types import core_v1, meta_v1
-from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
-from sampan.apiserver.inprocess import InProcessTransport
-from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.storage import etcd
+from tests.integration.etcd.servers import api_server
 from tests.unit.storage.etcd.member import Member
 
 pytestmark = pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is not installed")
-
-ADMIN = User(name="admin", groups=(MASTERS, AUTHENTICATED))
 
 
 @pytest.fixture
@@ -33,18 +28,9 @@ async def member(tmp_path: Path) -> AsyncIterator[Member]:
     made.end()
 
 
-@asynccontextmanager
-async def api_server(member: Member) -> AsyncIterator[Client]:
-    store = await etcd.open_store(member.address)
-    chain = await build(store, service_cidr="10.96.0.0/25")
-    yield Client(InProcessTransport(chain, user=ADMIN))
-    await store.close()
-
-
 @pytest.fixture
 async def servers(member: Member) -> AsyncIterator[tuple[Client, Client]]:
-    async with api_server(member) as one, api_server(member) as other:
-        await one.resource(core_v1.Namespace).create(core_v1.Namespace(metadata=meta_v1.ObjectMeta(name="default")))
+    async with api_server(member.address) as one, api_server(member.address) as other:
         yield one, other
 
 
@@ -146,8 +132,7 @@ async def test_cut_off_from_etcd_nothing_is_answered_as_fresh(member: Member, se
 
 
 async def test_a_server_whose_history_was_compacted_away_reads_everything_anew(member: Member) -> None:
-    async with api_server(member) as one:
-        await one.resource(core_v1.Namespace).create(core_v1.Namespace(metadata=meta_v1.ObjectMeta(name="default")))
+    async with api_server(member.address) as one:
         await one.resource(core_v1.ConfigMap).create(config_map("before"))
         store = one.transport._chain.core.store  # type: ignore[attr-defined] # the in-process transport's own
         feed = store._feed
@@ -155,7 +140,7 @@ async def test_a_server_whose_history_was_compacted_away_reads_everything_anew(m
         feed._gateway.watch, watch = _nothing, feed._gateway.watch
         feed.start_again()
         await asyncio.wait([stream])
-        async with api_server(member) as other:
+        async with api_server(member.address) as other:
             await other.resource(core_v1.ConfigMap).create(config_map("meanwhile"))
             await other.resource(core_v1.ConfigMap).delete("before", namespace="default")
             await other.transport._chain.core.store.compact(  # type: ignore[attr-defined]

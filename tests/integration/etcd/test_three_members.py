@@ -12,36 +12,16 @@ import pytest
 
 from sampan.storage import etcd
 from sampan.storage.contract import StoreUnavailable, WatchEvent
-from tests.unit.storage.etcd.member import Member, free_ports, launch
+from tests.integration.etcd.servers import three_members
+from tests.unit.storage.etcd.member import Member
 
 
 @pytest.fixture
 def members(tmp_path: Path) -> Iterator[list[Member]]:
     if shutil.which("etcd") is None:
         pytest.skip("etcd is not installed")
-    ports = free_ports(6)
-    urls = [f"http://127.0.0.1:{port}" for port in ports]
-    together = ",".join(f"m{i}={urls[3 + i]}" for i in range(3))
-    made = []
-    for i in range(3):
-        folder = tmp_path / f"m{i}"
-        folder.mkdir()
-        command = [
-            "etcd",
-            f"--name=m{i}",
-            f"--data-dir={folder / 'etcd'}",
-            f"--listen-client-urls={urls[i]}",
-            f"--advertise-client-urls={urls[i]}",
-            f"--listen-peer-urls={urls[3 + i]}",
-            f"--initial-advertise-peer-urls={urls[3 + i]}",
-            f"--initial-cluster={together}",
-            "--logger=zap",
-            "--log-level=error",
-        ]
-        made.append(Member(launch(command, folder), ports[i], folder, command))
+    made = three_members(tmp_path)
     try:
-        for member in made:
-            member.wait_healthy()
         yield made
     finally:
         for member in made:
