@@ -83,32 +83,40 @@ def merge_cluster(
 ) -> None:
     """Put cluster, user and context `name` into a file, as `sampan up` does; `use` makes it the current context."""
 
-    def change(data: dict[str, Any]) -> None:
-        set_entry(data, "clusters", name, cluster)
-        set_entry(data, "users", name, user)
-        context = entry_of(data, "contexts", name) or {}
-        context |= {"cluster": name, "user": name}
-        if namespace:
-            context["namespace"] = namespace
-        set_entry(data, "contexts", name, context)
-        if use:
-            data["current-context"] = name
+    edit(path, lambda data: put_cluster(data, name, cluster=cluster, user=user, namespace=namespace, use=use))
 
-    edit(path, change)
+
+def put_cluster(
+    data: dict[str, Any],
+    name: str,
+    *,
+    cluster: dict[str, Any],
+    user: dict[str, Any],
+    namespace: str = "",
+    use: bool = True,
+) -> None:
+    set_entry(data, "clusters", name, cluster)
+    set_entry(data, "users", name, user)
+    context = entry_of(data, "contexts", name) or {}
+    context |= {"cluster": name, "user": name}
+    if namespace:
+        context["namespace"] = namespace
+    set_entry(data, "contexts", name, context)
+    if use:
+        data["current-context"] = name
 
 
 def forget_cluster(path: str, name: str) -> None:
     """Take out what `merge_cluster` put in; other contexts stay, and so does the current one if it is another."""
-    if not os.path.exists(path):
-        return
+    if os.path.exists(path):
+        edit(path, lambda data: drop_cluster(data, name))
 
-    def change(data: dict[str, Any]) -> None:
-        for section in SECTIONS:
-            remove_entry(data, section, name)
-        if data.get("current-context") == name:
-            data["current-context"] = ""
 
-    edit(path, change)
+def drop_cluster(data: dict[str, Any], name: str) -> None:
+    for section in SECTIONS:
+        remove_entry(data, section, name)
+    if data.get("current-context") == name:
+        data["current-context"] = ""
 
 
 def dump(data: dict[str, Any]) -> str:

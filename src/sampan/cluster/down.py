@@ -1,19 +1,25 @@
 """`sampan down`: stop everything of a cluster and leave the host as it was; `--purge` removes its data as well."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from sampan.client.kubeconfig_files import KubeconfigError
 from sampan.cluster import config as configs
 from sampan.cluster import kubeconfigs
+from sampan.cluster.claims import release
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.nodes import remove_nodes
 from sampan.cluster.paths import RECORD, ClusterPaths
 from sampan.cluster.process import Daemon
 from sampan.cluster.simulating import simulator_daemon
 from sampan.cluster.up import agent_daemon, server_daemon
+
+
+RUN = Path("/run/sampan")
 
 
 def down(paths: ClusterPaths, *, purge: bool) -> bool:
@@ -28,7 +34,10 @@ def down(paths: ClusterPaths, *, purge: bool) -> bool:
         daemon.stop()
     if sys.platform == "linux" and os.geteuid() == 0 and config.nodes:
         _clear_nodes(paths, config)
-    kubeconfigs.forget_peoples(paths)
+    try:
+        kubeconfigs.forget_peoples(paths)
+    except (KubeconfigError, OSError) as error:
+        sys.stderr.write(f"warning: the kubeconfig still has the context {paths.context!r}: {error}\n")
     if purge:
         shutil.rmtree(paths.root, ignore_errors=True)
     return True
@@ -60,6 +69,7 @@ def _clear_nodes(paths: ClusterPaths, config: ClusterConfig) -> None:
     for node in config.node_names:
         _clear(paths, node)
     remove_nodes(config)
-    run = Path("/run/sampan") / paths.name
-    if run.is_dir() and not any(run.iterdir()):
-        run.rmdir()
+    release(paths)
+    for empty in (RUN / paths.name, RUN):
+        with contextlib.suppress(OSError):
+            empty.rmdir()

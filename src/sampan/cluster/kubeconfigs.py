@@ -11,6 +11,8 @@ from sampan.cluster.config import ClusterConfig, write_atomically
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.pki import Pair, Pki
 
+MARK = "sampan.io/cluster"  # on a cluster's entry: the directory of the cluster that it is
+
 
 def cluster_entry(config: ClusterConfig, pki: Pki) -> dict[str, Any]:
     return {"server": config.url, "certificate-authority-data": _data(pki.ca.certificate)}
@@ -35,17 +37,47 @@ def write_own(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> None:
     write_atomically(paths.kubeconfig, yaml.safe_dump(document, sort_keys=False).encode())
 
 
-def write_peoples(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> Path:
-    """The context in the kubeconfig that kubectl reads; every other context stays as it is."""
+def write_peoples(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> str:
+    """The context in the kubeconfig that kubectl reads; every other context stays as it is. When another cluster's
+    context has the name already, nothing is written, and the answer says so."""
     path = kubeconfig.default_path()
-    kubeconfig_write.merge_cluster(
-        path, paths.context, cluster=cluster_entry(config, pki), user=user_entry(pki.pair("admin"))
-    )
-    return Path(path)
+    cluster = cluster_entry(config, pki) | {"extensions": [{"name": MARK, "extension": {"home": str(paths.root)}}]}
+    others = ""
+
+    def change(data: dict[str, Any]) -> None:
+        nonlocal others
+        others = anothers(data, paths, cluster)
+        if not others:
+            kubeconfig_write.put_cluster(data, paths.context, cluster=cluster, user=user_entry(pki.pair("admin")))
+
+    kubeconfig_write.edit(path, change)
+    if not others:
+        return ""
+    return f"{path} has a context {paths.context!r} of another cluster ({others}), which is left alone"
 
 
 def forget_peoples(paths: ClusterPaths) -> None:
-    kubeconfig_write.forget_cluster(kubeconfig.default_path(), paths.context)
+    path = kubeconfig.default_path()
+    if not Path(path).exists():
+        return
+
+    def change(data: dict[str, Any]) -> None:
+        if not anothers(data, paths, {}):
+            kubeconfig_write.drop_cluster(data, paths.context)
+
+    kubeconfig_write.edit(path, change)
+
+
+def anothers(data: dict[str, Any], paths: ClusterPaths, cluster: dict[str, Any]) -> str:
+    """The server of a context with our name that is not ours: made by hand, or by a cluster of another home that is
+    still there."""
+    found = kubeconfig_write.entry_of(data, "clusters", paths.context)
+    if not found or found.get("certificate-authority-data") == cluster.get("certificate-authority-data", ""):
+        return ""
+    homes = [e.get("extension", {}).get("home") for e in found.get("extensions") or () if e.get("name") == MARK]
+    if homes and (homes[0] == str(paths.root) or not (Path(homes[0]) / "cluster.json").exists()):
+        return ""
+    return str(found.get("server", "?"))
 
 
 def _data(path: Path) -> str:

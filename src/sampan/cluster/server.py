@@ -71,6 +71,7 @@ class ServerOptions(Struct, kw_only=True):
     components: tuple[str, ...] = COMPONENTS
     hosts: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - Pods and other machines reach it; everything is authenticated
     made: Callable[[list[Any]], None] | None = None  # is told of the controllers
+    scheduler: SchedulerConfig | None = None
 
 
 class Beside(Protocol):
@@ -207,8 +208,11 @@ def reachable_address(config: ClusterConfig) -> str:
     return outward_address() or str(next(IPv4Network(config.pod_cidr).hosts()))
 
 
-async def run_components(kubeconfig: Path, components: tuple[str, ...]) -> None:
-    """Scheduler and controllers alone, against any API server, each once in a cluster by leader election."""
+async def run_components(
+    kubeconfig: Path, components: tuple[str, ...], scheduler: SchedulerConfig | None = None
+) -> None:
+    """Scheduler and controllers alone, against any API server, each once in a cluster by leader election (unless the
+    scheduler's own configuration says otherwise)."""
     from sampan.client.kubeconfig import load_client
 
     clients: list[Client] = []
@@ -229,16 +233,24 @@ async def run_components(kubeconfig: Path, components: tuple[str, ...]) -> None:
 
 
 def component_starters(
-    components: tuple[str, ...], client_of: ClientOf, options: ServerOptions | None = None, *, elect: bool = True
+    components: tuple[str, ...],
+    client_of: ClientOf,
+    options: ServerOptions | None = None,
+    *,
+    elect: bool = True,
+    scheduler: SchedulerConfig | None = None,
 ) -> list[Callable[[], Coroutine[None, None, None]]]:
     """With `elect` one process of several leads. Without `options` they stand alone: what only a cluster's owner knows
     (its Pod range, its CA) is left to the cluster."""
     starters: list[Callable[[], Coroutine[None, None, None]]] = []
     if "scheduler" in components:
-        from sampan import scheduler
+        from sampan.scheduler import SchedulerConfig, run
 
         client = client_of("system:kube-scheduler", "kube-scheduler")
-        starters.append(candidate(lambda: scheduler.run(client, scheduler.SchedulerConfig(leader_elect=elect))))
+        placing = scheduler or SchedulerConfig(leader_elect=elect)
+        if options is not None:
+            placing = replace(options.scheduler or placing, leader_elect=elect)
+        starters.append(candidate(lambda: run(client, placing)))
     if "controllers" in components:
         from sampan import controllers
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from sampan.cluster import config as configs
 from sampan.cluster import simulating
-from sampan.cluster.config import ClusterConfig
+from sampan.cluster.claims import claim, one_at_a_time
+from sampan.cluster.config import ClusterConfig, port_is_free
 from sampan.cluster.datastores import BadDatastore, check
 from sampan.cluster.nodes import NodePlan, make_nodes
 from sampan.cluster.paths import ClusterPaths
@@ -42,6 +43,10 @@ class Steps:
             sys.stderr.write(f" {mark} {text} ({time.monotonic() - begun:.2f} s)\n")
             sys.stderr.flush()
 
+    def warn(self, text: str) -> None:
+        """Also when it is to be quiet."""
+        sys.stderr.write(f"warning: {text}\n")
+
 
 def server_daemon(paths: ClusterPaths) -> Daemon:
     return Daemon("server", paths.run, paths.logs)
@@ -62,6 +67,37 @@ def up(
     address: str = "",
 ) -> ClusterConfig:
     """Idempotent: what runs already is left alone."""
+    steps = Steps(quiet=quiet)
+    with one_at_a_time(told=not quiet):
+        config = wanted(paths, nodes=nodes, port=port, datastore=datastore, address=address)
+        found = problems(paths, config, server_daemon(paths))
+        if found:
+            lines = [f"  {p.what}\n    {p.fix}" for p in found]
+            raise UpFailed("cannot start the cluster:\n" + "\n".join(lines))
+        bring_up(paths, config, steps)
+    if write_kubeconfig:
+        tell_people(paths, config, steps)
+    return config
+
+
+def tell_people(paths: ClusterPaths, config: ClusterConfig, steps: Steps) -> None:
+    """The cluster is there, whatever is wrong with people's own kubeconfig."""
+    from sampan.client.kubeconfig_files import KubeconfigError
+    from sampan.cluster import kubeconfigs
+
+    try:
+        left_alone = kubeconfigs.write_peoples(paths, config, Pki(paths.pki))
+    except (KubeconfigError, OSError) as error:
+        left_alone = f"the kubeconfig could not be written: {error}"
+    if left_alone:
+        steps.warn(f"{left_alone}; for this cluster: export KUBECONFIG={paths.kubeconfig}")
+
+
+def wanted(
+    paths: ClusterPaths, *, nodes: int | None, port: int | None, datastore: str | None, address: str
+) -> ClusterConfig:
+    """What the cluster was made with, and what may be said otherwise at a later start."""
+    server = server_daemon(paths)
     config = configs.load(paths)
     if config is None:
         config = configs.new_config(paths, nodes=1 if nodes is None else nodes, port=port)
@@ -69,22 +105,27 @@ def up(
         said = f"cluster {paths.name!r} was made with {config.nodes} node(s)"
         raise UpFailed(f"{said}; for another number of nodes: sampan down --name {paths.name} --purge, then up again")
     elif port is not None and port != config.port:
+        if server.pid:
+            raise UpFailed(f"the cluster runs on port {config.port}; first: sampan down --name {config.name}")
         config.port = port
     config.address = address or config.address
-    server = server_daemon(paths)
     if datastore is not None and datastore != config.datastore:
         use_datastore(config, datastore, server)
-    found = problems(paths, config, server)
-    if found:
-        lines = [f"  {p.what}\n    {p.fix}" for p in found]
-        raise UpFailed("cannot start the cluster:\n" + "\n".join(lines))
-    steps = Steps(quiet=quiet)
-    pki = Pki(paths.pki)
+    agents = [agent_daemon(paths, name) for name in config.node_names]
+    if config.nodes == 1 and not agents[0].pid and not port_is_free(config.kubelet_port):
+        config.kubelet_port = configs.free_port(configs.FIRST_KUBELET_PORT, set())  # nobody is told of it but the API
+    return config
+
+
+def bring_up(paths: ClusterPaths, config: ClusterConfig, steps: Steps) -> None:
+    server, pki = server_daemon(paths), Pki(paths.pki)
     with steps.step("certificates and configuration"):
         paths.root.mkdir(parents=True, exist_ok=True)
         plan = make_nodes(config)
         configs.save(paths, config)
         pki.ensure(config, {n.name: n.ip for n in plan})
+        if plan:
+            claim(paths)
     begun = time.monotonic()
     if not server.pid:
         server.start(["server", "--name", paths.name])
@@ -102,9 +143,6 @@ def up(
             daemon = agent_daemon(paths, node.name)
             look = partial(_node_ready, config, pki, node.name)
             wait_until(look, [daemon, server], f"node {node.name} is not Ready", begun)
-    if write_kubeconfig:
-        kubeconfigs.write_peoples(paths, config, pki)
-    return config
 
 
 def use_datastore(config: ClusterConfig, datastore: str, server: Daemon) -> None:

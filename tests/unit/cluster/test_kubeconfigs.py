@@ -1,6 +1,7 @@
 """The context in people's kubeconfig: nothing else in that file is hurt, whatever happens."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,58 @@ def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, file: Path, 
     with pytest.raises((KubeconfigError, yaml.YAMLError, ValueError)):
         merge(tmp_path, pki)
     assert file.read_text() == "clusters: [\n"
+
+
+def paths_in(home: Path) -> ClusterPaths:
+    """A cluster that is there."""
+    paths = ClusterPaths("one", home / "one")
+    paths.root.mkdir(parents=True)
+    paths.config.write_text("{}")
+    return paths
+
+
+def contexts_server(file: Path) -> str:
+    return str(named(yaml.safe_load(file.read_text())["clusters"], "sampan-one")["cluster"]["server"])
+
+
+def test_a_context_that_somebody_made_by_hand_is_left_alone(tmp_path: Path, file: Path, pki: Pki) -> None:
+    by_hand = {**WORK, "clusters": [{"name": "sampan-one", "cluster": {"server": "https://work:6443"}}]}
+    write(file, by_hand)
+    paths = paths_in(tmp_path)
+    said = kubeconfigs.write_peoples(paths, ClusterConfig(name="one", nodes=0), pki)
+    assert "https://work:6443" in said
+    kubeconfigs.forget_peoples(paths)
+    data = yaml.safe_load(file.read_text())
+    assert data["clusters"] == by_hand["clusters"]
+    assert data["current-context"] == "work"
+
+
+def test_clusters_of_two_homes_do_not_take_each_others_context(tmp_path: Path, file: Path, pki: Pki) -> None:
+    first, second = paths_in(tmp_path / "a"), paths_in(tmp_path / "b")
+    other = Pki(tmp_path / "other-pki")
+    other.ensure(ClusterConfig(name="one", nodes=0), {})
+    assert not kubeconfigs.write_peoples(first, ClusterConfig(name="one", nodes=0, port=1111), pki)
+    assert kubeconfigs.write_peoples(second, ClusterConfig(name="one", nodes=0, port=2222), other)
+    kubeconfigs.forget_peoples(second)
+    assert contexts_server(file) == "https://127.0.0.1:1111"
+    first.config.unlink()  # purged
+    assert not kubeconfigs.write_peoples(second, ClusterConfig(name="one", nodes=0, port=2222), other)
+    assert contexts_server(file) == "https://127.0.0.1:2222"
+
+
+def test_a_cluster_that_was_made_anew_takes_its_own_context(tmp_path: Path, file: Path, pki: Pki) -> None:
+    paths = paths_in(tmp_path)
+    other = Pki(tmp_path / "other-pki")
+    other.ensure(ClusterConfig(name="one", nodes=0), {})
+    assert not kubeconfigs.write_peoples(paths, ClusterConfig(name="one", nodes=0, port=1111), pki)
+    assert not kubeconfigs.write_peoples(paths, ClusterConfig(name="one", nodes=0, port=2222), other)
+    assert contexts_server(file) == "https://127.0.0.1:2222"
+
+
+def test_many_at_once_lose_nothing(tmp_path: Path, file: Path, pki: Pki) -> None:
+    write(file, WORK)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: merge(tmp_path, pki, f"c{n}", 7000 + n), range(24)))
+    data = yaml.safe_load(file.read_text())
+    assert {c["name"] for c in data["contexts"]} == {"work", *(f"sampan-c{n}" for n in range(24))}
+    assert {c["name"] for c in data["clusters"]} == {"work", *(f"sampan-c{n}" for n in range(24))}

@@ -1,6 +1,7 @@
 """What is wrong is said, with the command that mends it."""
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -60,6 +61,29 @@ def test_missing_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: t
     assert f"apt-get install {missing}" in [fix for _, fix in look(tmp_path, nodes=1)]
 
 
+def test_the_machines_own_package_manager_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda tool, **_: "/bin/dnf" if tool == "dnf" else None)
+    assert "dnf install conmon catatonit nftables crun" in [fix for _, fix in look(tmp_path, nodes=1)]
+
+
+def test_no_cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda tool, **_: f"/bin/{tool}")
+    monkeypatch.setattr(Path, "is_dir", lambda path: str(path) != "/sys/fs/cgroup")
+    assert ("no cgroups are mounted", "mount -t cgroup2 none /sys/fs/cgroup") in look(tmp_path, nodes=1)
+
+
+def test_another_cluster_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "other_of_that_name", lambda _: Path("/other/home/one"))
+    [(what, fix)] = [found for found in look(tmp_path, nodes=1) if "another cluster" in found[0]]
+    assert "/other/home/one" in what
+    assert "SAMPAN_HOME=/other/home sampan down --name one" in fix
+    assert "sampan up --name NAME" in fix
+
+
 def test_a_taken_port(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -67,7 +91,8 @@ def test_a_taken_port(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         [(what, fix)] = look(tmp_path, port=port)
     assert f"port {port} is taken" in what
-    assert "--port" in fix
+    [free] = re.findall(r"sampan up --name one --port (\d+)", fix)
+    assert int(free) != port
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
