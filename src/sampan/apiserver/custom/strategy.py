@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +25,12 @@ from sampan.apiserver.registry.strategy import NAME, Column, Strategy, WriteCont
 
 Definition = apiextensions_v1.CustomResourceDefinition
 Version = apiextensions_v1.CustomResourceDefinitionVersion
+# Violations after which rules could stumble over what they look at.
+_BLOCKING = ("FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
+_UNCHECKED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 READ_WRITE = ("get", "patch", "update")
 
 
@@ -59,6 +67,7 @@ class CustomStrategy(Strategy):
         if definition.spec.preserveUnknownFields:
             self.openapi_schema.setdefault("x-kubernetes-preserve-unknown-fields", True)
         self.shape: Shape = custom(self.openapi_schema)
+        self._broken_rules = _rules_of(self.openapi_schema)
         self.has_status = info.subresource("status") is not None
         self._scale = version.subresources.scale if version.subresources is not None else None
         self._fields = {f.jsonPath.removeprefix("."): f.jsonPath for f in version.selectableFields or ()}
@@ -120,19 +129,26 @@ class CustomStrategy(Strategy):
         errors = meta.validate_object_meta(
             obj.metadata, namespaced=self.info.namespaced, name_rule=self.validate_name, custom=True
         )
-        errors += self._schema_errors(obj)
+        errors += self._schema_errors(obj, None)
         return errors
 
     def validate_update(self, obj: CustomObject, old: CustomObject) -> Errors:
         errors = meta.validate_object_meta_update(obj.metadata, old.metadata, custom=True)
-        errors += self._schema_errors(obj)
+        errors += self._schema_errors(obj, old)
         return errors
 
     def validate_status_update(self, obj: CustomObject, old: CustomObject) -> Errors:
         return self.validate_update(obj, old)
 
-    def _schema_errors(self, obj: CustomObject) -> list[FieldError]:
-        return validate(obj.content, self.openapi_schema) if self.openapi_schema else []
+    def _schema_errors(self, obj: CustomObject, old: CustomObject | None) -> list[FieldError]:
+        if not self.openapi_schema:
+            return []
+        errors = validate(obj.content, self.openapi_schema)
+        if self._broken_rules is None:
+            return errors
+        if any(e.reason in _BLOCKING for e in errors):
+            return [*errors, FieldError("FieldValueInvalid", "<nil>", f"Invalid value: null: {_UNCHECKED}")]
+        return errors + self._broken_rules(_whole(obj), _whole(old) if old is not None else None)
 
     def warnings(self, obj: Any, old: Any | None) -> list[str]:
         return [self._warning] if self._warning else []
@@ -183,6 +199,29 @@ class CustomStrategy(Strategy):
         for name in parents:
             at = at.setdefault(name, {})
         at[last] = scale.spec.replicas or 0
+
+
+def _rules_of(schema: dict[str, Any]) -> Callable[[Any, Any], list[FieldError]] | None:
+    """Most schemas have no rules; the language of those that have takes a while to load."""
+    if not _has_rules(schema):
+        return None
+    from sampan.apiserver.custom.rules import broken_rules, compile_rules
+
+    rules = compile_rules(schema)
+    return functools.partial(broken_rules, rules) if rules is not None else None
+
+
+def _has_rules(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return "x-kubernetes-validations" in schema or any(map(_has_rules, schema.values()))
+    return isinstance(schema, list) and any(map(_has_rules, schema))
+
+
+def _whole(obj: CustomObject) -> dict[str, Any]:
+    """What rules at the root may see."""
+    metadata = {"name": obj.metadata.name or "", "generateName": obj.metadata.generateName or ""}
+    named = {"apiVersion": obj.apiVersion, "kind": obj.kind, "metadata": {k: v for k, v in metadata.items() if v}}
+    return {**obj.content, **named}
 
 
 def _number(content: dict[str, Any], path: str) -> int | None:

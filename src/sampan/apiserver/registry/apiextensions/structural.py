@@ -52,6 +52,7 @@ def validate_schema(schema: JSONSchemaProps | None, path: str, errors: Errors) -
     _metadata(schema, path, errors)
     if not errors:
         _defaults(msgspec.to_builtins(schema), path, errors)
+        _rules(schema, path, errors, root=True)
 
 
 def _children(schema: JSONSchemaProps, path: str) -> list[tuple[JSONSchemaProps, str, str]]:
@@ -104,9 +105,6 @@ def _plain(schema: JSONSchemaProps, path: str, errors: Errors) -> None:
             re.compile(schema.pattern)
         except re.error as error:
             errors.invalid(f"{path}.pattern", schema.pattern, f"must be a valid regular expression, but isn't: {error}")
-    if schema.x_kubernetes_validations:
-        detail = "validation rules (CEL) are not served by this API server: leave them out, or validate with a webhook"
-        errors.forbidden(f"{path}.x-kubernetes-validations", detail)
     _lists(schema, path, errors)
     for child, _, here in _children(schema, path):
         _plain(child, here, errors)
@@ -199,6 +197,18 @@ def _branch(branch: JSONSchemaProps, parent: JSONSchemaProps, path: str, errors:
         _branch(items, as_schema(parent.items) or JSONSchemaProps(), f"{path}.items", errors)
     for inner, here in _branches(branch, path):
         _branch(inner, parent, here, errors)
+
+
+def _rules(schema: JSONSchemaProps, path: str, errors: Errors, *, root: bool, uncorrelatable: str = "") -> None:
+    if schema.x_kubernetes_validations:
+        from sampan.apiserver.registry.apiextensions.rules import validate_rules  # few need the language of rules
+
+        embedded = bool(schema.x_kubernetes_embedded_resource)
+        validate_rules(schema, path, errors, root=root or embedded, uncorrelatable=uncorrelatable)
+    keyless = schema.type == "array" and schema.x_kubernetes_list_type != "map"
+    within = uncorrelatable or (path if keyless or schema.x_kubernetes_map_type == "atomic" else "")
+    for child, _, here in _children(schema, path):
+        _rules(child, here, errors, root=False, uncorrelatable=within)
 
 
 def _defaults(schema: dict[str, Any], path: str, errors: Errors) -> None:
