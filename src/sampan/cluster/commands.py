@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import click
 
 from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, BadName, ClusterPaths
+
+if TYPE_CHECKING:
+    from sampan.scheduler.config_file import Configuration
 
 DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] or memory: (default: SQLite)"
 
@@ -155,6 +158,11 @@ def status(paths: ClusterPaths) -> int:
 @click.option("--components", default="apiserver,scheduler,controllers", show_default=True)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="run components against this API server")
 @click.option("--datastore", default="", help=DATASTORE_HELP)
+@click.option(
+    "--scheduler-config",
+    type=click.Path(path_type=Path),
+    help="a KubeSchedulerConfiguration file (default: scheduler.yaml in the cluster's directory, if there is one)",
+)
 @click.option("--join", default="", help="be a further server of the cluster at https://HOST:PORT, the first time")
 @click.option("--token", default="", help="to join with, the first time; `sampan token create --server` tells")
 @click.option("--ca-hash", default="", help="of the CA of the cluster to join (sha256:…), the first time")
@@ -170,6 +178,7 @@ def server(
     components: str,
     kubeconfig: Path | None,
     datastore: str,
+    scheduler_config: Path | None,
     join: str,
     token: str,
     ca_hash: str,
@@ -190,8 +199,13 @@ def server(
     from sampan.cluster.server import ServerOptions, run_components, run_server
 
     chosen = tuple(c for c in components.split(",") if c)
+    placing = scheduler_configuration(paths, scheduler_config) if "scheduler" in chosen else None
+    if kubeconfig is None and placing is not None and placing.kubeconfig and "apiserver" not in chosen:
+        kubeconfig = Path(placing.kubeconfig)
+    settings = placing.scheduler if placing is not None else None
     if kubeconfig is not None:
-        run_until_stopped(lambda: run_components(kubeconfig, tuple(c for c in chosen if c != "apiserver")))
+        alone = tuple(c for c in chosen if c != "apiserver")
+        run_until_stopped(lambda: run_components(kubeconfig, alone, settings))
         return 0
     config = configs.load(paths)
     if join and config is None:
@@ -211,9 +225,22 @@ def server(
     pki.ensure(config, {})
     configs.save(paths, config)
     kubeconfigs.write_own(paths, config, pki)
-    options = ServerOptions(config=config, data_dir=paths.server, pki=pki, components=chosen)
+    options = ServerOptions(config=config, data_dir=paths.server, pki=pki, components=chosen, scheduler=settings)
     run_until_stopped(lambda: run_server(options))
     return 0
+
+
+def scheduler_configuration(paths: ClusterPaths, given: Path | None) -> "Configuration | None":
+    """That of the file, or of the cluster's own one; None without any."""
+    file = given or paths.root / "scheduler.yaml"
+    if given is None and not file.exists():
+        return None
+    from sampan.scheduler.config_file import BadConfiguration, load
+
+    try:
+        return load(file)
+    except BadConfiguration as error:
+        raise click.ClickException(str(error)) from None
 
 
 def join_cluster(

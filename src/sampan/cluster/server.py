@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sampan.apiserver.bootstrap.ensure import bootstrap, ensure
 from sampan.apiserver.bootstrap.servers import Address, Servers, publish
@@ -30,7 +31,11 @@ from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
 from sampan.cluster.paths import STATE
 from sampan.cluster.pki import Pki, api_names, outward_address
+from sampan.cluster.scheduler_debug import PATH, SchedulerDebug
 from sampan.storage.contract import Store
+
+if TYPE_CHECKING:
+    from sampan.scheduler.config import SchedulerConfig
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +76,8 @@ class ServerOptions(Struct, kw_only=True):
     components: tuple[str, ...] = COMPONENTS
     hosts: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - Pods and other machines reach it; everything is authenticated
     made: Callable[[list[Any]], None] | None = None  # is told of the controllers
-    scheduler: SchedulerConfig | None = None
+    scheduler: "SchedulerConfig | None" = None
+    debug: SchedulerDebug = field(default_factory=SchedulerDebug)
 
 
 class Beside(Protocol):
@@ -106,6 +112,7 @@ async def run_server(
             virtual=metrics_api.handlers(collector),
         )
         collector.client = own_client(chain)
+        chain.router.routes[PATH] = options.debug.answer
         await metrics_api.serve_metrics(chain.core)
         registrar = Registrar(chain.core, own_client(chain))
         await registrar.load()
@@ -209,7 +216,7 @@ def reachable_address(config: ClusterConfig) -> str:
 
 
 async def run_components(
-    kubeconfig: Path, components: tuple[str, ...], scheduler: SchedulerConfig | None = None
+    kubeconfig: Path, components: tuple[str, ...], scheduler: "SchedulerConfig | None" = None
 ) -> None:
     """Scheduler and controllers alone, against any API server, each once in a cluster by leader election (unless the
     scheduler's own configuration says otherwise)."""
@@ -225,7 +232,7 @@ async def run_components(
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            for start in component_starters(components, client_of):
+            for start in component_starters(components, client_of, scheduler=scheduler):
                 tasks.create_task(start())
     finally:
         for client in clients:
@@ -238,7 +245,7 @@ def component_starters(
     options: ServerOptions | None = None,
     *,
     elect: bool = True,
-    scheduler: SchedulerConfig | None = None,
+    scheduler: "SchedulerConfig | None" = None,
 ) -> list[Callable[[], Coroutine[None, None, None]]]:
     """With `elect` one process of several leads. Without `options` they stand alone: what only a cluster's owner knows
     (its Pod range, its CA) is left to the cluster."""
@@ -248,9 +255,10 @@ def component_starters(
 
         client = client_of("system:kube-scheduler", "kube-scheduler")
         placing = scheduler or SchedulerConfig(leader_elect=elect)
+        verdicts = None
         if options is not None:
-            placing = replace(options.scheduler or placing, leader_elect=elect)
-        starters.append(candidate(lambda: run(client, placing)))
+            placing, verdicts = replace(options.scheduler or placing, leader_elect=elect), options.debug.verdicts()
+        starters.append(candidate(lambda: run(client, placing, verdicts=verdicts)))
     if "controllers" in components:
         from sampan import controllers
 

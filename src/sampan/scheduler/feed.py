@@ -59,7 +59,8 @@ class Feed:
 
     def _unplaced(self, pod: core_v1.Pod) -> None:
         uid = pod.metadata.uid or ""
-        if pod.metadata.deletionTimestamp or pod.spec.schedulingGates or pod.status.phase in ENDED:
+        gated = pod.spec.schedulingGates and self._service.schedulers[pod.spec.schedulerName or ""].profile.gates
+        if pod.metadata.deletionTimestamp or gated or pod.status.phase in ENDED:
             self._forget(uid)
             return
         if self._cache.is_placed(uid):
