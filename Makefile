@@ -5,14 +5,16 @@ PY := .venv/bin/python
 SAMPAN := .venv/bin/sampan
 TESTS ?= tests
 
-.PHONY: help install install-dev up down check test bench bench-compare generate lock clean
+.PHONY: help install install-dev up down check test bench bench-compare bench-growth soak generate lock clean
 
 help:
 	@echo "make up       install what is missing, start a cluster, run the first Pod and show it"
 	@echo "make down     stop the cluster and leave the host clean"
 	@echo "make test     install the test tools and run all tests"
 	@echo "make check    ruff, mypy --strict, import-linter"
-	@echo "make bench    measure every budget of the design"
+	@echo "make bench    measure every budget of the design (as root; under 15 minutes)"
+	@echo "make bench-compare A=x.json B=y.json   what changed between two runs of it"
+	@echo "make bench-growth   how costs grow with sizes, drawn (as root); make soak MINUTES=60   an hour of churn"
 	@echo "make generate write the typed objects anew from the definitions of Kubernetes"
 
 install:
@@ -40,6 +42,13 @@ bench: install-dev
 
 bench-compare: install-dev
 	$(PY) -m bench compare $(A) $(B)
+
+bench-growth: install-dev
+	$(PY) -m bench growth
+
+MINUTES ?= 60
+soak: install-dev
+	$(PY) -m bench.soak --minutes $(MINUTES)
 
 generate: install-dev
 	$(PY) tools/generate.py

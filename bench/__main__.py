@@ -1,13 +1,15 @@
-"""`python -m bench [ROW…]` measures and prints one table; `python -m bench compare A B` shows what changed between two
-of the JSON files it wrote. See README.md here for how each row is measured.
+"""`python -m bench [ROW…]` measures and prints one table. `compare A B` shows what changed between two of the JSON
+files it wrote, `plot` draws the history, `growth` measures how costs grow and draws that. README.md here says how each
+row is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,22 +18,49 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from bench import table
+from bench import history, table
 from bench.table import BUDGETS, Budget
 
 OUT = Path(__file__).parent / "out"
+# Rows that each take a whole cluster of their own; how fast these start is the row `start`.
+CLUSTER_ROWS = ("idle", "pods", "steady", "cli", "whole")
 # Modules that can be run alone as well, with budgets of their own.
-PARTS = ("apiserver", "scheduling", "controllers", "storage", "images", "network", "runtime")
-CLUSTER_ROWS = ("start", "idle", "pods", "cli")
+PARTS = ("apiserver", "fanout", "storage", "scheduling", "network", "runtime", "images")
 ROWS = (*CLUSTER_ROWS, *PARTS)
 
+Figures = dict[str, float]
 
-def measure(row: str) -> dict[str, float]:
-    if row in CLUSTER_ROWS:
+
+class Run:
+    """The rows that were measured, and what they said."""
+
+    def __init__(self) -> None:
+        self.figures: Figures = {}
+        self.failed: dict[str, str] = {}
+        self._starts: list[Figures] = []
+
+    def measure(self, row: str) -> None:
+        began = time.monotonic()
+        try:
+            self.figures |= self._cluster(row) if row in (*CLUSTER_ROWS, "start") else _PARTS[row]()
+        except Exception as error:  # one row that fails leaves the others their turn
+            self.failed[row] = f"{type(error).__name__}: {error}"
+        said = f"FAILED: {self.failed[row]}" if row in self.failed else "done"
+        print(f"{row:12}{time.monotonic() - began:5.0f} s   load {os.getloadavg()[0]:.1f}   {said}", flush=True)
+
+    def _cluster(self, row: str) -> Figures:
         cluster = import_module("bench.cluster")
         with cluster.fresh() as made:
-            return dict(getattr(cluster, row)(made))
-    return _PART_RUNS[row]()
+            self._starts.append(made.started)
+            if row == "start":
+                return {}
+            measured = import_module("bench.whole").whole if row == "whole" else getattr(cluster, row)
+            return dict(measured(made))
+
+    def all(self) -> Figures:
+        """With the starts of all clusters that were made on the way: their median."""
+        names = self._starts[0] if self._starts else {}
+        return {name: statistics.median(one[name] for one in self._starts) for name in names} | self.figures
 
 
 @contextmanager
@@ -41,89 +70,63 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _apiserver() -> dict[str, float]:
-    from bench.apiserver import Bench
-
-    with _folder() as folder:
-        bench = Bench(folder)
-        try:
-            return bench.run()
-        finally:
-            if bench.process is not None and bench.process.poll() is None:
-                bench.stop()
+def _plain(part: str) -> Callable[[], Figures]:
+    return lambda: dict(import_module(f"bench.{part}").run())
 
 
-def _controllers() -> dict[str, float]:
-    from bench.controllers import run
+def _in_a_folder(part: str) -> Callable[[], Figures]:
+    def run() -> Figures:
+        with _folder() as folder:
+            return dict(import_module(f"bench.{part}").run(folder))
 
-    return run()
-
-
-def _scheduling() -> dict[str, float]:
-    from bench.scheduling import run
-
-    with _folder() as folder:
-        return run(folder)
+    return run
 
 
-def _storage() -> dict[str, float]:
-    from bench.storage import run
-
-    return run()
+def _runtime() -> Figures:
+    return dict(asyncio.run(import_module("bench.runtime").measure()))
 
 
-def _images() -> dict[str, float]:
-    from bench.images import run
-
-    with _folder() as folder:
-        return run(folder)
-
-
-def _network() -> dict[str, float]:
-    from bench.network import run
-
-    return run()
-
-
-def _runtime() -> dict[str, float]:
-    from bench.runtime import measure as run
-
-    return asyncio.run(run())
-
-
-_PART_RUNS: dict[str, Callable[[], dict[str, float]]] = {
-    "apiserver": _apiserver, "scheduling": _scheduling, "controllers": _controllers,
-    "storage": _storage, "images": _images, "network": _network,
+_PARTS: dict[str, Callable[[], Figures]] = {
+    **{part: _plain(part) for part in ("apiserver", "fanout", "storage", "network")},
+    **{part: _in_a_folder(part) for part in ("scheduling", "images")},
     "runtime": _runtime,
-}  # fmt: skip
+}
 
 
-@functools.cache
-def budgets(part: str) -> dict[str, Budget]:
+def budgets() -> dict[str, Budget]:
     """Those of the design, and a part's own for what the design does not name."""
-    own = import_module(f"bench.{part}").TARGETS if part in PARTS else {}
+    own: dict[str, float] = {}
+    for part in PARTS:
+        own |= getattr(import_module(f"bench.{part}"), "TARGETS", {})
     return {**{name: Budget(must) for name, must in own.items()}, **BUDGETS}
 
 
 def run(rows: list[str]) -> int:
-    figures: dict[str, float] = {}
-    failed: dict[str, str] = {}
-    for row in rows:
-        began = time.monotonic()
-        try:
-            found = measure(row)
-        except Exception as error:  # one row that fails leaves the others their turn
-            failed[row] = f"{type(error).__name__}: {error}"
-            print(f"\n{row}: FAILED: {failed[row]}", flush=True)
-            continue
-        figures |= found
-        print(f"\n{row} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})")
-        print("\n".join(table.lines(found, budgets(row))), flush=True)
+    began, measured = time.monotonic(), Run()
+    load = os.getloadavg()[0]
+    for row in rows or list(ROWS):
+        measured.measure(row)
+    figures = measured.all()
+    print("\n" + "\n".join(table.lines(figures, budgets())))
+    for row, why in measured.failed.items():
+        print(f"\n{row} FAILED: {why}")
     OUT.mkdir(exist_ok=True)
-    file = OUT / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    file.write_text(json.dumps({"figures": figures, "failed": failed}, indent=1) + "\n")
-    print(f"\n{file}")
-    return 1 if failed else 0
+    now = time.strftime("%Y%m%d-%H%M%S")
+    record = {
+        "at": now, "commit": _commit(), "load": [load, os.getloadavg()[0]], "seconds": time.monotonic() - began,
+        "figures": figures, "failed": measured.failed,
+    }  # fmt: skip
+    file = OUT / f"{now}.json"
+    file.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"\n{file}, {record['seconds']:.0f} s")
+    if not rows:
+        history.keep(record)
+    return 1 if measured.failed else 0
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def compare(before: str, after: str) -> int:
@@ -137,12 +140,17 @@ def main(argv: list[str]) -> int:
         if len(argv) != 3:
             sys.exit("usage: python -m bench compare A.json B.json")
         return compare(argv[1], argv[2])
-    unknown = [row for row in argv if row not in ROWS]
+    if argv[:1] == ["plot"]:
+        history.draw()
+        return 0
+    if argv[:1] == ["growth"]:
+        return int(import_module("bench.growth").main(argv[1:]))
+    unknown = [row for row in argv if row not in (*ROWS, "start")]
     if unknown:
-        sys.exit(f"no such row: {', '.join(unknown)}; there are: {', '.join(ROWS)}")
+        sys.exit(f"no such row: {', '.join(unknown)}; there are: {', '.join(('start', *ROWS))}")
     if os.geteuid() != 0:
         sys.exit("the bench starts a cluster with Pods: run it as root")
-    return run(argv or list(ROWS))
+    return run(argv)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""What a whole cluster reaches: start, idle, Pods, the command line. Each function takes a cluster of one real node,
-made by `sampan up` in a directory of its own, and returns figures. Needs root.
+"""What a whole cluster reaches: start, idle, Pods, a full node, the command line. Each function takes a cluster of one
+real node, made by `sampan up` in a directory of its own, and returns figures. Needs root.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ import asyncio
 import http.client
 import json
 import os
-import re
 import shutil
 import socket
 import ssl
@@ -22,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.processes import cpu_seconds, family, memory_mb, wake_ups
 from sampan.cluster import config as configs
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.paths import ClusterPaths
@@ -32,7 +32,8 @@ from sampan.runtime.images.store import LocalImageStore
 # Ranges that other clusters of this host, which know nothing of this one's directory, will not have picked.
 POD_RANGE, SERVICE_RANGE, INDEX = "10.217.0.0/16", "10.118.0.0/16", 97
 ONE_BY_ONE, AT_ONCE = 12, 30
-SETTLE_SECONDS, IDLE_SECONDS, GIVE_UP_SECONDS = 5, 20, 60
+MOST_ON_A_NODE = 110
+SETTLE_SECONDS, IDLE_SECONDS, STEADY_SECONDS, GIVE_UP_SECONDS = 5, 60, 30, 60
 PODS = "/api/v1/namespaces/default/pods"
 
 
@@ -127,19 +128,30 @@ class Cluster:
         self._until(lambda: sum(map(_is_ready, self._pods())) == count, every=every)
 
     def remove_pods(self) -> None:
+        """With no time to end: what is measured is ours, not theirs."""
         self.request("DELETE", PODS, {})
         self._until(lambda: not self._pods(), every=0.02)
 
     def _pods(self) -> list[dict[str, Any]]:
         return list(json.loads(self.request("GET", PODS))["items"])
 
+    def until_calm(self) -> None:
+        """Until the server has worked off what it was given: a second in which it uses next to nothing."""
+
+        def calm() -> bool:
+            before = cpu_seconds(self.processes())
+            time.sleep(1)
+            return cpu_seconds(self.processes()) - before < 0.05
+
+        self._until(calm)
+
+    def roots(self) -> list[int]:
+        """Server and agent."""
+        return [int(file.read_text().split()[0]) for file in self.paths.run.glob("*.pid")]
+
     def processes(self) -> list[int]:
-        """Server, agent and what they started; without monitors, which belong to the containers."""
-        pids = [int(file.read_text().split()[0]) for file in self.paths.run.glob("*.pid")]
-        for pid in pids:
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                pids += [int(child) for child in (thread / "children").read_text().split()]
-        return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() != "conmon"]
+        """And what they started."""
+        return family(self.roots())
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
@@ -159,18 +171,40 @@ def fresh() -> Iterator[Cluster]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def start(cluster: Cluster) -> dict[str, float]:
-    """Measured when it was made: a first start, with its certificates to make and an empty store."""
-    return dict(cluster.started)
-
-
 def idle(cluster: Cluster) -> dict[str, float]:
     time.sleep(SETTLE_SECONDS)
     pids = cluster.processes()
-    began, before = time.perf_counter(), sum(map(_cpu_seconds, pids))
-    time.sleep(IDLE_SECONDS)
-    used = (sum(map(_cpu_seconds, pids)) - before) / (time.perf_counter() - began)
-    return {"idle memory, MB": sum(map(_pss_mb, pids)), "idle CPU, % of a core": used * 100}
+    woken = wake_ups(pids)
+    used = _share_used(pids, IDLE_SECONDS)
+    return {
+        "idle memory, MB": memory_mb(pids),
+        "idle CPU, % of a core": used,
+        "idle wake-ups, /min": (wake_ups(pids) - woken) * 60 / IDLE_SECONDS,
+    }
+
+
+def _share_used(pids: list[int], seconds: float) -> float:
+    began, before = time.perf_counter(), cpu_seconds(pids)
+    time.sleep(seconds)
+    return (cpu_seconds(pids) - before) / (time.perf_counter() - began) * 100
+
+
+def steady(cluster: Cluster) -> dict[str, float]:
+    """As many Pods as a node takes, running, and nothing changes."""
+    began = time.perf_counter()
+    for number in range(MOST_ON_A_NODE):
+        cluster.create_pod(f"steady-{number}")
+    cluster.until_ready(MOST_ON_A_NODE)
+    rate = MOST_ON_A_NODE / (time.perf_counter() - began)
+    cluster.until_calm()
+    pids = cluster.processes()
+    figures = {
+        f"{MOST_ON_A_NODE} Pods at once to Ready, /s": rate,
+        f"{MOST_ON_A_NODE} Pods steady, CPU, % of a core": _share_used(pids, STEADY_SECONDS),
+        f"{MOST_ON_A_NODE} Pods steady, memory, MB": memory_mb(pids),
+    }
+    cluster.remove_pods()
+    return figures
 
 
 def pods(cluster: Cluster) -> dict[str, float]:
@@ -208,15 +242,3 @@ def cli(cluster: Cluster) -> dict[str, float]:
             took.append((time.perf_counter() - began) * 1000)
         figures[name] = statistics.median(took[1:])
     return figures
-
-
-def _cpu_seconds(pid: int) -> float:
-    """To the nanosecond: what an idle process uses in a while is less than one tick of /proc/PID/stat."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
-def _pss_mb(pid: int) -> float:
-    found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())
-    assert found is not None
-    return int(found[1]) / 1024

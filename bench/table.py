@@ -55,9 +55,9 @@ def verdict(name: str, figure: float, budget: Budget) -> str:
 
 
 def lines(figures: Mapping[str, float], budgets: Mapping[str, Budget]) -> list[str]:
-    made = [f"{'':48}{'measured':>11}{'must':>10}{'aim':>10}{'Kubernetes':>12}{'better by':>11}"]
+    made = [f"{'':52}{'measured':>11}{'must':>10}{'aim':>10}{'Kubernetes':>12}{'better by':>11}"]
     for name, figure in figures.items():
-        line = f"{name:48}{_number(figure):>11}"
+        line = f"{name:52}{_number(figure):>11}"
         budget = budgets.get(name)
         if budget is not None:
             theirs = budget.kubernetes
@@ -70,9 +70,9 @@ def lines(figures: Mapping[str, float], budgets: Mapping[str, Budget]) -> list[s
 
 def compared(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
     """A figure that only one of the runs has says so."""
-    made = [f"{'':48}{'before':>11}{'after':>11}{'better by':>11}"]
+    made = [f"{'':52}{'before':>11}{'after':>11}{'better by':>11}"]
     for name in dict.fromkeys((*before, *after)):
-        line = f"{name:48}{_number(before.get(name)):>11}{_number(after.get(name)):>11}"
+        line = f"{name:52}{_number(before.get(name)):>11}{_number(after.get(name)):>11}"
         if name in before and name in after:
             line += f"{times_better(name, after[name], before[name]):>9.2f} x"
         made.append(line)
