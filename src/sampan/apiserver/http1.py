@@ -123,7 +123,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self._raw is not None:
             self._raw.feed(b"")
-            return True
+            # Half a connection can stay open, but TLS has no such thing.
+            return self.transport is not None and self.transport.get_extra_info("sslcontext") is None
         return False
 
     def data_received(self, data: bytes) -> None:
