@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import os
 from typing import Any
 
 from sampan.cli import printers
@@ -11,17 +12,30 @@ from sampan.cli.command import OUTPUT, Command, Invocation
 from sampan.cli.errors import CliError, UsageError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.printers.tabwriter import table
-from sampan.client.kubeconfig_files import default_path
+from sampan.client.kubeconfig_files import SECTIONS, Kubeconfig, default_path, load
 
 _SECRETS = ("token", "password")
+ORDER = {
+    "clusters": ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority",
+                 "certificate-authority-data", "proxy-url", "disable-compression", "extensions"),
+    "users": ("client-certificate", "client-certificate-data", "client-key", "client-key-data", "token", "tokenFile",
+              "as", "as-uid", "as-groups", "as-user-extra", "username", "password", "auth-provider", "exec"),
+    "contexts": ("cluster", "user", "namespace", "extensions"),
+}  # fmt: skip
+"""kubectl's, where it is not that of the alphabet."""
 _DATA = ("client-key-data", "client-certificate-data", "certificate-authority-data")
 
 
 def view(call: Invocation) -> int:
     if call.args:
         raise UsageError(f"unexpected arguments: [{' '.join(call.args)}]")
-    flags, config = call.flags, call.session.kubeconfig
+    flags = call.flags
+    config = call.session.kubeconfig if flags["merge"] else load(target_file(call))
     parts = {name: copy.deepcopy(config.section(name)) for name in ("clusters", "users", "contexts")}
+    for section, body in SECTIONS.items():
+        for name, entry in parts[section].items():
+            said = entry if flags["flatten"] else _as_written(config, section, name, entry, body.paths)
+            parts[section][name] = _in_order(said, ORDER[section])
     current = flags["context"] or config.current_context
     if flags["minify"]:
         if not current:
@@ -47,6 +61,19 @@ def view(call: Invocation) -> int:
         data["extensions"] = config.extensions
     printers.of(flags["output"] or "yaml", flags=flags, sort_keys=False)(data)
     return 0
+
+
+def _as_written(
+    config: Kubeconfig, section: str, name: str, entry: dict[str, Any], paths: tuple[str, ...]
+) -> dict[str, Any]:
+    """Paths as the file says them, which is from its own folder."""
+    folder = os.path.dirname(config.origins.get((section, name)) or "")
+    said = {key: entry[key].removeprefix(f"{folder}{os.sep}") for key in paths if entry.get(key) and folder}
+    return entry | said
+
+
+def _in_order(entry: dict[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
+    return {key: entry[key] for key in order if key in entry} | entry
 
 
 def _flatten(parts: dict[str, dict[str, dict[str, Any]]]) -> None:
@@ -157,7 +184,7 @@ COMMAND = Command(
                 Flag("minify", "bool", usage="only what the current context uses"),
                 Flag("raw", "bool", usage="with secrets"),
                 Flag("flatten", "bool", usage="the contents of files instead of their names"),
-                Flag("merge", "bool", True, usage="accepted, without effect"),
+                Flag("merge", "bool", True, usage="also what comes from the files after the first"),
             ),
             summary="The merged settings.",
         ),

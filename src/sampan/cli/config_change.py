@@ -24,6 +24,10 @@ def _file_of(call: Invocation, section: str, name: str) -> str:
     return call.session.kubeconfig.origins.get((section, name)) or target_file(call)
 
 
+def _folder(call: Invocation, section: str, name: str) -> str:
+    return os.path.dirname(os.path.abspath(_file_of(call, section, name)))
+
+
 def _one(call: Invocation) -> str:
     return _arguments(call, 1)[0]
 
@@ -143,7 +147,13 @@ def _set_cluster(call: Invocation) -> int:
                 body.pop("certificate-authority-data", None)
         if authority:
             body.pop("insecure-skip-tls-verify", None)
-            _put_file(body, "certificate-authority", authority, embed=flags["embed-certs"])
+            _put_file(
+                body,
+                "certificate-authority",
+                authority,
+                folder=_folder(call, "clusters", name),
+                embed=flags["embed-certs"],
+            )
 
     _update(call, "clusters", name, change)
     call.print(f'Cluster "{name}" set.')
@@ -163,7 +173,7 @@ def _set_credentials(call: Invocation) -> int:
     def change(body: Data) -> None:
         for key in ("client-certificate", "client-key"):
             if flags[key]:
-                _put_file(body, key, flags[key], embed=flags["embed-certs"])
+                _put_file(body, key, flags[key], folder=_folder(call, "users", name), embed=flags["embed-certs"])
         if flags["token"]:
             body["token"] = flags["token"]
             body.pop("username", None)
@@ -208,7 +218,13 @@ def _put(body: Data, key: str, value: object) -> None:
         body[key] = value
 
 
-def _put_file(body: Data, key: str, path: str, *, embed: bool) -> None:
+def _near(path: str, folder: str) -> str:
+    """As the kubeconfig says it: from its own folder when the file is in there."""
+    relative = os.path.relpath(path, folder)
+    return os.path.abspath(path) if relative.startswith("..") else relative
+
+
+def _put_file(body: Data, key: str, path: str, *, folder: str, embed: bool) -> None:
     if embed:
         try:
             with open(path, "rb") as file:
@@ -218,7 +234,7 @@ def _put_file(body: Data, key: str, path: str, *, embed: bool) -> None:
             raise CliError(f"could not read {key} data from {path}: open {path}: {said}") from None
         body.pop(key, None)
     else:
-        body[key] = os.path.abspath(path)
+        body[key] = _near(path, folder)
         body.pop(f"{key}-data", None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import posixpath
+import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -115,7 +116,7 @@ def _download(call: Invocation, pod: dict[str, Any], container: str, source: str
     clean = posixpath.normpath(source)
     errors = bytearray()
     with tempfile.TemporaryFile() as spool:
-        status = _exec(call, pod, container, ["tar", "cf", "-", source], out=spool.write, err=errors.extend)
+        status = _received(call, pod, container, source, spool, errors)
         if spool.tell() == 0 or not status.ok:
             _judge(call, status, errors)
         if os.path.isdir(target):
@@ -125,6 +126,25 @@ def _download(call: Invocation, pod: dict[str, Any], container: str, source: str
     said = errors.decode(errors="replace").strip()
     if said:
         call.complain(said)
+
+
+def _received(
+    call: Invocation, pod: dict[str, Any], container: str, source: str, spool: Any, errors: bytearray
+) -> ExitStatus:
+    """The whole tar stream; one that breaks goes on behind what has come, as often as --retries allows."""
+    left = call.flags["retries"]
+    while True:
+        begin = spool.tell()
+        command = ["tar", "cf", "-", source]
+        if begin:
+            command = ["sh", "-c", f"tar cf - {shlex.quote(source)} | tail -c+{begin + 1}"]
+        try:
+            return _exec(call, pod, container, command, out=spool.write, err=errors.extend)
+        except CliError as error:
+            if left == 0:
+                raise
+            left -= 1
+            call.complain(f"Resuming copy at {spool.tell()} bytes, retry: {error.text}")
 
 
 def _unpack(call: Invocation, spool: Any, prefix: str, target: str) -> None:
@@ -195,7 +215,7 @@ COMMAND = Command(
     flags=(
         Flag("container", short="c", usage="the container"),
         Flag("no-preserve", "bool", usage="without owner and permissions"),
-        Flag("retries", "int", usage="accepted, without effect"),
+        Flag("retries", "int", usage="how often to go on with a broken copy from a container; -1 for ever"),
     ),
     summary="Copy files to and from a container.",
     usage="<file-spec-src> <file-spec-dest>",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
+from sampan.api import times
 from sampan.api.errors import ApiError, Forbidden, NotFound, TooManyRequests
 from sampan.api.selectors import labels
 from sampan.cli.command import DRY_RUN, SELECTOR, Command, Invocation, dry_run
@@ -101,7 +102,8 @@ def _drain(call: Invocation, node: Found, mode: str) -> None:
 
 def _decided(call: Invocation, node: Found) -> list[dict[str, Any]]:
     flags = call.flags
-    pods = pods_by_selector(call.session, flags["pod-selector"], "", f"spec.nodeName={node.name}")
+    of_node = f"spec.nodeName={node.name}"
+    pods = pods_by_selector(call.session, flags["pod-selector"], "", of_node, chunk=flags["chunk-size"])
     doomed: list[dict[str, Any]] = []
     refused: dict[str, list[str]] = {}
     warned: dict[str, list[str]] = {}
@@ -149,6 +151,12 @@ def _send_away(call: Invocation, doomed: list[dict[str, Any]], mode: str) -> Non
         _await(call, doomed, end)
 
 
+def _going_for_long(pod: dict[str, Any], flags: Values) -> bool:
+    """--skip-wait-for-delete-timeout: what was told to end so many seconds ago is not waited for."""
+    since, limit = pod["metadata"].get("deletionTimestamp"), flags["skip-wait-for-delete-timeout"]
+    return bool(since and limit > 0 and time.time() - times.parse(since) > limit)
+
+
 def _evict(call: Invocation, pod: dict[str, Any], mode: str) -> None:
     metadata, grace = pod["metadata"], call.flags["grace-period"]
     pods = call.session.client.of(call.session.resolve("pods"))
@@ -176,7 +184,7 @@ def _await(call: Invocation, doomed: list[dict[str, Any]], end: float | None) ->
                 now = pods.get(metadata["name"], namespace=metadata["namespace"])
             except NotFound:
                 break
-            if now["metadata"]["uid"] != metadata["uid"]:
+            if now["metadata"]["uid"] != metadata["uid"] or _going_for_long(now, call.flags):
                 break
             if end is not None and time.monotonic() > end:
                 raise CliError("global timeout reached: timed out waiting for Pods to go")
@@ -201,8 +209,8 @@ COMMAND = Command(
         Flag("timeout", "duration", usage="give up after"),
         Flag("pod-selector", usage="only these Pods"),
         Flag("disable-eviction", "bool", usage="delete, past disruption budgets"),
-        Flag("chunk-size", "int", 500, usage="accepted, without effect"),
-        Flag("skip-wait-for-delete-timeout", "int", usage="accepted, without effect"),
+        Flag("chunk-size", "int", 500, usage="how many to ask for at once; 0 for all"),
+        Flag("skip-wait-for-delete-timeout", "int", usage="seconds after which an ending Pod is not waited for"),
     ),
     summary="Move a node's Pods away.",
     usage="NODE",

@@ -127,7 +127,8 @@ def change(call: Invocation, kind: Kind) -> int:
 
 def _word(before: dict[str, Any], after: dict[str, Any], overwrite: bool) -> str:
     if before.get("metadata") == after.get("metadata"):
-        return "not labeled"
+        # kubectl gives what has no labels an empty map of them, and takes that for a change.
+        return "not labeled" if (before.get("metadata") or {}).get("labels") else "labeled"
     shorter = len(msgspec.json.encode(after)) < len(msgspec.json.encode(before))
     return "unlabeled" if shorter and not overwrite else "labeled"
 
@@ -160,7 +161,7 @@ def _listed(call: Invocation, one: Found, held: dict[str, str], *, several: bool
         what = "labels" if "label" in call.command.path else "annotations"
         say(f"Listing {what} for {one.info.kind}.{one.info.group}/{one.name}:")
     for key in sorted(held):
-        say(f"{key}={held[key]}")
+        say(f"{' ' if several else ''}{key}={held[key]}")
 
 
 def flags_of(kind: Kind) -> tuple[Flag, ...]:

@@ -41,10 +41,12 @@ def first_pod(session: Session, info: ResourceInfo, name: str, *, timeout: float
     return pods[0]
 
 
-def pods_by_selector(session: Session, selector: str, namespace: str, field_selector: str = "") -> list[Pod]:
+def pods_by_selector(
+    session: Session, selector: str, namespace: str, field_selector: str = "", *, chunk: int = 500
+) -> list[Pod]:
     options = ListOptions(label_selector=selector, field_selector=field_selector)
     pods = session.client.of(session.resolve("pods"))
-    found = [pod for page in pods.list_pages(options, namespace=namespace) for pod in page.items]
+    found = [pod for page in pods.list_pages(options, namespace=namespace, limit=chunk) for pod in page.items]
     for pod in found:
         pod.setdefault("kind", "Pod")
         pod.setdefault("apiVersion", "v1")

@@ -34,8 +34,7 @@ def _undo(call: Invocation, one: Found, mode: str) -> None:
     if one.data["spec"].get("paused"):
         kind = one.info.kind.lower()
         raise CliError(
-            f"you cannot rollback a paused {kind}; resume it first with 'kubectl rollout resume {kind}/{one.name}' "
-            "and try again"
+            f"you cannot rollback a paused {kind}; resume it first with 'kubectl rollout resume' and try again"
         )
     target = chosen_revision(one, found, call.flags["to-revision"])
     if mode == "client":

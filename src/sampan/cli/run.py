@@ -8,7 +8,7 @@ from typing import Any
 
 from sampan.api.errors import ApiError, NotFound
 from sampan.cli import printers
-from sampan.cli.command import DRY_RUN, OUTPUT, Command, Invocation, dry_run, manager
+from sampan.cli.command import DRY_RUN, FILES, OUTPUT, Command, Invocation, dry_run, manager
 from sampan.cli.errors import CliError, UsageError
 from sampan.cli.flags import Flag
 from sampan.cli.generate import services, workloads
@@ -195,6 +195,7 @@ COMMAND = Command(
         Flag("wait", "bool", usage="for --rm"),
         Flag("force", "bool", usage="for --rm"),
         Flag("cascade", default="background", bare="background", usage="for --rm"),
+        *(flag._replace(usage="accepted, without effect") for flag in FILES),
     ),
     summary="Run an image in a Pod.",
     usage='NAME --image=image [--env="key=value"] [--port=port] [--dry-run=server|client] -- [COMMAND] [args...]',

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from sampan.api import quantity
+from sampan.api import durations, quantity, times
 from sampan.api.errors import ApiError
 from sampan.cli.command import ALL_NAMESPACES, FIELD_SELECTOR, SELECTOR, Command, Invocation
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.printers.tabwriter import table
-from sampan.client.calls import JSON
+from sampan.client.calls import JSON, ListOptions
 
+PATIENCE_SECONDS = 120
 ROOT = "/apis/metrics.k8s.io/v1beta1"
 SHARED = (
     SELECTOR,
@@ -28,7 +30,8 @@ def pods(call: Invocation) -> int:
     where = "" if flags["all-namespaces"] else f"/namespaces/{session.namespace}"
     path = f"{ROOT}{where}/pods" + (f"/{call.args[0]}" if call.args else "")
     found = _items(_ask(call, path))
-    if not found:
+    if not found and not call.args:
+        _complain_of_pods_without(call)
         scope = "" if flags["all-namespaces"] else f" in {session.namespace} namespace"
         call.complain(f"No resources found{scope}." if scope else "No resources found")
         return 0
@@ -47,6 +50,20 @@ def pods(call: Invocation) -> int:
     return _write(
         call, [*titles, "CPU(cores)", "MEMORY(bytes)"], [(lead, c, m, [f"{c}m", f"{m >> 20}Mi"]) for lead, c, m in rows]
     )
+
+
+def _complain_of_pods_without(call: Invocation) -> None:
+    """Nothing was measured: that is strange of a Pod that has been there for a while."""
+    session, flags = call.session, call.flags
+    options = ListOptions(flags["selector"], flags["field-selector"])
+    where = "" if flags["all-namespaces"] else session.namespace
+    for pod in session.client.of(session.resolve("pods")).list(options, namespace=where).items:
+        metadata = pod["metadata"]
+        old = time.time() - times.parse(metadata["creationTimestamp"])
+        if old < PATIENCE_SECONDS:
+            raise CliError("metrics not available yet")
+        name = f"{metadata['namespace']}/{metadata['name']}"
+        raise CliError(f"Metrics not available for pod {name}, age: {durations.format(old)}")
 
 
 def nodes(call: Invocation) -> int:
@@ -79,8 +96,15 @@ def _write(call: Invocation, titles: list[str], rows: list[tuple[list[str], int,
     if by not in ("", "cpu", "memory"):
         raise CliError("--sort-by accepts only cpu or memory")
     rows.sort(key=lambda row: (-row[1] if by == "cpu" else -row[2] if by == "memory" else 0, row[0]))
-    lines = [[*lead, *cells] for lead, _, _, cells in rows]
-    call.out.write(table(lines if call.flags["no-headers"] else [titles, *lines]))
+    # Every column of kubectl's is padded, the last one too.
+    lines = [[*lead, *cells, ""] for lead, _, _, cells in rows]
+    if call.flags.get("sum"):
+        blank = [""] * (len(titles) - 2)
+        lines += [
+            [*blank, "________", "________", ""],
+            [*blank, f"{sum(row[1] for row in rows)}m", f"{sum(row[2] for row in rows) >> 20}Mi", ""],
+        ]
+    call.out.write(table(lines if call.flags["no-headers"] else [[*titles, ""], *lines]))
     return 0
 
 
@@ -134,7 +158,7 @@ _POD = Command(
         ALL_NAMESPACES,
         FIELD_SELECTOR,
         Flag("containers", "bool", usage="each container"),
-        Flag("sum", "bool", usage="accepted, without effect"),
+        Flag("sum", "bool", usage="a last line with the sums"),
         Flag("show-swap", "bool", usage="accepted, without effect"),
     ),
     summary="What Pods use.",

@@ -51,7 +51,8 @@ class Tool:
         shutil.copytree(FILES, self.folder)
         (self.folder / "emptyfolder").mkdir()
         self.config = self.folder / "kubeconfig"
-        self.config.write_text(kubeconfig.read_text())
+        self._kubeconfig = kubeconfig.read_text()
+        self.config.write_text(self._kubeconfig)
         keep_certificate(kubeconfig.read_text(), self.folder)
         self.env = os.environ | {
             "KUBECONFIG": str(self.config),
@@ -62,23 +63,27 @@ class Tool:
         }
 
     def use_namespace(self, namespace: str) -> None:
-        text = self.config.read_text()
-        self.config.write_text(re.sub(r"namespace: \S+", f"namespace: {namespace}", text))
+        self.config.write_text(re.sub(r"namespace: \S+", f"namespace: {namespace}", self._kubeconfig))
 
     def start(self, words: Sequence[str]) -> Running:
-        return Running(self._begin(words), self)
+        """Words such as `KUBE_EDITOR=…` before the first are the environment's, as in a shell."""
+        env, rest = dict(self.env), list(words)
+        while rest and (found := re.match(r"([A-Z_]+)=(.*)", rest[0], re.DOTALL)):
+            env[found[1]] = found[2]
+            del rest[0]
+        return Running(self._begin(rest, env), self)
 
-    def _begin(self, words: Sequence[str]) -> subprocess.Popen[bytes] | Fork:
+    def _begin(self, words: Sequence[str], env: dict[str, str]) -> subprocess.Popen[bytes] | Fork:
         if self._program:
             return subprocess.Popen(
                 [self._program, *words],
                 cwd=self.folder,
-                env=self.env,
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
-        return Fork(words, self.folder, self.env)
+        return Fork(words, self.folder, env)
 
 
 class Fork:
@@ -166,6 +171,7 @@ def normal(text: str, tool: Tool) -> str:
     text = re.sub(r"[EWI]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n", "", text)  # the log of kubectl's libraries
     text = re.sub(r"(LIVE|MERGED)-\w+", r"\1", text)
     text = re.sub(r"edit-\w+\.", "edit-<x>.", text)
+    text = re.sub(r"<namespace>-\w+", "<namespace>", text)
     text = re.sub(r'(" (?:force )?deleted) from \S+ namespace', r"\1", text)  # newer than the newest here may be
     text = re.sub(r'(?m)^ *creationTimestamp: null\n|,?\n *"creationTimestamp": null(?=,?\n)', "", text)  # older
     text = re.sub(r"(?m)^(preferences: \{\}|    \"preferences\": \{\},)\n", "", text)

@@ -8,7 +8,6 @@ from tests.integration.cli.parity import compare, kubectl
 
 pytestmark = pytest.mark.skipif(not kubectl(), reason="there is no kubectl on this machine")
 
-GO = "the dump of the object is JSON, not Go"
 KUSTOMIZE = "-k is refused"
 NEWER = "this command line answers as kubectl 1.36, which is newer than the machine's"
 OTHERWISE = {
@@ -27,13 +26,8 @@ OTHERWISE = {
     "describe endpointslice -l kubernetes.io/service-name=web": "blanks after a title",
     "get -f manifest.yaml -o name": "what is there is shown, although something else is not",
     "get cm,secrets --sort-by=.metadata.name": "several types are sorted each for itself",
-    "get pod one -o 'jsonpath={.spec.containers[5].name}'": GO,
-    "get pod one -o 'jsonpath={.spec.containers[-3].name}'": GO,
-    "get pod one -o 'jsonpath={.spec.containers[::0].name}'": GO,
-    "get pod one -o 'jsonpath={.nope}' --allow-missing-template-keys=false": GO,
     "get pod one -o 'jsonpath={end}'": "a template that cannot be run is refused when it is read",
     "get pod one -o 'jsonpath={foo}'": "as above",
-    "get pod one -o 'jsonpath={range .spec.containers[*]}{.name}'": "as above",
     "get pod one -o 'jsonpath={..image}'": "the fields of a map come in no order there",
     "get pod one -o 'jsonpath={.spec..name}'": "as above",
     "get pods --watch a b c": "more than one name is refused before the first is looked for",

@@ -57,15 +57,21 @@ def test_jsonpath(template: str, text: str) -> None:
     [
         ("{.items[", "unterminated array"),
         ("{.items", "unclosed action"),
-        ("{end}", "not in range, nothing to end"),
-        ("{range .items[*]}", "unterminated range"),
-        ("{foo}", "unrecognized identifier foo"),
     ],
 )
 def test_jsonpath_that_cannot_be_read(template: str, said: str) -> None:
     with pytest.raises(CliError) as caught:
         JsonPath(template)
     assert caught.value.text == f"error parsing jsonpath {template}, {said}"
+
+
+@pytest.mark.parametrize(
+    ("template", "said"), [("{end}", "not in range, nothing to end"), ("{foo}", "unrecognized identifier foo")]
+)
+def test_jsonpath_that_cannot_be_run(template: str, said: str) -> None:
+    path = JsonPath(template)
+    with pytest.raises(CliError, match=said):
+        path.render({})
 
 
 def test_a_missing_key_may_be_an_error() -> None:

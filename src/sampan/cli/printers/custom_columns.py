@@ -7,7 +7,8 @@ from typing import Any
 
 from sampan.cli.errors import CliError
 from sampan.cli.printers import Printer
-from sampan.cli.printers.jsonpath import JsonPath, JsonPathError, relaxed
+from sampan.cli.printers.jsonpath import JsonPath, relaxed
+from sampan.cli.printers.jsonpath_parse import JsonPathError
 from sampan.cli.printers.table import go_text
 from sampan.cli.printers.tabwriter import table
 

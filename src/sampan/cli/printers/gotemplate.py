@@ -1,43 +1,21 @@
-"""The part of Go's text/template that people use with `-o go-template`.
+"""The part of Go's text/template that people use with `-o go-template`, run on plain data.
 
 Fields, variables, pipelines, parentheses, `if`/`else if`/`else`, `range` (`else`, `$i, $x :=`, `break`, `continue`),
-`with`, `define`/`template`/`block`, comments, trimming, and the built-in functions with kubectl's own (`base64decode`,
-`exists`). A missing field is `<no value>`, or an error with --allow-missing-template-keys=false.
+`with`, `define`/`template`/`block`, comments, trimming, and functions (`gotemplate_functions`). A missing field is
+`<no value>`, or an error with --allow-missing-template-keys=false. Reading the template is `gotemplate_parse`'s.
 """
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-from urllib.parse import quote_plus
+import inspect
+from collections.abc import Iterator
+from typing import Any
 
 from sampan.api.goquote import quote
 from sampan.cli.errors import CliError
-from sampan.cli.printers.jsonpath import unescaped
+from sampan.cli.printers.gotemplate_functions import FUNCTIONS, LAZY, MISSING, Missing, shown
+from sampan.cli.printers.gotemplate_parse import CONSTANTS, Command, Node, Operand, Parser, Pipe, TemplateError
 from sampan.cli.printers.table import go_text
-
-_ACTION = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|`[^`]*`)|(?P<char>'(?:\\.|[^'\\])')|(?P<number>[-+]?\d[\d_.]*(?:[eE][-+]?\d+)?)"""
-    r"""|(?P<field>\.[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)|(?P<variable>\$\w*(?:\.[A-Za-z_]\w*)*)"""
-    r"""|(?P<word>[A-Za-z_]\w*)|(?P<mark>:=|[=|(),.]))"""
-)
-
-
-class Missing:
-    """What a field that is not there stands for."""
-
-    def __bool__(self) -> bool:
-        return False
-
-
-MISSING = Missing()
-
-
-class TemplateError(ValueError):
-    pass
 
 
 class Break(Exception):
@@ -48,91 +26,51 @@ class Continue(Exception):
     pass
 
 
-class Node(NamedTuple):
-    """kind: text, print, set, if, with, range, template, break, continue."""
+class Failed(Exception):
+    """While it ran: where in the template, and what stands there."""
 
-    kind: str
-    value: Any = None
-    body: tuple[Node, ...] = ()
-    other: tuple[Node, ...] = ()
+    def __init__(self, at: int, text: str, said: str) -> None:
+        super().__init__(said)
+        self.at, self.text, self.said = at, text, said
 
 
 class Template:
     def __init__(self, text: str, *, missing_ok: bool = True) -> None:
         self._text = text
         self._missing_ok = missing_ok
-        self._defined: dict[str, tuple[Node, ...]] = {}
+        parser = Parser(text, {*FUNCTIONS, *LAZY})
         try:
-            self._root, rest = self._parse(list(_pieces(text)), 0, ())
-            del rest
+            self._root = parser.parse()
         except TemplateError as error:
             raise CliError(f"error parsing template {text}, template: output:1: {error}") from None
+        self._defined = parser.defined
 
     def render(self, data: Any) -> str:
         out: list[str] = []
         try:
             self._run(self._root, data, {"$": data}, out)
-        except (TemplateError, TypeError) as error:
-            from sampan.cli.printers.json import compact
+        except Failed as failure:
+            import sys
 
-            raise CliError(
-                f'error executing template "{self._text}": template: output:1: executing "output": {error}\n'
-                f"\tobject given to template engine was:\n\t\t{compact(data)}"
-            ) from None
+            said = self._explained(failure)
+            sys.stdout.write("".join(out) + self._debugging(said, data))
+            raise CliError(f"error executing template {quote(self._text)}: {said}") from None
         return "".join(out)
 
-    # Parsing ----------------------------------------------------------------------------------------------------------
+    def _explained(self, failure: Failed) -> str:
+        line = self._text.count("\n", 0, failure.at) + 1
+        column = failure.at - (self._text.rfind("\n", 0, failure.at) + 1)
+        text = failure.text if len(failure.text) <= 20 else f"{failure.text[:20]}..."
+        return f'template: output:{line}:{column}: executing "output" at <{text}>: {failure.said}'
 
-    def _parse(self, pieces: list[tuple[str, str]], at: int, ends: tuple[str, ...]) -> tuple[tuple[Node, ...], int]:
-        nodes: list[Node] = []
-        while at < len(pieces):
-            kind, value = pieces[at]
-            if kind == "text":
-                nodes.append(Node("text", value))
-                at += 1
-                continue
-            word, rest = _keyword(value)
-            if word in ends:
-                return tuple(nodes), at
-            at += 1
-            if word in ("if", "with", "range"):
-                node, at = self._block(word, rest.strip(), pieces, at)
-                nodes.append(node)
-            elif word in ("define", "block"):
-                at = self._define(word, rest.strip(), pieces, at, nodes)
-            elif word == "template":
-                nodes.append(_call(rest.strip()))
-            elif word in ("break", "continue"):
-                nodes.append(Node(word))
-            elif word in ("end", "else"):
-                raise TemplateError(f"unexpected {{{{{word}}}}}")
-            else:
-                nodes.append(_statement(value))
-        if ends:
-            raise TemplateError("unexpected EOF")
-        return tuple(nodes), at
+    def _debugging(self, said: str, data: Any) -> str:
+        from sampan.cli.printers.json import compact
 
-    def _block(self, word: str, rest: str, pieces: list[tuple[str, str]], at: int) -> tuple[Node, int]:
-        body, at = self._parse(pieces, at, ("end", "else"))
-        other: tuple[Node, ...] = ()
-        if pieces[at][1].startswith("else"):
-            following = pieces[at][1][4:].strip()
-            if following:  # else if
-                inner_word, inner_rest = _keyword(following)
-                node, at = self._block(inner_word, inner_rest.strip(), pieces, at + 1)
-                return Node(word, _statement(rest), body, (node,)), at
-            other, at = self._parse(pieces, at + 1, ("end",))
-        return Node(word, _statement(rest), body, other), at + 1
-
-    def _define(self, word: str, rest: str, pieces: list[tuple[str, str]], at: int, nodes: list[Node]) -> int:
-        body, at = self._parse(pieces, at, ("end",))
-        call = _call(rest)
-        self._defined[call.value[0]] = body
-        if word == "block":
-            nodes.append(call)
-        return at + 1
-
-    # Running ----------------------------------------------------------------------------------------------------------
+        return (
+            f"Error executing template: {said}. Printing more information for debugging the template:\n"
+            f"\ttemplate was:\n\t\t{self._text}\n\traw data was:\n\t\t{compact(data)}\n"
+            f"\tobject given to template engine was:\n\t\t{go_text(data)}\n\n"
+        )
 
     def _run(self, nodes: tuple[Node, ...], dot: Any, variables: dict[str, Any], out: list[str]) -> None:
         for node in nodes:
@@ -141,8 +79,7 @@ class Template:
             elif node.kind == "print":
                 out.append(shown(self._pipe(node.value, dot, variables)))
             elif node.kind == "set":
-                names, declared, pipe = node.value
-                del declared
+                names, _, pipe = node.value
                 variables[names[0]] = self._pipe(pipe, dot, variables)
             elif node.kind in ("if", "with"):
                 self._branch(node, dot, variables, out)
@@ -151,7 +88,7 @@ class Template:
             elif node.kind == "template":
                 name, pipe = node.value
                 if name not in self._defined:
-                    raise TemplateError(f'template "{name}" not defined')
+                    raise Failed(node.at, node.text, f"template {quote(name)} not defined")
                 inner = self._pipe(pipe, dot, variables) if pipe else None
                 self._run(self._defined[name], inner, {"$": inner}, out)
             else:
@@ -160,7 +97,7 @@ class Template:
     def _branch(self, node: Node, dot: Any, variables: dict[str, Any], out: list[str]) -> None:
         scope = dict(variables)
         value = self._condition(node.value, dot, scope)
-        if truth(value):
+        if value:
             self._run(node.body, value if node.kind == "with" else dot, _Scope(scope, variables), out)
         else:
             self._run(node.other, dot, _Scope(scope, variables), out)
@@ -174,11 +111,14 @@ class Template:
 
     def _range(self, node: Node, dot: Any, variables: dict[str, Any], out: list[str]) -> None:
         names: list[str] = []
-        pipe = node.value.value
+        pipe: Pipe = node.value.value
         if node.value.kind == "set":
             names, _, pipe = node.value.value
         value = self._pipe(pipe, dot, variables)
-        pairs = list(_pairs(value))
+        try:
+            pairs = list(_pairs(value))
+        except TemplateError as error:
+            raise Failed(pipe[0][0].at, _text(pipe[0]), str(error)) from None
         if not pairs:
             self._run(node.other, dot, dict(variables), out)
             return
@@ -195,73 +135,81 @@ class Template:
             except Continue:
                 continue
 
-    def _pipe(self, pipe: list[list[Any]], dot: Any, variables: dict[str, Any]) -> Any:
+    def _pipe(self, pipe: Pipe, dot: Any, variables: dict[str, Any]) -> Any:
         value: Any = None
         for number, command in enumerate(pipe):
             value = self._command(command, dot, variables, [value] if number else [])
         return value
 
-    def _command(self, command: list[Any], dot: Any, variables: dict[str, Any], last: list[Any]) -> Any:
-        first = command[0]
-        if isinstance(first, tuple) and first[0] == "word" and first[1] not in _CONSTANTS:
-            name = first[1]
-            if name in ("and", "or"):
-                return self._lazily(name, command[1:], dot, variables, last)
-            function = FUNCTIONS.get(name)
-            if function is None:
-                raise TemplateError(f'function "{name}" not defined')
-            arguments = [self._operand(one, dot, variables) for one in command[1:]]
-            try:
-                return function(*arguments, *last)
-            except TypeError as error:
-                raise TemplateError(f"error calling {name}: {error}") from None
-        if len(command) > 1 or last:
-            raise TemplateError(
-                f"can't give argument to non-function {first[1] if isinstance(first, tuple) else first}"
-            )
+    def _command(self, command: Command, dot: Any, variables: dict[str, Any], last: list[Any]) -> Any:
+        first, *rest = command
+        if first.kind == "word" and first.value not in CONSTANTS:
+            return self._function(command, dot, variables, last)
+        if first.kind == "word" and first.value == "nil":
+            raise Failed(first.at, "nil", "nil is not a command")
+        if rest or last:
+            said = f"can't give argument to non-function {first.text}"
+            if first.kind == "field" and first.value:
+                said = f"{first.value[-1]} is not a method but has arguments"
+            raise Failed(first.at, first.text, said)
         return self._operand(first, dot, variables)
 
-    def _lazily(self, name: str, rest: list[Any], dot: Any, variables: dict[str, Any], last: list[Any]) -> Any:
+    def _function(self, command: Command, dot: Any, variables: dict[str, Any], last: list[Any]) -> Any:
+        first, *rest = command
+        name = first.value
+        if name in LAZY:
+            if not rest and not last:
+                raise Failed(first.at, name, f"wrong number of args for {name}: want at least 1 got 0")
+            return self._lazily(name, rest, dot, variables, last)
+        arguments = [self._operand(one, dot, variables) for one in rest] + last
+        function = FUNCTIONS[name]
+        try:
+            inspect.signature(function).bind(*arguments)
+        except TypeError:
+            wanted = len(inspect.signature(function).parameters)
+            said = f"wrong number of args for {name}: want {wanted} got {len(arguments)}"
+            raise Failed(first.at, name, said) from None
+        try:
+            return function(*arguments)
+        except (TemplateError, TypeError, ValueError) as error:
+            raise Failed(first.at, _text(command), f"error calling {name}: {error}") from None
+
+    def _lazily(self, name: str, rest: Command, dot: Any, variables: dict[str, Any], last: list[Any]) -> Any:
         value: Any = None
         for one in rest:
             value = self._operand(one, dot, variables)
-            if truth(value) is (name == "or"):
+            if bool(value) is (name == "or"):
                 return value
         return last[0] if last else value
 
-    def _operand(self, token: Any, dot: Any, variables: dict[str, Any]) -> Any:
-        kind, value = token
+    def _operand(self, operand: Operand, dot: Any, variables: dict[str, Any]) -> Any:
+        kind, value = operand.kind, operand.value
         if kind == "pipe":
             inner, path = value
-            return self._follow(self._pipe(inner, dot, variables), path)
+            return self._follow(self._pipe(inner, dot, variables), path, operand)
         if kind == "literal":
             return value
         if kind == "field":
-            return self._follow(dot, value)
+            return self._follow(dot, value, operand)
         if kind == "variable":
             name, path = value
-            if name not in variables:
-                raise TemplateError(f'undefined variable "{name}"')
-            return self._follow(variables[name], path)
-        if value in _CONSTANTS:
-            return _CONSTANTS[value]
-        return self._command([token], dot, variables, [])
+            return self._follow(variables.get(name), path, operand)
+        if value in CONSTANTS:
+            return CONSTANTS[value]
+        return self._command([operand], dot, variables, [])
 
-    def _follow(self, value: Any, path: list[str]) -> Any:
+    def _follow(self, value: Any, path: list[str], operand: Operand) -> Any:
         for name in path:
             if isinstance(value, dict):
-                if name not in value:
-                    if not self._missing_ok:
-                        raise TemplateError(f'<.{".".join(path)}>: map has no entry for key "{name}"')
-                    value = MISSING
-                else:
-                    value = value[name]
+                if name not in value and not self._missing_ok:
+                    raise Failed(operand.at, operand.text, f"map has no entry for key {quote(name)}")
+                value = value.get(name, MISSING)
             elif isinstance(value, Missing) and self._missing_ok:
                 return MISSING
             elif isinstance(value, Missing) or value is None:
-                raise TemplateError(f'<.{".".join(path)}>: nil data; no entry for key "{name}"')
+                raise Failed(operand.at, operand.text, f"nil data; no entry for key {quote(name)}")
             else:
-                raise TemplateError(f"<.{'.'.join(path)}>: can't evaluate field {name} in type interface {{}}")
+                raise Failed(operand.at, operand.text, f"can't evaluate field {name} in type interface {{}}")
         return value
 
 
@@ -278,119 +226,8 @@ class _Scope(dict[str, Any]):
             self._outer[name] = value
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    at, trim_next = 0, False
-    for match in _ACTION.finditer(text):
-        before = text[at : match.start()]
-        if trim_next:
-            before = before.lstrip()
-        if match[1]:
-            before = before.rstrip()
-        if before:
-            yield "text", before
-        trim_next = bool(match[3])
-        inner = match[2].strip()
-        if not (inner.startswith("/*") and inner.endswith("*/")):
-            yield "action", re.sub(r"\s+", " ", inner) if '"' not in inner and "`" not in inner else inner
-        at = match.end()
-    rest = text[at:].lstrip() if trim_next else text[at:]
-    if "{{" in rest:
-        raise TemplateError("unclosed action")
-    if rest:
-        yield "text", rest
-
-
-def _keyword(action: str) -> tuple[str, str]:
-    """`range.items` → range and `.items`; of an action that begins with none, nothing."""
-    match = re.match(r"[a-z]+", action)
-    word = match[0] if match else ""
-    return word, action[len(word) :]
-
-
-def _tokens(text: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    at = 0
-    while at < len(text):
-        if text[at:].isspace():
-            break
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise TemplateError(f"unexpected {quote(text[at:].strip()[:1])} in operand")
-        kind = str(match.lastgroup)
-        found.append((kind, match[kind]))
-        # `).field` belongs to the parenthesis, `a .field` does not
-        if kind == "field" and found[-2:-1] == [("mark", ")")] and match[0] == match[kind]:
-            found[-1] = ("after", match[kind])
-        at = match.end()
-    return found
-
-
-def _statement(text: str) -> Node:
-    tokens = _tokens(text)
-    for position, token in enumerate(tokens):
-        if token in (("mark", ":="), ("mark", "=")):
-            names = [value for kind, value in tokens[:position] if kind == "variable"]
-            return Node("set", (names, token[1] == ":=", _pipeline(tokens[position + 1 :])))
-    return Node("print", _pipeline(tokens))
-
-
-def _call(rest: str) -> Node:
-    tokens = _tokens(rest)
-    if not tokens or tokens[0][0] != "string":
-        raise TemplateError("missing template name")
-    return Node("template", (_literal(*tokens[0])[1], _pipeline(tokens[1:]) if tokens[1:] else None))
-
-
-def _pipeline(tokens: list[tuple[str, Any]]) -> list[list[Any]]:
-    pipe, at = _pipeline_at(tokens, 0)
-    if at < len(tokens):
-        raise TemplateError(f"unexpected {tokens[at][1]} in operand")
-    return pipe
-
-
-def _pipeline_at(tokens: list[tuple[str, Any]], at: int) -> tuple[list[list[Any]], int]:
-    commands: list[list[Any]] = [[]]
-    while at < len(tokens):
-        kind, value = tokens[at]
-        at += 1
-        if (kind, value) == ("mark", ")"):
-            at -= 1
-            break
-        if (kind, value) == ("mark", "|"):
-            commands.append([])
-        elif (kind, value) == ("mark", "("):
-            inner, at = _pipeline_at(tokens, at)
-            if at >= len(tokens):
-                raise TemplateError("unclosed left paren")
-            at += 1
-            path: list[str] = []
-            if at < len(tokens) and tokens[at][0] == "after":
-                path = tokens[at][1].strip(".").split(".")
-                at += 1
-            commands[-1].append(("pipe", (inner, path)))
-        else:
-            commands[-1].append(_literal(kind, value))
-    if not all(commands):
-        raise TemplateError("missing value for command")
-    return commands, at
-
-
-def _literal(kind: str, value: str) -> tuple[str, Any]:
-    if kind == "string":
-        return "literal", value[1:-1] if value[0] == "`" else unescaped(value[1:-1])
-    if kind == "char":
-        return "literal", ord(unescaped(value[1:-1]))
-    if kind == "number":
-        plain = value.replace("_", "")
-        return "literal", float(plain) if any(c in plain for c in ".eE") else int(plain)
-    if kind == "field":
-        return "field", value[1:].split(".")
-    if kind == "variable":
-        name, *path = value.split(".")
-        return "variable", (name, path)
-    if (kind, value) == ("mark", "."):
-        return "field", []
-    return kind, value
+def _text(command: Command) -> str:
+    return " ".join(operand.text for operand in command)
 
 
 def _pairs(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -402,99 +239,3 @@ def _pairs(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from ((number, number) for number in range(value))
     elif value is not None and not isinstance(value, Missing):
         raise TemplateError(f"range can't iterate over {go_text(value)}")
-
-
-def shown(value: Any) -> str:
-    if value is None or isinstance(value, Missing):
-        return "<no value>"
-    return go_text(value)
-
-
-def truth(value: Any) -> bool:
-    return bool(value)
-
-
-def _index(value: Any, *keys: Any) -> Any:
-    for key in keys:
-        if isinstance(value, dict):
-            value = value.get(key, MISSING)
-        elif isinstance(value, list):
-            if not 0 <= key < len(value):
-                raise TemplateError(f"error calling index: index out of range: {key}")
-            value = value[key]
-        else:
-            raise TemplateError("error calling index: index of untyped nil")
-    return value
-
-
-def _exists(value: Any, *keys: Any) -> bool:
-    for key in keys:
-        there = key in value if isinstance(value, dict) else isinstance(value, list) and 0 <= key < len(value)
-        if not there:
-            return False
-        value = value[key]
-    return True
-
-
-def _printf(form: str, *values: Any) -> str:
-    left = list(values)
-
-    def put(match: re.Match[str]) -> str:
-        if match[0] == "%%":
-            return "%"
-        if not left:
-            return f"%!{match[2]}(MISSING)"
-        value, verb = left.pop(0), match[2]
-        if verb == "q":
-            return quote(str(value))
-        if verb in "vs":
-            return f"%{match[1]}s" % (shown(value),)
-        formatted: str = f"%{match[1]}{verb}" % value
-        return formatted
-
-    return re.sub(r"%([-+# 0]*\d*(?:\.\d+)?)([a-zA-Z%])", put, form)
-
-
-def _joined(values: tuple[Any, ...]) -> str:
-    """Spaces stand between two values of which neither is a string."""
-    out = ""
-    for number, value in enumerate(values):
-        if number and not isinstance(value, str) and not isinstance(values[number - 1], str):
-            out += " "
-        out += shown(value)
-    return out
-
-
-def _json(value: Any) -> str:
-    from sampan.cli.printers.json import compact
-
-    text: str = compact(value)
-    return text
-
-
-def _slice(value: Any, *bounds: int) -> Any:
-    return value[slice(*bounds)] if len(bounds) > 1 else value[bounds[0] if bounds else 0 :]
-
-
-_CONSTANTS: dict[str, Any] = {"true": True, "false": False, "nil": None}
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "len": len,
-    "index": _index,
-    "slice": _slice,
-    "not": lambda value: not truth(value),
-    "eq": lambda first, *others: any(first == other for other in others),
-    "ne": lambda a, b: a != b,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
-    "print": lambda *values: _joined(values),
-    "println": lambda *values: " ".join(shown(value) for value in values) + "\n",
-    "printf": _printf,
-    "html": lambda value: str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-    "js": lambda value: str(value).replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"'),
-    "urlquery": lambda value: quote_plus(str(value)),
-    "base64decode": lambda text: base64.b64decode(text).decode(errors="replace"),
-    "exists": _exists,
-    "json": _json,
-}

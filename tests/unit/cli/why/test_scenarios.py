@@ -74,7 +74,9 @@ REPLICAS = owned(named("web-1", kind="ReplicaSet", spec={}, status={}), "web", "
 CASES = {
     "wrong tag": Case("ImageTagMissing", _image("manifest unknown"), fix="sampan set image pod/web app=nginx:TAG"),
     "example image that is not made yet": Case(
-        "ImageNotMade", _image("sampan.local/kubia:latest: not found", "sampan.local/kubia"), fix="sampan image examples"
+        "ImageNotMade",
+        _image("sampan.local/kubia:latest: not found", "sampan.local/kubia"),
+        fix="sampan image examples",
     ),
     "wrong image": Case("ImageMissing", _image("repository not found", "ngnix")),
     "private registry": Case(
