@@ -52,8 +52,9 @@ class _Seen:
 class _Recent(Generic[V]):
     """Forgets what was not used for longest."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self._entries: OrderedDict[Key, V] = OrderedDict()
+        self._most = most
 
     def get(self, key: Key) -> V | None:
         if key in self._entries:
@@ -63,18 +64,26 @@ class _Recent(Generic[V]):
     def put(self, key: Key, value: V) -> V:
         self._entries[key] = value
         self._entries.move_to_end(key)
-        if len(self._entries) > ENTRIES:
+        if len(self._entries) > self._most:
             self._entries.popitem(last=False)
         return value
 
 
 class Correlator:
-    def __init__(self, *, clock: Clock | None = None, burst: int = BURST, refill: float = REFILL_PER_SECOND) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        burst: int = BURST,
+        refill: float = REFILL_PER_SECOND,
+        entries: int = ENTRIES,
+    ) -> None:
+        """`entries` is how many different events (and objects) are remembered."""
         self._clock: Clock = clock or RealClock()
         self._burst, self._refill = burst, refill
-        self._buckets: _Recent[TokenBucket] = _Recent()
-        self._similar: _Recent[_Similar] = _Recent()
-        self._seen: _Recent[_Seen] = _Recent()
+        self._buckets: _Recent[TokenBucket] = _Recent(entries)
+        self._similar: _Recent[_Similar] = _Recent(entries)
+        self._seen: _Recent[_Seen] = _Recent(entries)
 
     def correlate(self, event: core_v1.Event) -> Correlated | None:
         """None: do not write it."""

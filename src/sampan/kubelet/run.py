@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from sampan.api.types import core_v1
 from sampan.client.api import Client
 from sampan.client.clock import Clock, RealClock
+from sampan.client.event_correlation import Correlator
 from sampan.client.events import EventRecorder
 from sampan.client.informer import Informer
 from sampan.kubelet.admission import NodeAdmission
@@ -51,6 +52,8 @@ from sampan.runtime.contract import EventKind, Runtime
 
 log = logging.getLogger(__name__)
 
+REMEMBERED_EVENTS = 1024  # one node's Pods have few that differ; a whole cluster's would be four times as many
+
 
 class Kubelet:
     """Every part of it, joined. `run` is its life; the parts are open for its own API server (`server/`)."""
@@ -74,7 +77,10 @@ class Kubelet:
         host_ips = tuple(config.node_ips or [config.node_ip])
         facts = NodeFacts(name=config.node_name, host_ips=host_ips, allocatable=room)
 
-        self.recorder = EventRecorder(client, component="kubelet", host=config.node_name, clock=self.clock)
+        correlator = Correlator(clock=self.clock, entries=REMEMBERED_EVENTS)
+        self.recorder = EventRecorder(
+            client, component="kubelet", host=config.node_name, clock=self.clock, correlator=correlator
+        )
         self.events = PodEvents(self.recorder)
         self.objects = Objects(client, self.clock)
         self.services: Informer[core_v1.Service] = Informer(client.resource(core_v1.Service), clock=self.clock)
