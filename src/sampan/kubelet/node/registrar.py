@@ -93,12 +93,13 @@ class NodeRegistrar:
             await self._wake.wait()
             timer.cancel()
             self._wake.clear()
-            assert self.node is not None
             due = self._clock.monotonic() - posted >= self._config.node_status_report_frequency
             try:
-                new = node_status(self._config, await self._gather(), self.node.status, self._clock.now())
-                if due or differs(self.node.status, new):
-                    await self._post(await self._nodes.get(self._config.node_name))
+                # As it is now: who has not heard of this node for long has written so into it.
+                node = await self._nodes.get(self._config.node_name)
+                new = node_status(self._config, await self._gather(), node.status, self._clock.now())
+                if due or differs(node.status, new):
+                    await self._post(node)
                     posted = self._clock.monotonic()
             except NotFound:
                 await self._until(self._register)
