@@ -29,8 +29,10 @@ from sampan.cluster.pki import Pki
 from sampan.runtime.images.examples import build_example_images
 from sampan.runtime.images.store import LocalImageStore
 
-# Ranges that other clusters of this host, which know nothing of this one's directory, will not have picked.
-POD_RANGE, SERVICE_RANGE, INDEX = "10.217.0.0/16", "10.118.0.0/16", 97
+# Ranges that other clusters of this host, which know nothing of this one's directory, will not have picked; another
+# number where two benches run at once.
+INDEX = int(os.environ.get("SAMPAN_BENCH_INDEX", "97"))
+POD_RANGE, SERVICE_RANGE = f"10.{120 + INDEX}.0.0/16", f"10.{21 + INDEX}.0.0/16"
 ONE_BY_ONE, AT_ONCE = 12, 30
 MOST_ON_A_NODE = 110
 SETTLE_SECONDS, IDLE_SECONDS, STEADY_SECONDS, GIVE_UP_SECONDS = 5, 60, 30, 60
@@ -78,16 +80,23 @@ class Cluster:
         await build_example_images(store)
         await store.close()
 
-    def request(self, method: str, path: str, body: object = None) -> Any:
+    def tls(self) -> ssl.SSLSocket:
+        """A connection of the administrator."""
+        reached = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return self._context().wrap_socket(reached, server_hostname="127.0.0.1")
+
+    def _context(self) -> ssl.SSLContext:
+        pki = Pki(self.paths.pki)
+        context = ssl.create_default_context(cafile=str(pki.ca.certificate))
+        admin = pki.pair("admin")
+        context.load_cert_chain(admin.certificate, admin.key)
+        return context
+
+    def request(self, method: str, path: str, body: object = None, *, media: str = "application/json") -> Any:
         if self._connection is None:
-            pki, config = Pki(self.paths.pki), configs.load(self.paths)
-            assert config is not None
-            context = ssl.create_default_context(cafile=str(pki.ca.certificate))
-            admin = pki.pair("admin")
-            context.load_cert_chain(admin.certificate, admin.key)
-            self._connection = http.client.HTTPSConnection("127.0.0.1", config.port, timeout=10, context=context)
+            self._connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self._context())
         try:
-            headers = {"Content-Type": "application/json"}
+            headers = {"Content-Type": media}
             self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = self._connection.getresponse()
             content = answer.read()
