@@ -41,13 +41,20 @@ class Shape:
         *,
         counts: Counts | None = None,
         spread: Spread | None = None,
+        filters: frozenset[str],
     ) -> None:
-        """`pod` stands for all of its shape."""
+        """`pod` stands for all of its shape. Counts may be there for scores alone: `filters` says what may refuse."""
         self._pod = pod
         self._cache = cache
         self._judge = judge
         self.counts = counts
         self.spread = spread
+        across = []
+        if spread is not None and spread.hard and "PodTopologySpread" in filters:
+            across.append(spread.filter_node)
+        if counts is not None and "InterPodAffinity" in filters:
+            across.append(counts.filter_node)
+        self._across = across
         self.local: dict[str, Local] = {}
         self.hopeless: dict[tuple[int, bool], Decision] = {}  # what was said to Pods of a priority, and still holds
         self._comparing = 0  # nodes whose scores mean something only beside the others'
@@ -90,14 +97,15 @@ class Shape:
 
     @property
     def filters_across(self) -> bool:
-        return self.counts is not None or (self.spread is not None and bool(self.spread.hard))
+        return bool(self._across)
 
     def refusal(self, node: NodeInfo) -> Refusal | None:
         """Of the filters that look across nodes."""
-        refusal = self.spread.filter_node(node) if self.spread is not None else None
-        if refusal is None and self.counts is not None:
-            refusal = self.counts.filter_node(node)
-        return refusal
+        for judge in self._across:
+            refusal = judge(node)
+            if refusal is not None:
+                return refusal
+        return None
 
     def local_refusal(self, node: NodeInfo) -> Refusal | None:
         return self._judge.refusal(self._pod, node)
@@ -188,7 +196,7 @@ class Shapes:
             )
         if "PodTopologySpread" in used and (pod.pod.spec.topologySpreadConstraints or default_selector is not None):
             spread = Spread(pod, profile.default_constraints, default_selector)
-        return Shape(pod, self._cache, self._judge, counts=counts, spread=spread)
+        return Shape(pod, self._cache, self._judge, counts=counts, spread=spread, filters=profile.filters)
 
     def _capacity(self) -> int:
         return max(FEWEST_SHAPES, min(MOST_SHAPES, MOST_JUDGEMENTS // (len(self._cache.ordered) + 1)))
