@@ -53,29 +53,43 @@ class Machine:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(30)
-            self.process = None
+            process, self.process = self.process, None
+            process.send_signal(number)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
 
     def clear(self) -> None:
-        self.stop()
+        try:
+            self.stop()
+        finally:
+            self._down()
+
+    def _down(self) -> None:
         subprocess.run([sys.executable, "-m", "sampan", "down", "--purge"], env=self.env, check=True)
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(tmp_path / "home", f"j{os.getpid()}")
-    made.sampan("up", "--name", made.name, "--nodes", "0", "--port", str(free_ports(1)[0]), "--no-kubeconfig")
-    yield made
-    made.down()
+    try:  # what did not come up in time may run all the same
+        made.sampan("up", "--name", made.name, "--nodes", "0", "--port", str(free_ports(1)[0]), "--no-kubeconfig")
+        yield made
+    finally:
+        made.down()
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     (tmp_path / "far").mkdir()
     made = Machine(tmp_path / "far", f"far-{os.getpid()}")
-    yield made
-    made.clear()
+    try:
+        yield made
+    finally:
+        made.clear()
 
 
 def wait_node(cluster: Cluster, machine: Machine) -> None:
