@@ -71,6 +71,8 @@ class Discovery:
     async def core_version(self, core: Core, request: Request) -> Answer:
         """/api/v1."""
         parts = request.path.strip("/").split("/")
+        if len(parts) == 1:
+            return await self.api(core, request)
         if parts[1:] != ["v1"]:
             raise not_served()
         return _reply(request, self._resources("", "v1"))
