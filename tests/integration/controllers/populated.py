@@ -43,10 +43,17 @@ class FastClock:
 
 @asynccontextmanager
 async def populated(
-    tmp_path: Path, nodes: int, *, clock: Clock | None = None, shape: NodeShape | None = None, **options: Any
+    tmp_path: Path,
+    nodes: int,
+    *,
+    clock: Clock | None = None,
+    shape: NodeShape | None = None,
+    run_controllers: bool = True,
+    **options: Any,
 ) -> AsyncIterator[World]:
     async with world(tmp_path) as made:
-        made.start(clock=clock, **options)
+        if run_controllers:
+            made.start(clock=clock, **options)
         tasks = [
             asyncio.create_task(run_scheduler(made.client("system:kube-scheduler"), SchedulerConfig())),
             asyncio.create_task(simulator.run(made.admin, SimulatorConfig(), clock=clock)),
@@ -54,7 +61,8 @@ async def populated(
         try:
             await simulator.add_nodes(made.admin, nodes, shape or NodeShape(), clock=clock)
             accounts = made.admin.resource(core_v1.ServiceAccount)
-            await made.until(lambda: accounts.get("default", namespace="default"))
+            if run_controllers:
+                await made.until(lambda: accounts.get("default", namespace="default"))
             yield made
         finally:
             for task in tasks:
