@@ -3,7 +3,7 @@ what it held at the start, and it answers as fast, or something leaks.
 
 Each round a Deployment is created, looked into (exec, logs, port-forward), scaled up and down, rolled and deleted;
 watchers come and go, a bare Pod comes and goes. Between two rounds nothing is left to do, and memory, open files,
-threads, processes, disk, the host's mounts, interfaces and cgroups and the time of an answer are noted.
+threads, processes, disk, the host's mounts, routes and cgroups and the time of an answer are noted.
 
 Events are deleted with the rest, as they live for an hour: what a cluster is asked to remember is no leak.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import plot
-from bench.cluster import Cluster, fresh
+from bench.cluster import POD_RANGE, Cluster, fresh
 from bench.history import PLOTS
 from bench.processes import holdings
 
@@ -38,7 +38,7 @@ ALLOWED = {
     "processes": (0.0, 0.0),
     "disk, MB": (0.25, 40.0),
     "mounts": (0.0, 0.0),
-    "interfaces": (0.0, 0.0),
+    "routes to Pods": (0.0, 0.0),
     "cgroups": (0.0, 0.0),
     "get, p50 ms": (0.5, 1.0),
     "create, p50 ms": (0.5, 3.0),
@@ -92,10 +92,11 @@ class Soak:
         """Of this cluster alone: others may live on the host."""
         root = str(self._cluster.paths.root)
         mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if root in line]
-        links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines()
+        command = ["ip", "-o", "route", "show", "root", POD_RANGE]
+        routes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         name = self._cluster.paths.name
         groups = sum(1 for group in Path("/sys/fs/cgroup").rglob(f"*{name}*") if group.is_dir())
-        return {"mounts": len(mounts), "interfaces": len(links), "cgroups": groups}
+        return {"mounts": len(mounts), "routes to Pods": len(routes), "cgroups": groups}
 
     def _median_ms(self, work: Callable[[int], object]) -> float:
         took = []
