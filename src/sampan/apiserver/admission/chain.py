@@ -1,7 +1,7 @@
 """The admission chain of a cluster, in Kubernetes' order. One plugin a file.
 
-Places for what is still to come: AlwaysPullImages and the like would stand among these; webhooks and CEL policies
-(MutatingAdmissionPolicy, ValidatingAdmissionPolicy) come after ResourceQuota's predecessors, before ResourceQuota.
+Places for what is still to come: AlwaysPullImages and the like would stand among these; webhooks and
+MutatingAdmissionPolicy come beside ValidatingPolicies, before ResourceQuota.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sampan.apiserver.admission.limit_ranger import LimitRanger
 from sampan.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from sampan.apiserver.admission.node_restriction import NodeRestriction
 from sampan.apiserver.admission.pod_security import PodSecurity
+from sampan.apiserver.admission.policies.plugin import ValidatingPolicies
 from sampan.apiserver.admission.priority import Priority
 from sampan.apiserver.admission.resource_quota import ResourceQuotas
 from sampan.apiserver.admission.runtime_class import RuntimeClassAdmission
@@ -43,6 +44,7 @@ def default_chain(core: Core, authorizers: Sequence[Authorizer], rbac: Rbac) -> 
             RuntimeClassAdmission(core),
             CertificateRights(core, authorizers),
             Escalation(core, rbac, authorizers),
+            ValidatingPolicies(core),
             ResourceQuotas(core),
         ]
     )

@@ -1,4 +1,4 @@
-"""Admission policies: kept with their schema's and their form's rules. Their expressions are evaluated elsewhere."""
+"""Admission policies: their form. What their expressions do is evaluated in `admission/policies`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,10 @@ class ValidatingAdmissionPolicyStrategy(_PolicyStrategy):
                 errors.required(f"{here}.key")
             if not annotation.valueExpression.strip():
                 errors.required(f"{here}.valueExpression", "valueExpression is not specified")
+        if not errors:
+            from sampan.apiserver.registry.admissionregistration.expressions import validate_expressions
+
+            validate_expressions(spec, errors)  # the language takes a while to load, and few clusters have policies
 
     def cells(self, obj: Any, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", len(obj.spec.validations or ()), self._param_kind(obj), age_of(obj, now)]
