@@ -3,11 +3,12 @@
 The scheduler has looked already; static Pods and those with `spec.nodeName` set by hand come past it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sampan.api import quantity
 from sampan.api.types import core_v1
 from sampan.kubelet.allocation import PENDING, Resizing
+from sampan.kubelet.apparmor import AppArmor, objections, read_host
 from sampan.kubelet.sandbox_config import host_ports
 from sampan.kubelet.worker import Verdict
 
@@ -31,13 +32,27 @@ Amounts = dict[str, int]  # milli-units
 
 
 class NodeAdmission:
-    def __init__(self, node_labels: dict[str, str], allocatable: dict[str, str], unsafe_sysctls: Iterable[str]) -> None:
+    def __init__(
+        self,
+        node_labels: dict[str, str],
+        allocatable: dict[str, str],
+        unsafe_sysctls: Iterable[str],
+        *,
+        apparmor: Callable[[], AppArmor] = read_host,
+    ) -> None:
+        self._apparmor = apparmor
         self.labels = node_labels  # as the API has them: whoever hears of a change sets them anew
         self._room = {name: quantity.milli_value(amount) for name, amount in allocatable.items()}
         self._unsafe = tuple(unsafe_sysctls)
 
     def admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
-        return self._sysctls(pod) or self._resources(pod, others) or self._selector(pod) or self._ports(pod, others)
+        return (
+            self._confinement(pod)
+            or self._sysctls(pod)
+            or self._resources(pod, others)
+            or self._selector(pod)
+            or self._ports(pod, others)
+        )
 
     def fits(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Resizing | None:
         """Whether a Pod that is here already may have what it is to be resized to."""
@@ -48,6 +63,11 @@ class NodeAdmission:
                 return Resizing(PENDING, "Infeasible", f"Node didn't have enough capacity: {name}, {said}")
         refused = self._resources(pod, others)
         return Resizing(PENDING, "Deferred", refused.message) if refused is not None else None
+
+    def _confinement(self, pod: core_v1.Pod) -> Verdict | None:
+        for objection in objections(pod, self._apparmor()):
+            return _rejection("AppArmor", f"Cannot enforce AppArmor: {objection}")
+        return None
 
     def _sysctls(self, pod: core_v1.Pod) -> Verdict | None:
         context = pod.spec.securityContext

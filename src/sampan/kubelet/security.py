@@ -1,8 +1,10 @@
 """A container's effective security context: its own over the Pod's, and the checks that need the image."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sampan.api.types import core_v1
+from sampan.kubelet.apparmor import AppArmor, asked_for, profile_of, read_host
 from sampan.kubelet.errors import ConfigFault
 from sampan.kubelet.pod_state import pod_key
 from sampan.kubelet.sandbox_config import namespaces
@@ -10,7 +12,10 @@ from sampan.runtime.contract import Capabilities, Image, Seccomp, SecurityContex
 
 
 class PodSecurity:
-    def __init__(self, seccomp_root: Path, *, seccomp_default: bool = False) -> None:
+    def __init__(
+        self, seccomp_root: Path, *, seccomp_default: bool = False, apparmor: Callable[[], AppArmor] = read_host
+    ) -> None:
+        self._apparmor = apparmor
         self._seccomp_root = seccomp_root
         self._seccomp_default = seccomp_default
 
@@ -37,6 +42,7 @@ class PodSecurity:
             no_new_privs=own.allowPrivilegeEscalation is False and not privileged,
             readonly_rootfs=bool(own.readOnlyRootFilesystem),
             seccomp=self._seccomp(own.seccompProfile or shared.seccompProfile, privileged=privileged),
+            apparmor=profile_of(pod, container, self._apparmor()) if asked_for(pod, container) else "",
             proc_mount=own.procMount or "Default",
             namespaces=namespaces(pod),
         )

@@ -100,6 +100,8 @@ class Starter:
         uid = pod.metadata.uid or ""
         try:
             netns, ip = "", ""
+            if pod.spec.hostUsers is False:  # to go on without would be a promise broken in silence
+                raise RuntimeFault("user namespaces (hostUsers: false) are not supported by this node's runtime")
             if not pod.spec.hostNetwork:
                 attachment = await self._network.attach(uid, host_ports=host_ports(pod))
                 netns, ip = attachment.netns_path, attachment.ip

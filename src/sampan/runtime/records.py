@@ -135,6 +135,7 @@ class SecurityContext(Record, kw_only=True):
     no_new_privs: bool = False
     readonly_rootfs: bool = False
     seccomp: Seccomp = msgspec.field(default_factory=Seccomp)
+    apparmor: str = ""  # a profile that is loaded
     proc_mount: str = "Default"  # Unmasked: no masked or read-only paths under /proc
     namespaces: Namespaces = msgspec.field(default_factory=Namespaces)
 

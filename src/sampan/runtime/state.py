@@ -107,6 +107,8 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
         )  # fmt: skip
 
 
+_RECORD, _NEW = "state.json", ".state.json"
+
 R = TypeVar("R", SandboxRecord, ContainerRecord)
 
 
@@ -125,16 +127,31 @@ class Shelf(Generic[R]):
         os.makedirs(self.folder(record_id), 0o700)
 
     def save(self, record: R) -> None:
-        """Atomic: a reader sees the old record or the new. Not flushed: after a power cut nothing runs anyway."""
+        """A reader finds the old record or the new, whenever we are killed: the new one is whole before the old goes.
+
+        Renaming over the old one would say the same, but file systems then begin to write it out at once, and whoever
+        renames may have to wait for the disk. Nor is it flushed: after a power cut nothing runs anyway.
+        """
         folder = self.folder(record.id)
+        new, name = f"{folder}/{_NEW}", f"{folder}/{_RECORD}"
         try:
-            file = open(f"{folder}/.state.json", "wb")  # noqa: SIM115 - closed below
+            file = open(new, "wb")  # noqa: SIM115 - closed below
         except FileNotFoundError:
             os.makedirs(folder, 0o700)
-            file = open(f"{folder}/.state.json", "wb")  # noqa: SIM115 - as above
+            file = open(new, "wb")  # noqa: SIM115 - as above
         with file:
             file.write(self._encoder.encode(record))
-        os.rename(f"{folder}/.state.json", f"{folder}/state.json")
+        _unlink(name)
+        os.rename(new, name)
+
+    def _read(self, folder: str) -> R | None:
+        for name in (_RECORD, _NEW, _RECORD):  # it may be renamed between two looks
+            try:
+                with open(f"{folder}/{name}", "rb") as file:
+                    return self._decoder.decode(file.read())
+            except (OSError, msgspec.MsgspecError):
+                continue
+        return None
 
     def load(self) -> tuple[list[R], list[str]]:
         """All records, oldest first, and the ids of folders without a readable one: half-made, or torn."""
@@ -145,18 +162,23 @@ class Shelf(Generic[R]):
         except FileNotFoundError:
             return [], []
         for name in names:
-            try:
-                with open(f"{self.path}/{name}/state.json", "rb") as file:
-                    records.append(self._decoder.decode(file.read()))
-            except (OSError, msgspec.MsgspecError):
+            record = self._read(f"{self.path}/{name}")
+            if record is None:
                 broken.append(name)
+            else:
+                records.append(record)
         return sorted(records, key=lambda record: record.created_at), broken
 
     def drop(self, record_id: str) -> None:
         """The record first, so that a half-removed folder counts as broken and is cleared at the next start."""
         folder = self.folder(record_id)
-        try:
-            os.unlink(f"{folder}/state.json")
-        except FileNotFoundError:
-            pass
+        for name in (_NEW, _RECORD):
+            _unlink(f"{folder}/{name}")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -479,3 +479,12 @@ async def test_a_hook_has_its_time_and_sidecars_stop_last(world: World) -> None:
     stopped = [arguments[0] for name, arguments in world.runtime.calls if name == "stop_container"]
     assert len(stopped) == 3
     assert "FailedPreStopHook" not in world.reasons()
+
+
+async def test_a_promise_that_cannot_be_kept_is_refused(world: World) -> None:
+    async with world.running():
+        world.add({"hostUsers": False})
+        await world.settle()
+        assert world.pod.status.phase == "Pending"
+        told = next(e for e in world.server.all(core_v1.Event, namespace="ns") if e.reason == "FailedCreatePodSandBox")
+        assert "user namespaces" in (told.message or "")

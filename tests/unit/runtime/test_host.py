@@ -199,6 +199,18 @@ def test_records_come_back_in_order_and_torn_ones_are_named(tmp_path: Path) -> N
     assert Shelf(str(tmp_path / "none"), SandboxRecord).load() == ([], [])
 
 
+def test_a_save_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    shelf = Shelf(str(tmp_path), ContainerRecord)
+    record = ContainerRecord(id="i", sandbox_id="s", config=ContainerConfig(name="c"), created_at=1)
+    shelf.save(record)
+    (tmp_path / "i/.state.json").write_text('{"id": "to')  # while the new one is written
+    assert shelf.load()[0] == [record]
+    (tmp_path / "i/state.json").rename(tmp_path / "i/.state.json")  # between removing the old and naming the new
+    assert shelf.load() == ([record], [])
+    shelf.drop("i")
+    assert shelf.load() == ([], [])
+
+
 @pytest.mark.parametrize(
     ("phase", "state"),
     [("creating", "unknown"), ("created", "created"), ("starting", "created"), ("running", "running"),

@@ -71,6 +71,8 @@ def build_spec(
         "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
         "oomScoreAdj": max(config.resources.oom_score_adj, place.lowest_oom_score_adj),
     }  # fmt: skip
+    if security.apparmor:
+        process["apparmorProfile"] = security.apparmor
     linux: dict[str, Any] = {
         "namespaces": _namespaces(config, place),
         "cgroupsPath": place.cgroups_path,
