@@ -24,7 +24,7 @@ from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.node.facts import read_machine
 from sampan.kubelet.node.status import labels
 from sampan.kubelet.run import Kubelet
-from sampan.network.contract import NetworkConfig, PodNetwork
+from sampan.network.contract import NetworkConfig, Overlay, PodNetwork
 from sampan.network.pod_network import LocalNetwork
 from sampan.proxy import run as run_proxy
 from sampan.proxy.config import DnsConfig, ProxyConfig
@@ -50,6 +50,7 @@ class AgentOptions(Struct, kw_only=True):
     serving_cert: Path | None = None
     serving_key: Path | None = None
     client_ca: Path | None = None
+    overlay: Overlay = "auto"
     node_labels: dict[str, str] = {}
     taints: list[str] = []
     shutdown_grace_period: float = 0.0
@@ -129,6 +130,7 @@ def make_network(options: AgentOptions, node_range: IPv4Network) -> PodNetwork:
             service_range=options.service_range,
             local_addresses=(options.dns_ip,),
             state_dir=options.data_dir / "network",
+            overlay=options.overlay,
         )
     )
 

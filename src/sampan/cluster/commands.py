@@ -12,6 +12,7 @@ import click
 from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, BadName, ClusterPaths
 
 if TYPE_CHECKING:
+    from sampan.network.contract import Overlay
     from sampan.scheduler.config_file import Configuration
 
 DATASTORE_HELP = "etcd://HOST:PORT,…[?ca=FILE&cert=FILE&key=FILE] or memory: (default: SQLite)"
@@ -271,6 +272,13 @@ def join_cluster(
 @click.option("--node", help="this node's name (default: the cluster's first; of one that joins: the host's)")
 @click.option("--node-ip", default="", help="this node's address")
 @click.option("--netns", default="", help="run in this network namespace")
+@click.option(
+    "--overlay",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="reach nodes through a VXLAN tunnel: those that are not on a network of this node's, all, or none",
+)
 @click.option("--pod-manifest-path", type=click.Path(path_type=Path), help="directory of static Pods")
 @click.option("--node-labels", default="", help="k=v,…")
 @click.option("--register-with-taints", default="", help="key=value:Effect,…")
@@ -288,6 +296,7 @@ def agent(
     node: str | None,
     node_ip: str,
     netns: str,
+    overlay: "Overlay",
     pod_manifest_path: Path | None,
     node_labels: str,
     register_with_taints: str,
@@ -314,12 +323,14 @@ def agent(
             asked = told(paths, server, node, node_ip)
             asked.token, asked.ca_hash, asked.kubelet_port = token, ca_hash, kubelet_port
             asked.manifests, asked.labels, asked.taints, asked.netns = pod_manifest_path, labels, taints, netns
+            asked.overlay = overlay
             asked.shutdown = (shutdown_grace_period, shutdown_grace_period_critical_pods)
             run_until_stopped(lambda: run_joined(asked))
         except JoinFailed as error:
             raise click.ClickException(str(error)) from None
         return 0
     options = local_options(paths, node, node_ip, pod_manifest_path, labels, taints)
+    options.overlay = overlay
     options.shutdown_grace_period = shutdown_grace_period
     options.shutdown_grace_period_critical_pods = shutdown_grace_period_critical_pods
 

@@ -35,6 +35,7 @@ from sampan.cluster.config import write_atomically
 from sampan.cluster.join_tokens import INFO, PUBLIC, ClusterInfo, ca_hash
 from sampan.cluster.paths import RECORD, ClusterPaths
 from sampan.cluster.pki import Pair, Pki, outward_address
+from sampan.network.contract import Overlay
 
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 SERVING = "kubernetes.io/kubelet-serving"
@@ -62,6 +63,7 @@ class Join(msgspec.Struct, kw_only=True):
     taints: list[str] = []
     shutdown: tuple[float, float] = (0.0, 0.0)  # grace period in all, and for critical Pods
     netns: str = ""
+    overlay: Overlay = "auto"
     authority: Path | None = None  # where this machine has the CA's key, being a server's
 
     @property
@@ -228,6 +230,7 @@ def agent_options(asked: Join, info: ClusterInfo) -> AgentOptions:
         client_ca=asked.ca,
         node_labels=asked.labels,
         taints=asked.taints,
+        overlay=asked.overlay,
         shutdown_grace_period=asked.shutdown[0],
         shutdown_grace_period_critical_pods=asked.shutdown[1],
     )

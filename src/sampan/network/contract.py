@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 L4 = Literal["tcp", "udp", "sctp"]
+# Which other nodes are reached through a VXLAN tunnel: those of other networks, all, or none.
+Overlay = Literal["auto", "always", "never"]
 
 
 class NetworkError(Exception):
@@ -44,6 +46,7 @@ class NetworkConfig:
     run_dir: Path = field(default=Path())  # namespaces; must not outlive a reboot (default: /run/sampan/NAME)
     state_dir: Path = field(default=Path())  # address leases (default: run_dir)
     mtu: int | None = None  # default: that of the interface with the default route
+    overlay: Overlay = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,8 @@ class PodNetwork(Protocol):
         """Drop what is half-made or lost with a reboot, set right what was changed meanwhile; what is left."""
 
     async def set_peers(self, routes: Mapping[IPv4Network, str]) -> None:
-        """Other nodes' ranges and the addresses that lead there: routes are made and unmade, nodes not masqueraded."""
+        """Other nodes' ranges and the addresses that lead there: routes and tunnels are made and unmade, and nodes of
+        this node's own network see workloads' own addresses."""
 
     async def teardown(self) -> None:
         """Remove every trace: attachments, devices, routes, rules, leases, and sysctls nobody else needs."""

@@ -27,7 +27,7 @@ from .netlink import (
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR = 20, 21
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
-NEWNEIGH = 28
+NEWNEIGH, GETNEIGH = 28, 30
 
 _IFINFO = struct.Struct("=BxHiII")
 _IFADDR = struct.Struct("=BBBBI")
@@ -37,7 +37,10 @@ _NDMSG = struct.Struct("=BxxxiHBB")
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_AF_SPEC = 1, 3, 4, 10, 18, 26
 _IFLA_NET_NS_FD, _IFLA_GROUP = 28, 27
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
+_VXLAN_ID, _VXLAN_LEARNING, _VXLAN_PORT = 1, 7, 15
+_NDA_DST, _NDA_LLADDR = 1, 2
+_PERMANENT, _NTF_SELF, _AF_BRIDGE = 0x80, 0x02, 7
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_METRICS, _METRIC_MTU = 1, 4, 5, 7, 8, 2
 _IFF_UP = 1
 _MAIN_TABLE, _SCOPE_UNIVERSE, _SCOPE_LINK, _UNICAST, _UNREACHABLE = 254, 0, 253, 1, 7
 _ONLINK = 4
@@ -84,9 +87,7 @@ def set_master(index: int, master: int) -> Request:
     return NEWLINK, 0, _IFINFO.pack(0, 0, index, 0, 0) + attr_u32(_IFLA_MASTER, master)
 
 
-def make_veth(
-    name: str, peer: str, namespace_fd: int, *, mtu: int, mac: bytes = b"", peer_mac: bytes = b""
-) -> Request:
+def make_veth(name: str, peer: str, namespace_fd: int, *, mtu: int, mac: bytes = b"", peer_mac: bytes = b"") -> Request:
     """A pair: `name` here, `peer` in the other namespace; both down."""
     there = _IFINFO.pack(0, 0, 0, 0, 0) + attr_str(_IFLA_IFNAME, peer) + attr_u32(_IFLA_MTU, mtu)
     there += attr_u32(_IFLA_NET_NS_FD, namespace_fd)
@@ -127,9 +128,33 @@ def add_address(index: int, address: str, prefix: int = 32) -> Request:
 
 def add_neighbour(index: int, address: str, mac: bytes) -> Request:
     """A permanent one: nobody has to ask for it and it works whatever the host's ARP settings are."""
-    permanent = 0x80
-    body = _NDMSG.pack(socket.AF_INET, index, permanent, 0, 0) + attr(1, _ip(address)) + attr(2, mac)
-    return NEWNEIGH, F_CREATE | F_REPLACE, body
+    body = _NDMSG.pack(socket.AF_INET, index, _PERMANENT, 0, 0)
+    return NEWNEIGH, F_CREATE | F_REPLACE, body + attr(_NDA_DST, _ip(address)) + attr(_NDA_LLADDR, mac)
+
+
+def make_vxlan(name: str, *, vni: int, port: int, mtu: int, mac: bytes) -> Request:
+    """It learns nothing by itself: `forward` says where each neighbour is."""
+    data = attr_u32(_VXLAN_ID, vni) + attr_u8(_VXLAN_LEARNING, 0) + attr(_VXLAN_PORT, struct.pack("!H", port))
+    info = nest(_IFLA_LINKINFO, attr_str(_INFO_KIND, "vxlan"), nest(_INFO_DATA, data))
+    body = _IFINFO.pack(0, 0, 0, 0, 0) + attr_str(_IFLA_IFNAME, name) + attr_u32(_IFLA_MTU, mtu)
+    return NEWLINK, F_CREATE | F_EXCL, body + attr(_IFLA_ADDRESS, mac) + info
+
+
+def forward(index: int, mac: bytes, to: str) -> Request:
+    """Frames for this neighbour of a tunnel go to that host."""
+    body = _NDMSG.pack(_AF_BRIDGE, index, _PERMANENT, _NTF_SELF, 0)
+    return NEWNEIGH, F_CREATE | F_REPLACE, body + attr(_NDA_LLADDR, mac) + attr(_NDA_DST, _ip(to))
+
+
+def neighbours(rtnl: NetlinkSocket, index: int) -> set[str]:
+    """The addresses behind a device that are set for good."""
+    found = set()
+    for body in rtnl.dump(GETNEIGH, _NDMSG.pack(socket.AF_INET, 0, 0, 0, 0)):
+        _, at, state, _, _ = _NDMSG.unpack_from(body)
+        address = parse_attrs(body, 12).get(_NDA_DST, b"")
+        if at == index and state & _PERMANENT and len(address) == 4:
+            found.add(socket.inet_ntoa(address))
+    return found
 
 
 def add_route(
@@ -147,6 +172,8 @@ def add_route(
         body += attr(_RTA_GATEWAY, _ip(gateway))
     if source:
         body += attr(_RTA_PREFSRC, _ip(source))
+    if mtu:
+        body += nest(_RTA_METRICS, attr_u32(_METRIC_MTU, mtu))
     return NEWROUTE, F_CREATE | F_REPLACE, body
 
 

@@ -35,5 +35,10 @@ def node_link(name: str, node: str) -> str:
     return f"sn{_hashed(name, 4)}{_hashed(node, 9)}"
 
 
+def tunnel(name: str) -> str:
+    """The device through which nodes of other networks are reached."""
+    return f"sx-{name}" if len(name) <= 12 else f"sx-{name[:5]}-{_hashed(name, 6)}"
+
+
 def table(name: str) -> str:
     return f"sampan-{name}"

@@ -31,7 +31,7 @@ def gateway(config: NetworkConfig) -> str:
     return str(config.node_range.network_address + 1)
 
 
-def _mac(ip: str) -> bytes:
+def mac(ip: str) -> bytes:
     return b"\x02\x73" + socket.inet_aton(ip)
 
 
@@ -71,7 +71,7 @@ def connect(rtnl: NetlinkSocket, config: NetworkConfig, workload_id: str, ip: st
     if host_end is None:
         inside = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            rtnl.call(links.make_veth(name, INSIDE, inside, mtu=mtu, mac=_HOST_MAC, peer_mac=_mac(ip)))
+            rtnl.call(links.make_veth(name, INSIDE, inside, mtu=mtu, mac=_HOST_MAC, peer_mac=mac(ip)))
         finally:
             os.close(inside)
         host_end = find_link(rtnl, name)
@@ -86,7 +86,7 @@ def connect(rtnl: NetlinkSocket, config: NetworkConfig, workload_id: str, ip: st
             links.quiet_ipv6(host_end.index),
             links.set_up(host_end.index),
             links.add_route(IPv4Network(ip), oif=host_end.index, source=gateway(config)),
-            links.add_neighbour(host_end.index, ip, _mac(ip)),
+            links.add_neighbour(host_end.index, ip, mac(ip)),
         )
         # The end that came up first notices its cable only later, and drops what is sent until then (a client would
         # wait a second before it tries again). Asking for its state makes it look now.
@@ -129,28 +129,8 @@ def drop_link(rtnl: NetlinkSocket, name: str) -> None:
 
 
 def drop_routes(rtnl: NetlinkSocket, config: NetworkConfig) -> None:
-    """Routes of ours that no device takes with it."""
+    """Our own range's, which no device takes with it."""
     rtnl.call(links.drop_route(config.node_range), tolerate=(errno.ESRCH,))
-    set_peer_routes(rtnl, config, {})
-
-
-def set_peer_routes(rtnl: NetlinkSocket, config: NetworkConfig, wanted: dict[IPv4Network, str]) -> dict[str, Refused]:
-    """Make the routes to other nodes' ranges be exactly `wanted`; the refusals by gateway."""
-    have = {
-        route.destination: route.gateway
-        for route in links.all_routes(rtnl)
-        if route.protocol == links.PROTOCOL and route.gateway and route.destination.subnet_of(config.cluster_range)
-    }
-    for destination in have.keys() - wanted.keys():
-        rtnl.call(links.drop_route(destination), tolerate=(errno.ESRCH,))
-    refused: dict[str, Refused] = {}
-    for destination, via in wanted.items():
-        if have.get(destination) != via:
-            try:
-                rtnl.call(links.add_route(destination, gateway=via))
-            except Refused as refusal:
-                refused[via] = refusal
-    return refused
 
 
 def other_bridges(rtnl: NetlinkSocket) -> bool:

@@ -19,7 +19,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from . import conntrack, firewall, links, names, namespaces, plumbing, rules, sysctls
+from . import conntrack, firewall, links, names, namespaces, overlay, plumbing, rules, sysctls
 from .contract import Attachment, HostPort, HostPortTaken, NetworkConfig, NetworkError
 from .leases import Lease, Leases
 from .netlink import NetlinkSocket
@@ -45,7 +45,7 @@ class LocalNetwork:
         self._register = sysctls.Register(register)
         self._table = names.table(config.name)
         self._peers: dict[IPv4Network, str] = {}
-        self._mtu = 0
+        self._mtu = self._outer_mtu = 0
         self._rtnl: NetlinkSocket | None = None
         self._netfilter: NetlinkSocket | None = None
         self._thread = ThreadPoolExecutor(1, "network", namespaces.enter, (netns,))
@@ -115,7 +115,9 @@ class LocalNetwork:
 
     def _start(self) -> None:
         rtnl, _ = self._sockets()
-        self._mtu = self.config.mtu or plumbing.find_mtu(rtnl)
+        self._outer_mtu = plumbing.find_mtu(rtnl)
+        own = self._outer_mtu - overlay.HEADERS if self.config.overlay == "always" else self._outer_mtu
+        self._mtu = self.config.mtu or own
         self._register.borrow(_FORWARDING, "1", self._signature)
         plumbing.make_home(rtnl, self.config, self._mtu)
         self._leases.load()
@@ -236,16 +238,18 @@ class LocalNetwork:
         if not table_exists(netfilter, self._table):
             log.warning("the rules of this node were removed by somebody else; writing them anew")
             self._write_rules()
-        refused = plumbing.set_peer_routes(rtnl, self.config, wanted)
-        if set(wanted.values()) != set(self._peers.values()):
+        ways = overlay.ways(wanted, overlay.near_networks(rtnl), self.config.overlay)
+        refused = overlay.set_ways(rtnl, self.config, ways, self._outer_mtu)
+        # Nodes behind a tunnel are themselves not in it: they would not know where to answer to.
+        if set(ways.routed.values()) != set(self._peers.values()):
             transaction = Transaction(self._table)
             transaction.flush_set(rules.PEERS)
-            transaction.add_elements(rules.PEERS, rules.peer_elements(set(wanted.values())))
+            transaction.add_elements(rules.PEERS, rules.peer_elements(set(ways.routed.values())))
             transaction.commit(netfilter)
-        self._peers = wanted
+        self._peers = ways.routed
         if refused:
             via, why = next(iter(refused.items()))
-            raise NetworkError(f"no route through {via}: {why}. Nodes must share a network segment")
+            raise NetworkError(f"no way to the node at {via}: {why}")
 
     def _teardown(self) -> None:
         rtnl, netfilter = self._sockets()
@@ -259,6 +263,7 @@ class LocalNetwork:
                 plumbing.drop_link(rtnl, link.name)
         firewall.withdraw(netfilter, self.config.name)
         drop_table(netfilter, self._table)
+        overlay.set_ways(rtnl, self.config, overlay.Ways({}, {}), self._outer_mtu)
         plumbing.drop_routes(rtnl, self.config)
         plumbing.drop_link(rtnl, names.home(self.config.name))
         restore = not plumbing.other_bridges(rtnl)

@@ -121,5 +121,3 @@ def _overlap(one: HostPort, other: HostPort) -> bool:
 
 def peer_elements(addresses: Iterable[str]) -> list[Element]:
     return [(nft.ip(address), None) for address in addresses]
-
-

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sampan.network import links, namespaces
-from sampan.network.contract import NetworkConfig
+from sampan.network.contract import NetworkConfig, Overlay
 from sampan.network.pod_network import LocalNetwork
 
 
@@ -37,7 +37,9 @@ def own_namespace(tmp_path: Path) -> Iterator[Path]:
                 namespaces.remove(Path(mounted))
 
 
-def make_network(tmp_path: Path, name: str = "t", number: int = 0, *, netns: str | None = None) -> LocalNetwork:
+def make_network(
+    tmp_path: Path, name: str = "t", number: int = 0, *, netns: str | None = None, overlay: Overlay = "auto"
+) -> LocalNetwork:
     """Node `number` of a cluster."""
     config = NetworkConfig(
         name=name,
@@ -47,6 +49,7 @@ def make_network(tmp_path: Path, name: str = "t", number: int = 0, *, netns: str
         local_addresses=("10.96.0.10",),
         run_dir=tmp_path / f"{name}-{number}" / "run",
         state_dir=tmp_path / f"{name}-{number}" / "state",
+        overlay=overlay,
     )
     return LocalNetwork(config, netns=netns or namespaces.PROCESS, register=tmp_path / "sysctls")
 

@@ -92,8 +92,10 @@ async def test_no_endpoints_is_refused_at_once(network: LocalNetwork) -> None:
                 await udp.ask()
             udp.close()
         server = await serve(client.netns_path, 8080, "now")
-        await api.client().resource(type(endpoint_slice("x"))).update(
-            endpoint_slice("empty", endpoint(client.ip), port=8080)
+        await (
+            api.client()
+            .resource(type(endpoint_slice("x")))
+            .update(endpoint_slice("empty", endpoint(client.ip), port=8080))
         )
         await running.settle()
         assert (await ask(HOST, VIP, 80))[0] == "now"

@@ -53,9 +53,7 @@ async def cluster(network: LocalNetwork) -> AsyncIterator[Cluster]:
 
     admin = client("admin", "system:masters")
     await bootstrap(chain.core, admin, servers=[Address(6443, "10.0.0.1")])
-    config = ProxyConfig(
-        name="t", node_name="node-0", cluster_range=CLUSTER, service_range=SERVICES, network=network
-    )
+    config = ProxyConfig(name="t", node_name="node-0", cluster_range=CLUSTER, service_range=SERVICES, network=network)
     kube_proxy = client("system:kube-proxy")
     task = asyncio.create_task(run(kube_proxy, config))
     made = Cluster(admin, kube_proxy, pod.netns_path)

@@ -70,6 +70,7 @@ def _reg(kind: int, register: int) -> bytes:
 
 # -- values
 
+
 def proto(name: str) -> bytes:
     return bytes((_PROTOCOLS[name], 0, 0, 0))
 
@@ -83,6 +84,7 @@ def ip(address: str) -> bytes:
 
 
 # -- loads
+
 
 def payload(register: int, base: int, offset: int, length: int) -> bytes:
     return _expression("payload", _reg(1, register), be32(2, base), be32(3, offset), be32(4, length))
@@ -141,6 +143,7 @@ def load_daddr_type(register: int) -> bytes:
 
 
 # -- tests: the rule goes no further when one fails
+
 
 def equal(register: int, raw: bytes, *, negate: bool = False) -> bytes:
     return _expression("cmp", _reg(1, register), be32(2, int(negate)), nest(3, attr(1, raw)))
@@ -226,6 +229,7 @@ def clear_mark_bit(bit: int) -> tuple[bytes, ...]:
 
 # -- sets and maps
 
+
 def lookup(register: int, name: str, *, into: int | None = None, negate: bool = False) -> bytes:
     """Member of the set; with `into`, the map's data is loaded there."""
     attrs = [attr_str(1, name), _reg(2, register)]
@@ -251,6 +255,7 @@ def update_element(name: str, register: int, timeout_ms: int) -> bytes:
 
 
 # -- statements
+
 
 def verdict(code: int, chain: str = "") -> bytes:
     return _expression("immediate", be32(1, 0), nest(2, Verdict(code, chain).packed()))
