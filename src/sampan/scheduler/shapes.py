@@ -163,15 +163,16 @@ class Shapes:
 
     def of(self, pod: PodInfo, default_selector: meta_v1.LabelSelector | None) -> Shape:
         """Up to date."""
-        across = pod.choosy or (self._cache.with_affinity > 0 and "InterPodAffinity" in self._used)
+        asked = "InterPodAffinity" in self._used and (pod.affine or self._cache.with_affinity > 0)
+        across = pod.choosy or asked
         counted = b"" if default_selector is None else msgspec.json.encode(default_selector)
         # Its namespace matters where Pods are counted, its labels where others' rules or its own are about them.
         namespace = pod.namespace if across or counted else ""
         labels = frozenset(pod.labels.items()) if across else frozenset()
-        key = (pod.wish, counted, across, namespace, labels)
+        key = (pod.wish, counted, asked, namespace, labels)
         shape = self._known.get(key)
         if shape is None:
-            shape = self._known[key] = self._made(pod, default_selector, across=across)
+            shape = self._known[key] = self._made(pod, default_selector, asked=asked)
             while len(self._known) > self._capacity():
                 self._known.popitem(last=False)
         else:
@@ -183,11 +184,12 @@ class Shapes:
         """What the shapes know may be wrong: a namespace has other labels."""
         self._known.clear()
 
-    def _made(self, pod: PodInfo, default_selector: meta_v1.LabelSelector | None, *, across: bool) -> Shape:
+    def _made(self, pod: PodInfo, default_selector: meta_v1.LabelSelector | None, *, asked: bool) -> Shape:
+        """`asked`: whether Pods ask something of each other."""
         profile, used = self._profile, self._used
         pod = copy(pod)  # the cache goes on to change its own: it will be bound
         counts = spread = None
-        if across and "InterPodAffinity" in used and (pod.affine or self._cache.with_affinity):
+        if asked:
             counts = Counts(
                 pod,
                 self._namespaces,

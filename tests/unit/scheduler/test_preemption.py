@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from sampan.api.types import policy_v1
+from sampan.scheduler.nominations import Nominations
 from sampan.scheduler.pod_info import PodInfo
 from tests.unit.scheduler.objects import info, node, scheduler
+from tests.unit.scheduler.test_filters import between, term
 
 
 def budget(allowed: int, selector: dict[str, Any] | None = None, **status: Any) -> policy_v1.PodDisruptionBudget:
@@ -115,3 +117,69 @@ def test_room_is_not_kept_in_vain() -> None:
     made.world.cache.assume(info("r", cpu="2", priority=5), "a")
     assert made.decide(info(cpu="1", priority=5)).hopeless
     assert not made.decide(info(**BIG)).hopeless
+
+
+def test_anti_affinity_is_solved_by_removing_who_is_in_the_way() -> None:
+    away = {"affinity": between("podAntiAffinity", term("web"))}
+    web = info("web", labels={"app": "web"}, priority=1)
+    other = info("other", labels={"app": "other"}, priority=1)
+    assert chosen(info(priority=9, **away), {"a": [web, other]}) == ("a", {"web"})
+    guarded = info("guarded", priority=1, affinity=between("podAntiAffinity", term("vip")))
+    assert chosen(info(priority=9, labels={"app": "vip"}), {"a": [guarded, other]}) == ("a", {"guarded"})
+
+
+def test_anti_affinity_of_a_pod_on_another_node_of_the_zone_is_not_solved_here() -> None:
+    made = scheduler(node("a", labels={"zone": "1"}), node("b", labels={"zone": "1"}))
+    made.world.cache.assume(info("web", labels={"app": "web"}, priority=1), "a")
+    made.world.cache.assume(info("small", priority=1), "b")
+    decision = made.decide(info(priority=9, affinity=between("podAntiAffinity", term("web", "zone"))))
+    assert decision.preempt is not None
+    assert (decision.preempt.node, [v.name for v in decision.preempt.victims]) == ("a", ["web"])
+
+
+def test_a_skew_is_solved_by_removing_pods_of_the_fuller_domain() -> None:
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "w"}},
+    }
+    made = scheduler(node("a"), node("b", taints=[{"key": "t", "effect": "NoSchedule"}]))
+    made.world.cache.assume(info("w1", labels={"app": "w"}, priority=1), "a")
+    made.world.cache.assume(info("other", labels={"app": "x"}, priority=1), "a")
+    decision = made.decide(info(priority=9, labels={"app": "w"}, topologySpreadConstraints=[constraint]))
+    assert decision.preempt is not None
+    assert [v.name for v in decision.preempt.victims] == ["w1"]
+
+
+def test_trying_out_leaves_nothing_behind() -> None:
+    made = scheduler(node("a", cpu="2"))
+    made.world.cache.assume(info("web", cpu="2", labels={"app": "web"}, priority=1), "a")
+    wish = {"cpu": "1", "affinity": between("podAntiAffinity", term("web"))}
+    first = made.decide(info(priority=9, **wish))
+    assert first.preempt is not None
+    assert made.decide(info(priority=9, **wish)).preempt is not None
+    made.world.cache.remove_pod("web")
+    assert made.decide(info(priority=9, **wish)).node == "a"
+
+
+def test_pods_of_one_shape_are_told_the_same_without_another_look() -> None:
+    made = scheduler(*(node(f"n{at}", cpu="1") for at in range(5)))
+    first, second = made.decide(info("p", cpu="3")), made.decide(info("q", cpu="3"))
+    assert first is second
+    made.world.cache.set_node(node("n9", cpu="4"))
+    assert made.decide(info("q", cpu="3")).node == "n9"
+    assert made.decide(info("vip", cpu="3", priority=5)) is not first
+
+
+def test_one_nomination_a_pod_and_guests_by_importance() -> None:
+    nominations = Nominations()
+    nominations.put(info("g", priority=5), "a")
+    nominations.put(info("g", priority=5), "b")
+    nominations.put(info("h", priority=1), "b")
+    assert nominations.guests_before(info("p", priority=3), "a") == []
+    assert [g.name for g in nominations.guests_before(info("p", priority=3), "b")] == ["g"]
+    assert [g.name for g in nominations.less_important(5, "b")] == ["h"]
+    assert nominations.drop("g")
+    assert not nominations.drop("g")
+    assert nominations.node_of("h") == "b"

@@ -18,7 +18,7 @@ from tests.unit.scheduler.objects import pod
 STEPS = 60
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
 def test_no_placement_breaks_a_rule(seed: int) -> None:
     Churn(seed).run(STEPS)
