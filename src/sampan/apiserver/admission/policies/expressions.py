@@ -1,4 +1,4 @@
-"""The expressions of a policy: what they may speak of, and a policy with all of them compiled. Pure."""
+"""A policy with all its expressions compiled. Pure."""
 
 from __future__ import annotations
 
@@ -7,59 +7,10 @@ from typing import Any
 from msgspec import Struct
 
 from sampan.api.types import admissionregistration_v1 as registration
-from sampan.apiserver.cel import types
+from sampan.apiserver.admission.policies.conditions import Conditions, compile_conditions
+from sampan.apiserver.admission.policies.scope import names
 from sampan.apiserver.cel.compiled import Compiled, compile_expression
 from sampan.apiserver.cel.types import Type
-
-_USER = Type(
-    name="kubernetes.UserInfo",
-    fields={
-        "username": types.STRING,
-        "uid": types.STRING,
-        "groups": types.list_of(types.STRING),
-        "extra": types.map_of(types.STRING, types.list_of(types.STRING)),
-    },
-)
-_KIND = Type(
-    name="kubernetes.GroupVersionKind",
-    fields={"group": types.STRING, "version": types.STRING, "kind": types.STRING},
-)
-_RESOURCE = Type(
-    name="kubernetes.GroupVersionResource",
-    fields={"group": types.STRING, "version": types.STRING, "resource": types.STRING},
-)
-_REQUEST = Type(
-    name="kubernetes.AdmissionRequest",
-    fields={
-        "kind": _KIND,
-        "resource": _RESOURCE,
-        "subResource": types.STRING,
-        "requestKind": _KIND,
-        "requestResource": _RESOURCE,
-        "requestSubResource": types.STRING,
-        "name": types.STRING,
-        "namespace": types.STRING,
-        "operation": types.STRING,
-        "userInfo": _USER,
-        "dryRun": types.BOOL,
-        "options": types.DYN,
-    },
-)
-
-
-def names(*, params: bool, variables: dict[str, Type] | None = None) -> dict[str, Type]:
-    """What an expression of a policy may speak of."""
-    found: dict[str, Type] = {
-        "object": types.DYN,
-        "oldObject": types.DYN,
-        "request": _REQUEST,
-        "namespaceObject": types.DYN,
-    }
-    if params:
-        found["params"] = types.DYN
-    if variables is not None:
-        found["variables"] = Type(name="kubernetes.variables", fields=variables or {"": types.DYN})
-    return found
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -70,7 +21,7 @@ class Check(Struct, frozen=True, kw_only=True):
 
 class CompiledPolicy(Struct, frozen=True, kw_only=True):
     policy: registration.ValidatingAdmissionPolicy
-    conditions: list[tuple[str, Compiled]]
+    conditions: Conditions
     variables: dict[str, Compiled]
     checks: list[Check]
 
@@ -87,7 +38,7 @@ def compile_policy(policy: registration.ValidatingAdmissionPolicy) -> CompiledPo
     scope = names(params=params, variables=known)
     return CompiledPolicy(
         policy=policy,
-        conditions=[(c.name, compile_expression(c.expression, scope)) for c in spec.matchConditions or ()],
+        conditions=compile_conditions(spec.matchConditions, scope),
         variables=variables,
         checks=[
             Check(

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from sampan.apiserver.admission.policies import conditions
 from sampan.apiserver.admission.policies.expressions import Check, CompiledPolicy, Variables
 from sampan.apiserver.cel.values import CelError
 
@@ -22,7 +23,7 @@ def denials(compiled: CompiledPolicy, given: dict[str, Any]) -> list[Denial]:
     given = {**given, "variables": Variables(compiled.variables, given)}
     fails = compiled.policy.spec.failurePolicy != "Ignore"
     try:
-        if not _concerned(compiled, given):
+        if not conditions.hold(compiled.conditions, given):
             return []
     except CelError as error:
         return [Denial(message=str(error))] if fails else []
@@ -38,20 +39,6 @@ def denials(compiled: CompiledPolicy, given: dict[str, Any]) -> list[Denial]:
         if held is not True:
             found.append(Denial(message=_message(check, given), reason=check.stated.reason or "Invalid"))
     return found
-
-
-def _concerned(compiled: CompiledPolicy, given: dict[str, Any]) -> bool:
-    """All conditions hold. One that does not outweighs those that cannot be computed."""
-    failed: CelError | None = None
-    for name, condition in compiled.conditions:
-        try:
-            if condition.program.run(given) is not True:
-                return False
-        except CelError as error:
-            failed = failed or CelError(f"match condition {name!r}: {error}")
-    if failed is not None:
-        raise failed
-    return True
 
 
 def _message(check: Check, given: dict[str, Any]) -> str:

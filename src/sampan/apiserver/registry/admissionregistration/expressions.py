@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sampan.api.types.admissionregistration_v1 import ValidatingAdmissionPolicySpec
-from sampan.apiserver.admission.policies.expressions import names
+from collections.abc import Sequence
+
+from sampan.api.types.admissionregistration_v1 import MatchCondition, ValidatingAdmissionPolicySpec
+from sampan.apiserver.admission.policies.scope import names
 from sampan.apiserver.cel.compiled import compile_expression
 from sampan.apiserver.cel.syntax import CelSyntaxError
 from sampan.apiserver.cel.types import BOOL, DYN, STRING, Type, same
@@ -18,8 +20,7 @@ def validate_expressions(spec: ValidatingAdmissionPolicySpec, errors: Errors) ->
         scope = names(params=params, variables=dict(known))
         known[variable.name] = _compiled(variable.expression, scope, DYN, path, errors)
     scope = names(params=params, variables=known)
-    for index, condition in enumerate(spec.matchConditions or ()):
-        _compiled(condition.expression, scope, BOOL, f"spec.matchConditions[{index}].expression", errors)
+    validate_conditions(spec.matchConditions or (), "spec.matchConditions", errors, scope)
     for index, validation in enumerate(spec.validations or ()):
         here = f"spec.validations[{index}]"
         _compiled(validation.expression, scope, BOOL, f"{here}.expression", errors)
@@ -27,6 +28,15 @@ def validate_expressions(spec: ValidatingAdmissionPolicySpec, errors: Errors) ->
             _compiled(validation.messageExpression, scope, STRING, f"{here}.messageExpression", errors)
     for index, annotation in enumerate(spec.auditAnnotations or ()):
         _compiled(annotation.valueExpression, scope, DYN, f"spec.auditAnnotations[{index}].valueExpression", errors)
+
+
+def validate_conditions(
+    conditions: Sequence[MatchCondition], path: str, errors: Errors, scope: dict[str, Type] | None = None
+) -> None:
+    """Without a scope: those of a webhook."""
+    known = names(params=False) if scope is None else scope
+    for index, condition in enumerate(conditions):
+        _compiled(condition.expression, known, BOOL, f"{path}[{index}].expression", errors)
 
 
 def _compiled(text: str, scope: dict[str, Type], wanted: Type, path: str, errors: Errors) -> Type:
