@@ -90,8 +90,11 @@ def entry(who: Identity, owner: Owner) -> dict[str, Any]:
     return made
 
 
-def encode(owners: Owners) -> list[dict[str, Any]]:
-    """All entries in Kubernetes' order: appliers first, then by time, name, version and subresource."""
+def encode(owners: Owners, settled: Owners | None = None) -> list[dict[str, Any]]:
+    """All entries in Kubernetes' order: appliers first, then by time, name, version and subresource.
+
+    `settled` are owners as they were stored, whose fields are in order: most writes change those of one owner.
+    """
     ordered = sorted(
         owners.items(),
         key=lambda pair: (
@@ -102,7 +105,16 @@ def encode(owners: Owners) -> list[dict[str, Any]]:
             pair[0].subresource,
         ),
     )
-    return [entry(who, owner._replace(fields=in_order(owner.fields))) for who, owner in ordered]
+    return [entry(who, owner if _is_settled(who, owner, settled) else _ordered(owner)) for who, owner in ordered]
+
+
+def _is_settled(who: Identity, owner: Owner, settled: Owners | None) -> bool:
+    before = settled.get(who) if settled is not None else None
+    return before is not None and before.fields is owner.fields
+
+
+def _ordered(owner: Owner) -> Owner:
+    return owner._replace(fields=in_order(owner.fields))
 
 
 def capped(owners: Owners) -> Owners:

@@ -90,7 +90,8 @@ def update(
     changed, removed = changes(shape, before, new, reset)
     if not changed and not removed and live is not None:
         return _entries(live) if owners == decode(_entries(live)) else encode(owners)
-    return encode(capped(written(owners, changed, removed, api_version, manager, now, subresource)))
+    after = capped(written(owners, changed, removed, api_version, manager, now, subresource))
+    return encode(after, None if _from_client(_entries(live), _entries(new), subresource) else owners)
 
 
 def _created(
@@ -143,7 +144,7 @@ def _known(live: dict[str, Any] | None, new: dict[str, Any], subresource: str) -
     """The owners to start from. A client may hand managedFields back changed, or `[{}]` to have them forgotten."""
     stored = _entries(live)
     sent = _entries(new)
-    if subresource or not sent or sent is stored or sent == stored:
+    if not _from_client(stored, sent, subresource):
         return _lenient(stored)
     if sent == [{}]:
         return {}
@@ -151,6 +152,11 @@ def _known(live: dict[str, Any] | None, new: dict[str, Any], subresource: str) -
         return decode_from_client(sent) or _lenient(stored)
     except MalformedFields:
         return _lenient(stored)
+
+
+def _from_client(stored: Entries, sent: Entries, subresource: str) -> bool:
+    """Whether a client says other owners than those that are stored."""
+    return bool(sent) and not subresource and sent is not stored and sent != stored
 
 
 def _lenient(entries: Entries) -> Owners:
