@@ -22,6 +22,7 @@ from sampan.apiserver.admission.service_account import ServiceAccountAdmission
 from sampan.apiserver.admission.storage_protection import DefaultStorageClass, StorageObjectInUseProtection
 from sampan.apiserver.admission.taint_nodes import TaintNodesByCondition
 from sampan.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
+from sampan.apiserver.admission.webhooks.plugin import MutatingWebhooks, ValidatingWebhooks
 from sampan.apiserver.authz.rbac import Rbac
 from sampan.apiserver.contracts import Admission, AdmissionChain, Authorizer
 from sampan.apiserver.core import Core
@@ -44,7 +45,9 @@ def default_chain(core: Core, authorizers: Sequence[Authorizer], rbac: Rbac) -> 
             RuntimeClassAdmission(core),
             CertificateRights(core, authorizers),
             Escalation(core, rbac, authorizers),
+            MutatingWebhooks(core),
             ValidatingPolicies(core),
+            ValidatingWebhooks(core),
             ResourceQuotas(core),
         ]
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from sampan.api.errors import ApiError, BadRequest, InternalError, ServiceUnavailable
+from sampan.api.errors import ApiError, BadRequest, InternalError
 from sampan.apiserver.handlers.context import Context
 from sampan.apiserver.handlers.podlog import log_query
 from sampan.apiserver.options import boolean
+from sampan.apiserver.outward.services import address_of
 from sampan.apiserver.request import TEXT, Answer, Reply, Request, Stream
 from sampan.apiserver.routing import Handler
 from sampan.apiserver.streams import exec as exec_streams
@@ -122,34 +122,13 @@ class Connect:
             return await pass_through(request, await self._kubelets.dial(context.name.split(":")[0]), target)
         scheme, name, port = _split(context.name)
         if context.endpoint.info.resource == "services":
-            host, number = self._service_address(context, name, port)
+            host, number = address_of(context.core, context.namespace, name, port)
         else:
             host, number = _pod_address(context, name, port)
         if not _proxyable(host):
             raise BadRequest("address not allowed")
         connection = await self._kubelets.dial_address(host, number, tls=scheme == "https")
         return await pass_through(request, connection, target)
-
-    def _service_address(self, context: Context, name: str, port: str) -> tuple[str, int]:
-        """A ready endpoint of the Service, by any of its slices."""
-        core = context.core
-        service = context.endpoint.decode(context.endpoint.find(context.namespace, name))
-        wanted = next((p for p in service.spec.ports or () if port in ("", p.name or "", str(p.port))), None)
-        if wanted is None:
-            raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
-        slices = core.endpoint("discovery.k8s.io", "v1", "endpointslices")
-        assert slices is not None
-        found: list[tuple[str, int]] = []
-        for obj in slices.cache.all(context.namespace):
-            if obj.labels.get("kubernetes.io/service-name") != name:
-                continue
-            part = slices.decode(obj)
-            number = next((p.port for p in part.ports or () if (p.name or "") == (wanted.name or "")), None)
-            ready = [e for e in part.endpoints if e.conditions.ready is not False]
-            found += [(e.addresses[0], number) for e in ready if number and e.addresses]
-        if not found:
-            raise ServiceUnavailable(f'no endpoints available for service "{name}"')
-        return random.choice(found)
 
 
 def _pod(context: Context) -> Any:

@@ -1,4 +1,5 @@
-"""Admission webhooks: others that are asked before something is written.
+"""Admission webhooks: other programs that are asked before something is written, and may change it or refuse.
 
-`call` asks one, `review` is what is asked and how its answer is read, `plugin` finds those that apply and asks them.
+`hooks.py`: which are asked about a write, in order; `review.py`: the question and what an answer means (pure);
+`plugin.py`: the asking.
 """
