@@ -143,7 +143,11 @@ class CustomStrategy(Strategy):
     def _schema_errors(self, obj: CustomObject, old: CustomObject | None) -> list[FieldError]:
         if not self.openapi_schema:
             return []
-        errors = validate(obj.content, self.openapi_schema)
+        errors = (
+            validate(obj.content, self.openapi_schema)
+            if old is None
+            else validate(obj.content, self.openapi_schema, old.content)
+        )
         if self._broken_rules is None:
             return errors
         if any(e.reason in _BLOCKING for e in errors):

@@ -1,7 +1,6 @@
 """An object against its OpenAPI schema, in the words of Kubernetes' validator. Pure, on plain values.
 
-Problems come sorted by field as the API server answers them. CEL rules are refused when the definition is made, so none
-is met here.
+Problems come sorted by field as the API server answers them. The rules of a schema (CEL) are held in `rules`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,13 @@ Schema = dict[str, Any]
 INT_OR_STRING = "x-kubernetes-int-or-string"
 
 
-def validate(value: Any, schema: Schema) -> list[FieldError]:
+_ABSENT: Any = object()  # there is no value before, or none that is known to be the same thing
+
+
+def validate(value: Any, schema: Schema, old: Any = _ABSENT) -> list[FieldError]:
+    """`old` is what the value replaces: what was wrong before and is not touched may stay."""
     errors: list[FieldError] = []
-    _check(value, schema, "", errors, root=True)
+    _check(value, schema, "", errors, root=True, old=old)
     return sorted(errors, key=lambda e: e.field)
 
 
@@ -57,7 +60,11 @@ def _has_type(value: Any, wanted: str) -> bool:
     return wanted == "integer" and isinstance(value, float) and value.is_integer()
 
 
-def _check(value: Any, schema: Schema, path: str, errors: list[FieldError], *, root: bool = False) -> None:
+def _check(
+    value: Any, schema: Schema, path: str, errors: list[FieldError], *, root: bool = False, old: Any = _ABSENT
+) -> None:
+    if old is not _ABSENT and value == old and type(value) is type(old):
+        return
     if value is None and (schema.get("nullable") or "type" not in schema):
         return
     wanted = schema.get("type")
@@ -80,9 +87,9 @@ def _check(value: Any, schema: Schema, path: str, errors: list[FieldError], *, r
         case str():
             _check_string(value, schema, path, errors)
         case list():
-            _check_list(value, schema, path, errors)
+            _check_list(value, schema, path, errors, old)
         case dict():
-            _check_object(value, schema, path, errors, root=root)
+            _check_object(value, schema, path, errors, old, root=root)
     _check_branches(value, schema, path, errors)
 
 
@@ -118,7 +125,7 @@ def _check_string(value: str, schema: Schema, path: str, errors: list[FieldError
         _invalid(errors, path, value, f"must be of type {schema['format']}: {quote(value)}")
 
 
-def _check_list(value: list[Any], schema: Schema, path: str, errors: list[FieldError]) -> None:
+def _check_list(value: list[Any], schema: Schema, path: str, errors: list[FieldError], old: Any) -> None:
     if (least := schema.get("minItems")) is not None and len(value) < least:
         _invalid(errors, path, len(value), f"should have at least {least} items")
     if (most := schema.get("maxItems")) is not None and len(value) > most:
@@ -126,9 +133,23 @@ def _check_list(value: list[Any], schema: Schema, path: str, errors: list[FieldE
         errors.append(FieldError("FieldValueTooMany", path, text))
     items = schema.get("items")
     if isinstance(items, dict):
+        before = _by_key(old, schema)
         for at, item in enumerate(value):
-            _check(item, items, f"{path}[{at}]", errors)
+            was = before.get(_key_of(item, schema), _ABSENT) if before else _ABSENT
+            _check(item, items, f"{path}[{at}]", errors, old=was)
     _check_unique(value, schema, path, errors)
+
+
+def _key_of(item: Any, schema: Schema) -> str:
+    keys = schema.get("x-kubernetes-list-map-keys") or ()
+    return shown([item.get(k) for k in keys]) if isinstance(item, dict) else ""
+
+
+def _by_key(old: Any, schema: Schema) -> dict[str, Any]:
+    """Items that can be told to be the same as new ones: only those of lists with keys."""
+    if not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
+        return {}
+    return {_key_of(item, schema): item for item in old}
 
 
 def _check_unique(value: list[Any], schema: Schema, path: str, errors: list[FieldError]) -> None:
@@ -146,7 +167,10 @@ def _check_unique(value: list[Any], schema: Schema, path: str, errors: list[Fiel
         seen.append(key)
 
 
-def _check_object(value: dict[str, Any], schema: Schema, path: str, errors: list[FieldError], *, root: bool) -> None:
+def _check_object(
+    value: dict[str, Any], schema: Schema, path: str, errors: list[FieldError], old: Any, *, root: bool
+) -> None:
+    before = old if isinstance(old, dict) else {}
     missing = [n for n in schema.get("required") or () if n not in value]
     errors += [FieldError("FieldValueRequired", f"{path}.{n}" if path else n, "Required value") for n in missing]
     if (least := schema.get("minProperties")) is not None and len(value) < least:
@@ -160,7 +184,7 @@ def _check_object(value: dict[str, Any], schema: Schema, path: str, errors: list
             continue
         child = properties.get(name, additional if isinstance(additional, dict) else None)
         if child is not None:
-            _check(item, child, f"{path}.{name}" if path else name, errors)
+            _check(item, child, f"{path}.{name}" if path else name, errors, old=before.get(name, _ABSENT))
 
 
 def _check_branches(value: Any, schema: Schema, path: str, errors: list[FieldError]) -> None:
