@@ -288,7 +288,12 @@ async def _cluster() -> tuple[Chain, asyncio.Task[None]]:
     chain = await build_for_tests(security=cluster_security(None))
     client = Client(InProcessTransport(chain, user=ADMIN))
     await bootstrap(
-        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, servers=[Address(6443, "192.0.2.2")]
+        chain.core,
+        client,
+        service_ip="10.96.0.1",
+        service_cidr="10.96.0.0/16",
+        port=6443,
+        servers=[Address(6443, "192.0.2.2")],
     )
     account = b'{"metadata":{"name":"default"}}'
     await _ask(chain, Request("POST", "/api/v1/namespaces/default/serviceaccounts", "", {}, account, user=ADMIN))

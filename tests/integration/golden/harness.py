@@ -212,7 +212,12 @@ async def world(*, golden: bool = True) -> World:
     chain = await build_for_tests(security=cluster_security(None), address="192.0.2.2:8444")
     client = Client(InProcessTransport(chain, user=ADMIN, user_agent="kube-apiserver"), user_agent="kube-apiserver")
     await bootstrap(
-        chain.core, client, service_ip="10.96.0.1", service_cidr="10.96.0.0/16", port=6443, servers=[Address(6443, "192.0.2.2")]
+        chain.core,
+        client,
+        service_ip="10.96.0.1",
+        service_cidr="10.96.0.0/16",
+        port=6443,
+        servers=[Address(6443, "192.0.2.2")],
     )
     made = World(chain)
     if not golden:
