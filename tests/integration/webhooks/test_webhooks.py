@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ..security.world import ADMIN, Answered, World
+from tests.integration.security.world import ADMIN, Answered, World
+
 from .hook_server import HookServer, patch
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -111,11 +112,13 @@ async def test_patches_change_the_object_one_after_the_other(world: World, hooks
 
 async def test_who_asks_for_it_is_asked_again_when_others_changed_the_object(world: World, hooks: HookServer) -> None:
     await install(world, hooks, "first", "second", kind="Mutating", reinvocationPolicy="IfNeeded")
-    hooks.answers["second"] = lambda r: (
-        {"allowed": True}
-        if "x" in r["object"].get("data", {})
-        else patch({"op": "add", "path": "/data", "value": {"x": "y"}})
-    )
+
+    def once(request: dict[str, Any]) -> dict[str, Any]:
+        if "x" in request["object"].get("data", {}):
+            return {"allowed": True}
+        return patch({"op": "add", "path": "/data", "value": {"x": "y"}})
+
+    hooks.answers["second"] = once
     assert (await make(world)).body["data"] == {"x": "y"}
     assert [path for path, _ in hooks.asked] == ["first", "second", "first"]
 

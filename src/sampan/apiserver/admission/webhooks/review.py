@@ -50,7 +50,8 @@ def _options(attributes: AdmissionAttributes) -> dict[str, Any] | None:
     if attributes.dry_run:
         found["dryRun"] = ["All"]
     for name, said in (("fieldManager", "field_manager"), ("fieldValidation", "field_validation")):
-        if value := getattr(options, said, ""):
+        value = getattr(options, said, "")
+        if value and value != "Warn":  # the default is not said
             found[name] = value
     return found
 
