@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.http1 import Connection
+from sampan.client.tls import serve_newest
 from sampan.storage.contract import Store
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,8 @@ def tls_context(config: ServerConfig) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(config.certificate, config.key)
+    assert config.key is not None
+    serve_newest(context, config.certificate, config.key)
     context.set_alpn_protocols(["http/1.1"])
     if config.client_ca is not None:
         context.load_verify_locations(config.client_ca)

@@ -22,7 +22,7 @@ from sampan.client.clock import Clock, RealClock
 from sampan.client.connection import ConnectionSettings, address_of, proxy_for
 from sampan.client.credentials import Credentials
 from sampan.client.http1 import Head, NoAnswer, ProtocolError, request_bytes
-from sampan.client.tls import explain, tls_context
+from sampan.client.tls import explain, tls_context, written
 from sampan.client.transport import (
     ConnectionRefused,
     Headers,
@@ -74,6 +74,7 @@ class HttpTransport:
         self._clock: Clock = clock or RealClock()
         self._tls: ssl.SSLContext | None = None
         self._tls_cert = b""
+        self._tls_file = 0
         self._idle: list[AsyncConnection] = []
         self._open: set[AsyncConnection] = set()
 
@@ -151,7 +152,7 @@ class HttpTransport:
             connection.abort()
 
     def reload(self) -> None:
-        """Certificate files have changed: connections from now on use the new ones."""
+        """Connections from now on use the certificates that are there now."""
         self._tls = None
         for connection in self._idle:
             connection.close()
@@ -270,9 +271,11 @@ class HttpTransport:
         if not self.address.tls:
             return None
         cert = self._credentials.cert  # of an exec plugin, which may give a new one
-        if self._tls is None or self._tls_cert != cert:
+        newest = written(self.settings.cert_file) if self.settings.cert_file else 0
+        if self._tls is None or (self._tls_cert, self._tls_file) != (cert, newest):
             self.reload()
-            self._tls, self._tls_cert = tls_context(self.settings, cert=cert, key=self._credentials.key), cert
+            self._tls = tls_context(self.settings, cert=cert, key=self._credentials.key)
+            self._tls_cert, self._tls_file = cert, newest
         return self._tls
 
     def _explained(self, error: Exception) -> TransportError:

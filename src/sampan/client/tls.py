@@ -1,12 +1,44 @@
-"""TLS towards a server, for the async and the sync transport alike."""
+"""TLS towards a server, for the async and the sync transport alike; and certificates whose files are renewed in use."""
 
 from __future__ import annotations
 
 import os
 import ssl
+from typing import TYPE_CHECKING
 
 from sampan.client.connection import ConnectionSettings
 from sampan.client.transport import BadCertificates, TLSFailure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def written(path: str | Path) -> int:
+    """When a file was written last; 0 when it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def serve_newest(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Load a server's certificate, and again whenever its file is found to be newer: looked at with each handshake,
+    and used from the next one on."""
+    loaded = written(certificate)
+    context.load_cert_chain(certificate, key)
+
+    def look(wire: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        nonlocal loaded
+        now = written(certificate)
+        if now == loaded:
+            return
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError:
+            return  # half of the pair is written: the next handshake will find the other
+        loaded = now
+
+    context.sni_callback = look
 
 
 def tls_context(settings: ConnectionSettings, *, cert: bytes = b"", key: bytes = b"") -> ssl.SSLContext:

@@ -312,7 +312,7 @@ def agent(
 
         enter(netns)
     from sampan.cluster.foreground import run_until_stopped
-    from sampan.cluster.local_agent import local_options
+    from sampan.cluster.local_agent import local_options, run_local
 
     labels = dict(pair.split("=", 1) for pair in node_labels.split(",") if pair)
     taints = [t for t in register_with_taints.split(",") if t]
@@ -334,12 +334,7 @@ def agent(
     options.shutdown_grace_period = shutdown_grace_period
     options.shutdown_grace_period_critical_pods = shutdown_grace_period_critical_pods
 
-    def start() -> Any:
-        from sampan.cluster.agent import run_agent
-
-        return run_agent(options)
-
-    run_until_stopped(start)
+    run_until_stopped(lambda: run_local(paths, options))
     return 0
 
 

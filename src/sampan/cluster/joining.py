@@ -11,6 +11,7 @@ machine, which has the CA's key, nobody is asked for certificates.
 import asyncio
 import base64
 import contextlib
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -35,6 +36,7 @@ from sampan.cluster.config import write_atomically
 from sampan.cluster.join_tokens import INFO, PUBLIC, ClusterInfo, ca_hash
 from sampan.cluster.paths import RECORD, ClusterPaths
 from sampan.cluster.pki import Pair, Pki, outward_address
+from sampan.cluster.renewal import renewing
 from sampan.network.contract import Overlay
 
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
@@ -42,6 +44,9 @@ SERVING = "kubernetes.io/kubelet-serving"
 RENEW_BEFORE = timedelta(days=90)
 WITHIN = 60.0  # seconds for one certificate
 _LOOK_EVERY = 0.2
+
+
+log = logging.getLogger(__name__)
 
 
 class JoinFailed(Exception):
@@ -81,10 +86,23 @@ class Join(msgspec.Struct, kw_only=True):
 
 async def join(asked: Join) -> AgentOptions:
     """Raises `JoinFailed`, `ApiError`, `TransportError`."""
-    info = await cluster_info(asked)
+    try:
+        info = await cluster_info(asked)
+    except (ApiError, TransportError) as error:
+        known = kept(asked.data_dir)
+        if known is None or not (_valid(asked.client_pair) and _valid(asked.serving_pair)):
+            raise
+        log.warning("%s: %s; going on with what is known of the cluster", asked.server, error)
+        return agent_options(asked, known.info)
     write_atomically(asked.ca, info.ca.encode(), mode=0o644)
     keep(asked, info)
     options = agent_options(asked, info)
+    await ensure_certificates(asked, info, options)
+    return options
+
+
+async def ensure_certificates(asked: Join, info: ClusterInfo, options: AgentOptions) -> None:
+    """What is not there, or near its end."""
     if asked.authority is not None and Pki(asked.authority).ca.certificate.read_text(encoding="ascii") == info.ca:
         for pair in (asked.client_pair, asked.serving_pair):
             Pki(asked.authority).ensure_node(pair, asked.node, asked.node_ip)
@@ -102,7 +120,6 @@ async def join(asked: Join) -> AgentOptions:
         async with _client(options.api) as client:
             await show_addresses(client, options)
             await obtain(client, asked, SERVING, asked.serving_pair)
-    return options
 
 
 async def run_joined(asked: Join) -> None:
@@ -111,7 +128,8 @@ async def run_joined(asked: Join) -> None:
         options = await join(asked)
     except (ApiError, TransportError) as error:
         raise JoinFailed(f"joining {asked.server} failed: {error}") from error
-    await run_agent(options)
+    async with renewing(lambda: join(asked)):
+        await run_agent(options)
 
 
 def told(paths: ClusterPaths, server: str, node: str | None, node_ip: str) -> Join:
@@ -129,10 +147,10 @@ def told(paths: ClusterPaths, server: str, node: str | None, node_ip: str) -> Jo
 
 async def cluster_info(asked: Join) -> ClusterInfo:
     """The CA is trusted because of its hash, or because it was trusted before."""
-    kept = asked.ca.read_bytes() if asked.ca.exists() else b""
-    if not kept and not asked.ca_hash:
+    ca = asked.ca.read_bytes() if asked.ca.exists() else b""
+    if not ca and not asked.ca_hash:
         raise JoinFailed("a first join needs --ca-hash: sampan token create, on the server's machine, prints it")
-    return await known_cluster(asked.server, asked.ca_hash or ca_hash(kept.decode()), kept)
+    return await known_cluster(asked.server, asked.ca_hash or ca_hash(ca.decode()), ca)
 
 
 async def known_cluster(server: str, wanted: str, ca: bytes = b"") -> ClusterInfo:
@@ -244,14 +262,14 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 def keep(asked: Join, info: ClusterInfo) -> None:
-    kept = msgspec.structs.replace(asked, token="")
-    content = msgspec.json.encode(Record(asked=kept, info=info), enc_hook=str)
+    lasting = msgspec.structs.replace(asked, token="")
+    content = msgspec.json.encode(Record(asked=lasting, info=info), enc_hook=str)
     write_atomically(asked.data_dir / RECORD, content)
 
 
-def _read(paths: ClusterPaths, node: str) -> Record | None:
+def kept(data_dir: Path) -> Record | None:
     try:
-        content = (paths.agent(node) / RECORD).read_bytes()
+        content = (data_dir / RECORD).read_bytes()
     except FileNotFoundError:
         return None
     return msgspec.json.decode(content, type=Record, dec_hook=lambda kind, value: kind(value))
@@ -259,12 +277,12 @@ def _read(paths: ClusterPaths, node: str) -> Record | None:
 
 def record(paths: ClusterPaths, node: str) -> AgentOptions | None:
     """The options of a node that has joined from here; None when it has not."""
-    found = _read(paths, node)
+    found = kept(paths.agent(node))
     return None if found is None else agent_options(found.asked, found.info)
 
 
 def netns_of(paths: ClusterPaths, node: str) -> str:
-    found = _read(paths, node)
+    found = kept(paths.agent(node))
     return "" if found is None else found.asked.netns
 
 

@@ -1,13 +1,15 @@
 """What an agent on the server's own machine is told: everything is at hand in the cluster's directory."""
 
+import asyncio
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from sampan.client.connection import ConnectionSettings
 from sampan.cluster import config as configs
-from sampan.cluster.agent import AgentOptions
+from sampan.cluster.agent import AgentOptions, run_agent
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.pki import Pki, outward_address
+from sampan.cluster.renewal import renewing
 
 
 def local_options(
@@ -48,3 +50,11 @@ def local_options(
         node_labels=labels,
         taints=taints,
     )
+
+
+async def run_local(paths: ClusterPaths, options: AgentOptions) -> None:
+    """Until cancelled. The CA's key is at hand: the node's certificate is renewed here."""
+    pki = Pki(paths.pki)
+    pair, node = pki.pair(f"kubelet-{options.node_name}"), options.node_name
+    async with renewing(lambda: asyncio.to_thread(pki.ensure_node, pair, node, options.node_ip)):
+        await run_agent(options)

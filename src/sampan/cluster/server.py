@@ -31,6 +31,7 @@ from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
 from sampan.cluster.paths import STATE
 from sampan.cluster.pki import Pki, api_names, outward_address
+from sampan.cluster.renewal import keep_renewing
 from sampan.cluster.scheduler_debug import PATH, SchedulerDebug
 from sampan.storage.contract import Store
 
@@ -143,6 +144,7 @@ async def run_server(
             await asyncio.sleep(0)
             tasks.create_task(registrar.run())
             tasks.create_task(keep_prepared(chain, config, servers))
+            tasks.create_task(keep_renewing(lambda: asyncio.to_thread(pki.ensure, config, {})))
             tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))
             for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sampan.api.errors import ApiError, InternalError, ServiceUnavailable
 from sampan.apiserver.core import Core
+from sampan.client.tls import written
 from sampan.client.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, FrameReader, frame
 
 _ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalIP", "ExternalDNS")
@@ -96,10 +97,13 @@ class Kubelets:
         self._core = core
         self._config = config or KubeletConfig()
         self._context: ssl.SSLContext | None = None
+        self._loaded = 0
 
     def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            config = self._config
+        config = self._config
+        newest = written(config.certificate) if config.certificate else 0
+        if self._context is None or newest != self._loaded:
+            self._loaded = newest
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False  # a node's certificate is for its name, it is dialled by its address
             context.verify_mode = ssl.CERT_REQUIRED if config.ca else ssl.CERT_NONE

@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 from sampan.api.errors import ApiError
 from sampan.api.types import authorization_v1
 from sampan.client.api import Client
+from sampan.client.tls import serve_newest
 from sampan.client.transport import TransportError
 
 REMEMBER_ALLOWED, REMEMBER_DENIED = 300.0, 30.0
@@ -30,7 +31,7 @@ class Identity:
 def server_context(cert: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert, key)
+    serve_newest(context, cert, key)
     if client_ca is not None:
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
