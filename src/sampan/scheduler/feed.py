@@ -19,6 +19,7 @@ ENDED = ("Succeeded", "Failed")
 class Feed:
     def __init__(self, service: SchedulerService, informers: SharedInformerFactory, volumes: VolumeObjects) -> None:
         self._service = service
+        self._informers = informers
         self._cache, self._queue, self._world = service.cache, service.queue, service.world
         self._pods = informers.informer(core_v1.Pod)
         self._pods.add_handler(on_add=self._pod, on_update=self._pod_changed, on_delete=self._pod_gone)
@@ -29,6 +30,10 @@ class Feed:
             on_add=self._namespace, on_update=lambda _, new: self._namespace(new), on_delete=self._namespace_gone
         )
         volumes.on_change(self._volumes_changed)
+
+    async def synced(self) -> None:
+        """All that there was at the start is known."""
+        await self._informers.wait_for_sync()
 
     def waiting(self, info: PodInfo) -> core_v1.Pod | None:
         """The Pod as it is now, if it still waits for a node."""

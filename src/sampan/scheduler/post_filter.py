@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from sampan.scheduler.config import Profile
 from sampan.scheduler.cycle import Cycle, World
@@ -14,19 +15,24 @@ from sampan.scheduler.verdict import NO_VICTIMS, Refusal, preemption_message
 _NOT_ELIGIBLE = "no new claims to deallocate, preemption: not eligible due to {}."
 
 
-def post_filter(
-    pod: PodInfo, cycle: Cycle, world: World, profile: Profile, refusals: dict[str, Refusal]
-) -> tuple[Candidate | None, str]:
-    """The one that hurts least, or what to say."""
+class Outcome(NamedTuple):
+    chosen: Candidate | None  # what hurts least
+    message: str = ""  # when there is nothing to choose
+    hopeless: bool = False  # nobody who could go: room that is being kept is kept in vain
+
+
+def post_filter(pod: PodInfo, cycle: Cycle, world: World, profile: Profile, refusals: dict[str, Refusal]) -> Outcome:
     if not profile.preempts:
-        return None, ""
+        return Outcome(None, hopeless=True)
     if pod.pod.spec.preemptionPolicy == "Never":
-        return None, _NOT_ELIGIBLE.format("preemptionPolicy=Never")
+        return Outcome(None, _NOT_ELIGIBLE.format("preemptionPolicy=Never"))
     if victims_leaving(pod, world):
-        return None, _NOT_ELIGIBLE.format("a terminating pod on the nominated node")
+        return Outcome(None, _NOT_ELIGIBLE.format("a terminating pod on the nominated node"))
     candidates, outcomes = _try(pod, cycle, world, profile, refusals)
     chosen = choose(candidates)
-    return chosen, "" if chosen is not None else preemption_message(len(world.cache.ordered), outcomes)
+    if chosen is not None:
+        return Outcome(chosen)
+    return Outcome(None, preemption_message(len(world.cache.ordered), outcomes), hopeless=True)
 
 
 def victims_leaving(pod: PodInfo, world: World) -> bool:

@@ -118,15 +118,15 @@ class Scheduler:
         total = len(self.world.cache.ordered)
         found = ((name, cycle.refusal(nodes[name])) for name in self.world.cache.ordered)
         refusals = {name: refusal for name, refusal in found if refusal is not None}
-        chosen, preemption = post_filter(pod, cycle, self.world, self.profile, refusals)
+        outcome = post_filter(pod, cycle, self.world, self.profile, refusals)
         decision = Decision(
-            message=fit_message(total, refusals, preemption=preemption),
+            message=fit_message(total, refusals, preemption=outcome.message),
             plugins=frozenset(r.plugin for r in refusals.values()),
             refusals=refusals,
-            preempt=chosen,
-            hopeless=chosen is None,
+            preempt=outcome.chosen,
+            hopeless=outcome.hopeless,
         )
-        if alike and chosen is None:
+        if alike and outcome.hopeless:
             cycle.shape.hopeless[_rank(pod)] = decision
         return decision
 
