@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,14 @@ Conditions = list[tuple[str, Compiled]]
 
 def compile_conditions(conditions: Sequence[MatchCondition] | None, scope: dict[str, Type] | None = None) -> Conditions:
     """Raises `CelSyntaxError`. Without a scope: what a webhook's may speak of."""
-    known = names(params=False) if scope is None else scope
-    return [(c.name, compile_expression(c.expression, known)) for c in conditions or ()]
+    if scope is None:
+        return [(c.name, _compiled(c.expression)) for c in conditions or ()]
+    return [(c.name, compile_expression(c.expression, scope)) for c in conditions or ()]
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(expression: str) -> Compiled:
+    return compile_expression(expression, names(params=False))
 
 
 def hold(conditions: Conditions, given: dict[str, Any]) -> bool:
