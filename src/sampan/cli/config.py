@@ -46,6 +46,8 @@ def view(call: Invocation) -> int:
         parts["contexts"] = {current: context}
         for name, key in (("clusters", "cluster"), ("users", "user")):
             wanted = context.get(key)
+            if wanted and wanted not in parts[name]:
+                raise CliError(f"cannot locate {key} {wanted}")
             parts[name] = {wanted: parts[name][wanted]} if wanted in parts[name] else {}
     if flags["flatten"]:
         _flatten(parts)

@@ -19,6 +19,7 @@ _UNREACHED = re.compile(
 )
 _MISSING_ENV = re.compile(
     r"KeyError: '([A-Z][A-Z0-9_]+)'|\$?([A-Z][A-Z0-9_]{2,}) (?:is not set|not set|must be set|is required)"
+    r"|\b([A-Z][A-Z0-9_]{2,}): (?:parameter (?:null or )?not set|unbound variable)"
 )
 
 
@@ -144,7 +145,7 @@ def _crashed(
         )
     missing = _MISSING_ENV.search(log)
     if missing:
-        variable = missing[1] or missing[2]
+        variable = missing[1] or missing[2] or missing[3]
         return Finding(
             "VariableMissing",
             f'container "{name}" wants the variable {variable}',

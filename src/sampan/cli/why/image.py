@@ -117,7 +117,7 @@ def _told(
         return (
             "ImageTagMissing",
             f'the repository "{repository}" has no tag "{tag}"',
-            "use a tag that exists",
+            "use a tag that exists (many registries say the same of a repository that does not)",
             f"{set_image}{repository}:TAG",
         )
     if any(
@@ -153,8 +153,11 @@ def _told(
 
 def missing_pull_secrets(facts: Facts, pod: Object) -> Iterator[Finding]:
     known = {name_of(secret) for secret in facts.of("secrets")}
+    events = facts.events("Pod", name_of(pod), "FailedToRetrieveImagePullSecret")
+    told = " ".join(event.get("message", "") for event in events)
     for ref in pod["spec"].get("imagePullSecrets") or ():
-        if known and ref["name"] not in known:
+        # Whoever may not read Secrets sees none: then the kubelet's word counts.
+        if ref["name"] not in known and (known or ref["name"] in told):
             yield Finding(
                 "PullSecretMissing",
                 f'the pull secret "{ref["name"]}" is not in the namespace',

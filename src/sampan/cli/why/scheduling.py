@@ -48,6 +48,7 @@ def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
 def _causes(facts: Facts, pod: Object, nodes: list[Object], message: str) -> Iterator[Finding]:
     lower = message.lower()
     yield from _selector(pod, nodes)
+    yield from _node_affinity(pod, nodes)
     yield from _resources(pod, nodes, lower)
     yield from _taints(pod, nodes)
     off = [name_of(node) for node in nodes if node["spec"].get("unschedulable")]
@@ -95,6 +96,52 @@ def _selector(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
             (),
             f"sampan label node {node} {key}={value}" + (" --overwrite" if seen else ""),
         )
+
+
+def _node_affinity(pod: Object, nodes: list[Object]) -> Iterator[Finding]:
+    """Terms are alternatives; of each it is told which rule keeps every node out."""
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
+    unmet: list[Object] = []
+    for term in terms:
+        rules = term.get("matchExpressions") or ()
+        if any(all(_holds(rule, node) for rule in rules) for node in nodes):
+            return
+        unmet += [rule for rule in rules if not any(_holds(rule, node) for node in nodes)] or rules
+    if not unmet:
+        return
+    first = unmet[0]
+    wanted = " or ".join(dict.fromkeys(_rule_text(rule) for rule in unmet))
+    evidence = tuple(
+        f"{name_of(node)}: {first['key']}={(node['metadata'].get('labels') or {}).get(first['key'], '<none>')}"
+        for node in nodes
+    )[:5]
+    fix = change(pod)
+    if first.get("operator") == "In" and nodes:
+        fix = f"sampan label node {name_of(nodes[0])} {first['key']}={first['values'][0]}"
+    yield Finding("NodeAffinityUnmatched", f"nodeAffinity wants {wanted}, no node fits", evidence, (), fix)
+
+
+def _holds(rule: Object, node: Object) -> bool:
+    value = (node["metadata"].get("labels") or {}).get(rule["key"])
+    values = rule.get("values") or ()
+    match rule.get("operator"):
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case _:  # Gt and Lt: left to the scheduler's own words
+            return True
+
+
+def _rule_text(rule: Object) -> str:
+    values = ", ".join(rule.get("values") or ())
+    operator = str(rule.get("operator"))
+    return f"{rule['key']} {operator.lower()} ({values})" if values else f"{operator.lower()} {rule['key']}"
 
 
 def _resources(pod: Object, nodes: list[Object], message: str) -> Iterator[Finding]:
