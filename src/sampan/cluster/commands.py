@@ -42,6 +42,7 @@ class LazyGroup(click.Group):
         "image": "sampan.cluster.image_commands:image_group",
         "ctr": "sampan.cluster.ctr_commands:ctr_group",
         "simulate": "sampan.cluster.simulate_commands:simulate_group",
+        "node": "sampan.cluster.node_commands:node_group",
         "token": "sampan.cluster.join_commands:token_group",
         "datastore": "sampan.cluster.datastore_commands:datastore_group",
     }
