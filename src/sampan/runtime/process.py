@@ -17,6 +17,8 @@ from sampan.runtime import syscalls
 
 TICKS = os.sysconf("SC_CLK_TCK")
 YOUTH = 0.5  # seconds in which a program has come to install its handlers
+BUSY_YOUTH = 3.0  # the same for one that has been busy all the time
+PATIENCE = 5.0  # seconds in which an OCI runtime has made its process into the container's program
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -75,8 +77,33 @@ def send_signal(pid: int, started: int, number: int) -> bool:
 async def settled(pid: int, started: int, number: int) -> None:
     """Waits while a process is too young to have said what it does about a signal. The kernel drops a signal for which
     PID 1 of a container has no handler yet; whoever sent it would wait for nothing."""
-    while age(started) < YOUTH and not handles(pid, number) and start_time(pid) == started:  # noqa: ASYNC110 - no event
+    # Nothing tells of a process's handlers: it has to be looked at again and again, for a short while.
+    while start_time(pid) == started and _may_come_to_listen(pid, age(started), number):  # noqa: ASYNC110 - as said
         await asyncio.sleep(0.005)
+
+
+def _may_come_to_listen(pid: int, since: float, number: int) -> bool:
+    if is_oci_init(pid):
+        return since < PATIENCE  # its handlers are not those of the program that it becomes
+    return not handles(pid, number) and (since < YOUTH or (since < BUSY_YOUTH and is_busy(pid)))
+
+
+def is_oci_init(pid: int) -> bool:
+    """Whether it still is the OCI runtime's own process, that sets the container up and then becomes its program."""
+    try:
+        program = os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return False
+    return program.startswith(("/memfd:runc", "/memfd:crun")) or os.path.basename(program) in ("runc", "crun")
+
+
+def is_busy(pid: int) -> bool:
+    """Whether it would run if it were let (on a loaded machine, starting takes long), or waits for a disk."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+    except OSError:
+        return False
 
 
 def age(started: int) -> float:
