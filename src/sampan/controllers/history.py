@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from sampan.api.errors import AlreadyExists, NotFound
 from sampan.api.types import apps_v1, core_v1, meta_v1
 from sampan.client.api import Client
-from sampan.controllers.deployment.template_hash import template_hash
 from sampan.controllers.owned_pods import controller_of, owner_reference
+from sampan.controllers.template_hash import template_hash
 
 HASH_LABEL = "controller-revision-hash"
 API = "apps/v1"

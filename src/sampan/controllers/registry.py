@@ -66,6 +66,7 @@ CLUSTER: tuple[Row, ...] = (
     Row("ephemeral-volume-controller", "ephemeral_claims.controller:EphemeralClaims", "ephemeral-volume-controller"),
     Row("resourcequota-controller", "quota.controller:ResourceQuotas", "resourcequota-controller"),
     Row("disruption-controller", "disruption.controller:Disruption", "disruption-controller", "controllermanager"),
+    Row("disruption-controller", "disruption.stale:StaleDisruptions", "disruption-controller", "controllermanager"),
     Row(
         "clusterrole-aggregation-controller",
         "cluster_roles.controller:ClusterRoles",
@@ -77,6 +78,7 @@ CLUSTER: tuple[Row, ...] = (
         "ttl-after-finished-controller",
     ),
     Row("serviceaccount-token-controller", "tokens.controller:Tokens", MANAGER),
+    Row("bootstrap-signer-controller", "bootstrap_signer.controller:BootstrapSigner", "bootstrap-signer"),
     Row("token-cleaner-controller", "token_cleaner.controller:TokenCleaner", "token-cleaner"),
     Row(
         "certificatesigningrequest-approving-controller",

@@ -13,6 +13,7 @@ from sampan.client.clock import FakeClock, settle
 from sampan.client.fake import FakeServer
 from sampan.client.informer import Informer
 from sampan.client.transport import Response
+from sampan.controllers.bootstrap_tokens import expires_at as token_expires_at
 from sampan.controllers.cluster_roles.controller import gathered
 from sampan.controllers.config import is_enabled
 from sampan.controllers.disruption.decide import (
@@ -28,7 +29,6 @@ from sampan.controllers.disruption.decide import (
 from sampan.controllers.gate import Gate
 from sampan.controllers.registry import rows
 from sampan.controllers.service_cidrs.controller import orphans
-from sampan.controllers.token_cleaner.controller import expires_at as token_expires_at
 from sampan.controllers.ttl_after_finished.controller import expires_at
 from sampan.controllers.volume_protection.controller import FINALIZER, finalizers
 from sampan.controllers.written import PATIENCE, Written

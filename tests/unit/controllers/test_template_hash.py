@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sampan.api.types import core_v1
-from sampan.controllers.deployment.template_hash import template_hash
+from sampan.controllers.template_hash import template_hash
 
 
 def test_a_hash_is_stable_and_made_of_kubernetes_letters() -> None:

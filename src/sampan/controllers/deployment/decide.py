@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from sampan.api.types import apps_v1
-from sampan.controllers.deployment.template_hash import same_template
+from sampan.controllers.template_hash import same_template
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAX = "deployment.kubernetes.io/max-replicas"

@@ -14,9 +14,9 @@ from sampan.client.events import EventRecorder
 from sampan.client.informer import Informer
 from sampan.controllers.deployment import decide
 from sampan.controllers.deployment.annotations import of_new_set, of_newest, sizes
-from sampan.controllers.deployment.template_hash import LABEL, same_template, template_hash
 from sampan.controllers.namespaces import is_terminating
 from sampan.controllers.owned_pods import controller_of, owner_reference
+from sampan.controllers.template_hash import LABEL, same_template, template_hash
 from sampan.controllers.written import Written
 
 KIND, API = "Deployment", "apps/v1"

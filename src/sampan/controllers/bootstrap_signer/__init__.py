@@ -1,0 +1,1 @@
+"""Signs `cluster-info` for machines that join with a bootstrap token."""
