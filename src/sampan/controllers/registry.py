@@ -66,7 +66,9 @@ CLUSTER: tuple[Row, ...] = (
     Row("ephemeral-volume-controller", "ephemeral_claims.controller:EphemeralClaims", "ephemeral-volume-controller"),
     Row("resourcequota-controller", "quota.controller:ResourceQuotas", "resourcequota-controller"),
     Row("disruption-controller", "disruption.controller:Disruption", "disruption-controller", "controllermanager"),
-    Row("disruption-controller", "disruption.stale:StaleDisruptions", "disruption-controller", "controllermanager"),
+    Row(
+        "stale-disruption-controller", "disruption.stale:StaleDisruptions", "disruption-controller", "controllermanager"
+    ),
     Row(
         "clusterrole-aggregation-controller",
         "cluster_roles.controller:ClusterRoles",

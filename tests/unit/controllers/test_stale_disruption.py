@@ -44,7 +44,7 @@ async def test_the_mark_is_taken_back() -> None:
     clock = FakeClock(NOW)
     server = FakeServer(clock=clock)
     server.add(marked())
-    config = ControllersConfig(controllers=("disruption-controller",))
+    config = ControllersConfig(controllers=("stale-disruption-controller",))
     task = asyncio.create_task(run(server.client, config, clock=clock))
 
     def status() -> str:
