@@ -25,7 +25,7 @@ OUT = Path(__file__).parent / "out"
 # Rows that each take a whole cluster of their own; how fast these start is the row `start`.
 CLUSTER_ROWS = ("idle", "pods", "steady", "cli", "whole")
 # Modules that can be run alone as well, with budgets of their own.
-PARTS = ("apiserver", "fanout", "storage", "scheduling", "network", "runtime", "images")
+PARTS = ("apiserver", "fanout", "storage", "etcd", "scheduling", "network", "runtime", "images")
 ROWS = (*CLUSTER_ROWS, *PARTS)
 
 Figures = dict[str, float]
@@ -87,7 +87,7 @@ def _runtime() -> Figures:
 
 
 _PARTS: dict[str, Callable[[], Figures]] = {
-    **{part: _plain(part) for part in ("apiserver", "fanout", "storage", "network")},
+    **{part: _plain(part) for part in ("apiserver", "fanout", "storage", "etcd", "network")},
     **{part: _in_a_folder(part) for part in ("scheduling", "images")},
     "runtime": _runtime,
 }

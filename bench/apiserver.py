@@ -136,10 +136,11 @@ async def serve(folder: Path) -> None:
     from sampan.apiserver.server import Server, ServerConfig
     from sampan.apiserver.wiring import build
     from sampan.client.api import Client
-    from sampan.storage import sqlite
+    from sampan.cluster.datastores import open_datastore
 
     devcerts.make(folder)
-    store = await sqlite.open_store(path=folder / "state.db")
+    other = folder / "datastore"  # `bench.etcd` writes it
+    store = await open_datastore(other.read_text() if other.exists() else "", folder / "state.db")
     chain = await build(store, security=cluster_security(folder / "serviceaccounts.key"))
     transport = InProcessTransport(chain, user=User(name="bench", groups=(MASTERS, AUTHENTICATED)))
     await bootstrap(chain.core, Client(transport))

@@ -21,6 +21,8 @@ from typing import Any
 
 import msgspec
 
+from sampan.client.connection import ConnectionSettings
+from sampan.client.kubeconfig import load_settings
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.runtimes import images_root
 from sampan.network import names
@@ -82,6 +84,12 @@ class Machine:
                 return bool(json.load(answer)["health"] == "true")
         except OSError:
             return False
+
+    def etcd_leads(self) -> bool:
+        url = f"http://{self.ip}:2379/v3/maintenance/status"
+        with urllib.request.urlopen(urllib.request.Request(url, data=b"{}"), timeout=5) as answer:
+            status = json.load(answer)
+        return bool(status["leader"] == status["header"]["member_id"])
 
     def last_words(self, what: str) -> str:
         return (self.home / f"{what}.log").read_text(errors="replace")[-3000:]
@@ -167,6 +175,17 @@ class Machines:
 
     def wait_serving(self, machine: Machine, *, seconds: float = 60) -> None:
         self.wait(lambda: self.ready(machine), machine, "server", seconds=seconds)
+
+    def leader(self, lease: str) -> Machine:
+        """Whose server holds a Lease: its log says so last."""
+        holder = self.get(f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{lease}")["spec"][
+            "holderIdentity"
+        ]
+        return next(m for m in self.all if f"{holder} leads kube-system/{lease}" in (m.home / "server.log").read_text())
+
+    def settings(self, machine: Machine, servers: str) -> ConnectionSettings:
+        """As its administrator, to these servers."""
+        return msgspec.structs.replace(load_settings(str(machine.kubeconfig)), server=servers)
 
     def serving(self) -> Machine:
         """One whose server lives."""
