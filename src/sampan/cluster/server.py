@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from sampan.apiserver.admission.policies.status import keep_policy_status
 from sampan.apiserver.bootstrap.ensure import bootstrap, ensure
 from sampan.apiserver.bootstrap.servers import Address, Servers, publish
 from sampan.apiserver.chain import Chain
@@ -143,6 +144,7 @@ async def run_server(
             await serving.wait()
             await asyncio.sleep(0)
             tasks.create_task(registrar.run())
+            tasks.create_task(keep_policy_status(chain.core, own_client(chain)))
             tasks.create_task(keep_prepared(chain, config, servers))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(pki.ensure, config, {})))
             tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))
