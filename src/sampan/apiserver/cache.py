@@ -83,7 +83,8 @@ class ResourceCache:
         self._ring_bytes = 0
         # Events up to this revision may have been forgotten: a watch can resume from here on.
         self.oldest = 0
-        self.watchers: set[Watcher] = set()
+        # By what they watch: everything (""), a namespace ("ns/"), one object (its key).
+        self.watchers: dict[str, set[Watcher]] = {}
         # Watchers that want one value of the indexed field only (a kubelet its node's Pods).
         self.indexed: dict[str, set[Watcher]] = {}
         self.index: Callable[[CachedObject], str] | None = None
@@ -223,8 +224,9 @@ class ResourceCache:
         for listener in self.listeners:
             listener(entry)
         if self.watchers:
-            for watcher in self.watchers:
-                watcher.offer(entry)
+            for scope in ("", f"{obj.namespace}/", key):
+                for watcher in self.watchers.get(scope, ()):
+                    watcher.offer(entry)
         if self.indexed and self.index is not None:
             values = {self.index(obj)} if previous is None else {self.index(obj), self.index(previous)}
             for value in values:
@@ -243,20 +245,32 @@ class ResourceCache:
             ring[-_FRAMES_KEPT - 1].frames.clear()
 
     def add_watcher(self, watcher: Watcher) -> None:
-        (self.watchers if watcher.index is None else self.indexed.setdefault(watcher.index, set())).add(watcher)
+        self._bucket_of(watcher).setdefault(self._place_of(watcher), set()).add(watcher)
+
+    def remove_watcher(self, watcher: Watcher) -> None:
+        buckets, place = self._bucket_of(watcher), self._place_of(watcher)
+        bucket = buckets.get(place)
+        if bucket is not None:
+            bucket.discard(watcher)
+            if not bucket:
+                del buckets[place]
+
+    def _bucket_of(self, watcher: Watcher) -> dict[str, set[Watcher]]:
+        return self.watchers if watcher.index is None else self.indexed
+
+    @staticmethod
+    def _place_of(watcher: Watcher) -> str:
+        return watcher.scope if watcher.index is None else watcher.index
+
+    def every_watcher(self) -> Iterator[Watcher]:
+        for buckets in (self.watchers, self.indexed):
+            for bucket in buckets.values():
+                yield from bucket
 
     def end_watches(self) -> None:
         """What was queued is still read."""
-        for watcher in [*self.watchers, *(w for bucket in self.indexed.values() for w in bucket)]:
+        for watcher in list(self.every_watcher()):
             watcher.end()
-
-    def remove_watcher(self, watcher: Watcher) -> None:
-        if watcher.index is None:
-            self.watchers.discard(watcher)
-        elif (bucket := self.indexed.get(watcher.index)) is not None:
-            bucket.discard(watcher)
-            if not bucket:
-                del self.indexed[watcher.index]
 
     def _bounds(self, namespace: str) -> tuple[int, int]:
         if not namespace or not self.namespaced:

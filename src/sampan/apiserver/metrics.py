@@ -102,7 +102,7 @@ class Metrics:
         lines.append("# HELP apiserver_registered_watchers Watches that are open, by resource.")
         lines.append("# TYPE apiserver_registered_watchers gauge")
         for cache in core.caches:
-            watchers = len(cache.watchers) + sum(map(len, cache.indexed.values()))
+            watchers = sum(1 for _ in cache.every_watcher())
             lines.append(f'apiserver_registered_watchers{{resource="{cache.qualified}"}} {watchers}')
         return "\n".join([*lines, ""]).encode() + _process()
 

@@ -28,6 +28,7 @@ class Watcher:
         view: View,
         *,
         namespace: str = "",
+        name: str = "",
         matches: Matcher | None = None,
         index: str | None = None,
         bookmarks: bool = False,
@@ -37,6 +38,8 @@ class Watcher:
         self.view = view
         self.index = index
         self._prefix = f"{namespace}/" if namespace and cache.namespaced else ""
+        # What of the resource it has to be told of: all, a namespace, one object.
+        self.scope = self._prefix + name if name and bool(self._prefix) == cache.namespaced else self._prefix
         self._matches = matches
         self._bookmarks = bookmarks
         self._deadline = asyncio.get_running_loop().time() + timeout

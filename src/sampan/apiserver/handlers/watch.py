@@ -34,6 +34,7 @@ async def watch(context: Context) -> Answer:
         cache,
         view,
         namespace=context.namespace,
+        name=context.name,
         matches=_with_name(chosen.matches, context.name),
         index=_index(context, chosen),
         bookmarks=bookmarks,
