@@ -18,7 +18,7 @@ from sampan.runtime import syscalls
 TICKS = os.sysconf("SC_CLK_TCK")
 YOUTH = 0.5  # seconds in which a program has come to install its handlers
 BUSY_YOUTH = 3.0  # the same for one that has been busy all the time
-PATIENCE = 5.0  # seconds in which an OCI runtime has made its process into the container's program
+PATIENCE = 10.0  # seconds in which an OCI runtime has made its process into the container's program
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -77,15 +77,16 @@ def send_signal(pid: int, started: int, number: int) -> bool:
 async def settled(pid: int, started: int, number: int) -> None:
     """Waits while a process is too young to have said what it does about a signal. The kernel drops a signal for which
     PID 1 of a container has no handler yet; whoever sent it would wait for nothing."""
-    # Nothing tells of a process's handlers: it has to be looked at again and again, for a short while.
-    while start_time(pid) == started and _may_come_to_listen(pid, age(started), number):  # noqa: ASYNC110 - as said
+    begun = time.monotonic() - age(started)
+    while start_time(pid) == started:
+        since = time.monotonic() - begun
+        if is_oci_init(pid):  # what it listens to is not what the program that it becomes will
+            if age(started) > PATIENCE:
+                return
+            begun = time.monotonic()
+        elif handles(pid, number) or since > (BUSY_YOUTH if is_busy(pid) else YOUTH):
+            return
         await asyncio.sleep(0.005)
-
-
-def _may_come_to_listen(pid: int, since: float, number: int) -> bool:
-    if is_oci_init(pid):
-        return since < PATIENCE  # its handlers are not those of the program that it becomes
-    return not handles(pid, number) and (since < YOUTH or (since < BUSY_YOUTH and is_busy(pid)))
 
 
 def is_oci_init(pid: int) -> bool:

@@ -102,6 +102,7 @@ def test_memory_does_not_grow_with_the_pods_that_were(cluster: Cluster) -> None:
     rounds = max(2, MANY // AT_ONCE)
     for number in range(rounds):
         round_of(cluster, 2000 + number, None)
+        if number % 5 == 4:
+            print(f"{memory(cluster.agent_pid) - before} bytes more after {(number + 1) * AT_ONCE} Pods")
     grown = memory(cluster.agent_pid) - before
-    print(f"{grown} bytes more after {rounds * AT_ONCE} Pods")
     assert grown < 4_000_000 + rounds * AT_ONCE * 4_000, f"{grown} bytes for {rounds * AT_ONCE} Pods"
