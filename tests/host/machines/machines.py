@@ -39,11 +39,11 @@ SAMPAN = [sys.executable, "-m", "sampan"]
 class Machine:
     """One network namespace, and a home of its own."""
 
-    def __init__(self, name: str, space: NodeSpace, link: str, home: Path) -> None:
+    def __init__(self, name: str, space: NodeSpace, link: str, home: Path, cluster: str) -> None:
         self.name, self.space, self.link, self.home = name, space, link, home
         self.ip = space.ip
-        self.env = {**os.environ, "SAMPAN_HOME": str(home)}
-        self.root = home / "sampan"
+        self.env = {**os.environ, "SAMPAN_HOME": str(home), "SAMPAN_NAME": cluster}
+        self.root = home / cluster
         self.kubeconfig = self.root / "kubeconfig"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.commands: dict[str, list[str]] = {}
@@ -116,7 +116,7 @@ class Machine:
 
 
 class Machines:
-    """`tag` makes the names of everything on the host."""
+    """`tag` makes the names of everything on the host; it is the cluster's."""
 
     def __init__(self, folder: Path, tag: str, count: int = 3) -> None:
         self.tag, self.folder = tag, folder
@@ -126,7 +126,7 @@ class Machines:
         for number in range(1, count + 1):
             name = f"{tag}-m{number}"
             space = self.spaces.add(name)
-            self.all.append(Machine(name, space, names.node_link(tag, name), folder / name))
+            self.all.append(Machine(name, space, names.node_link(tag, name), folder / name, tag))
 
     def __getitem__(self, index: int) -> Machine:
         return self.all[index]
@@ -144,18 +144,22 @@ class Machines:
         return "etcd://" + ",".join(f"{m.ip}:2379" for m in self.all)
 
     def start_first_server(self, *words: str) -> None:
-        first, own = self.all[0], os.getpid() % 60
-        # Not the usual ranges: a bridge's traffic may pass the rules of other clusters of this host.
-        config = ClusterConfig(
-            name="sampan", nodes=0, pod_cidr=f"100.{64 + own}.0.0/16", service_cidr=f"198.18.{own * 4}.0/22"
-        )
-        first.root.mkdir(parents=True)
-        (first.root / "cluster.json").write_bytes(msgspec.json.encode(config))
+        first = self.all[0]
+        self.choose_ranges(nodes=0)
         first.start(
             "server",
             [*SAMPAN, "server", "--datastore", self.datastore, "--address", first.ip, "--port", str(PORT), *words],
         )
         self.wait_serving(first)
+
+    def choose_ranges(self, *, nodes: int) -> None:
+        """Not the usual ones: a bridge's traffic may pass the rules of other clusters of this host."""
+        own = os.getpid() % 60
+        config = ClusterConfig(
+            name=self.tag, nodes=nodes, pod_cidr=f"100.{64 + own}.0.0/16", service_cidr=f"198.18.{own * 4}.0/22"
+        )
+        self.all[0].root.mkdir(parents=True)
+        (self.all[0].root / "cluster.json").write_bytes(msgspec.json.encode(config))
 
     def join_server(self, machine: Machine, *words: str) -> None:
         line = self.all[0].sampan("token", "create", "--server").split()
