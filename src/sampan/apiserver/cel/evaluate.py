@@ -6,37 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sampan.apiserver.cel import values
+from sampan.apiserver.cel.folds import FOLDS, rounds_of
+from sampan.apiserver.cel.frame import PER_CALL, CostExceeded, Frame, Step, truth
 from sampan.apiserver.cel.functions import call as call_overload
 from sampan.apiserver.cel.functions import library, operators
 from sampan.apiserver.cel.functions.standard import TYPE_NAMES
 from sampan.apiserver.cel.syntax import Bind, Call, Comprehend, Ident, Literal, MakeList, MakeMap, Node, Select
 from sampan.apiserver.cel.values import NONE, CelError, Optional, TypeValue, UInt
-
-PER_CALL = 1_000_000  # steps that one rule may take
-_CHARACTERS_PER_STEP = 10
-
-
-class CostExceeded(CelError):
-    def __init__(self) -> None:
-        super().__init__("operation cancelled: actual cost limit exceeded")
-
-
-class Frame:
-    """The variables of one evaluation, and what it may still spend."""
-
-    __slots__ = ("left", "names")
-
-    def __init__(self, names: Mapping[str, Any], most: int = PER_CALL) -> None:
-        self.names: dict[str, Any] = dict(names)
-        self.left = most
-
-    def spend(self, steps: int) -> None:
-        self.left -= steps
-        if self.left < 0:
-            raise CostExceeded
-
-
-Step = Callable[[Frame], Any]
 
 
 class Program:
@@ -188,6 +164,9 @@ def _call(node: Call) -> Step:
     return run
 
 
+_CHARACTERS_PER_STEP = 10
+
+
 def _weight(value: Any) -> int:
     if isinstance(value, str | bytes):
         return len(value) // _CHARACTERS_PER_STEP
@@ -231,14 +210,8 @@ def _operator(work: Callable[..., Any], steps: list[Step]) -> Step:
     return two
 
 
-def _truth(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise CelError("no such overload")
-
-
 def _not(step: Step) -> Step:
-    return lambda frame: not _truth(step(frame))
+    return lambda frame: not truth(step(frame))
 
 
 def _decided_by(decisive: bool) -> Callable[[Step, Step], Step]:
@@ -248,15 +221,15 @@ def _decided_by(decisive: bool) -> Callable[[Step, Step], Step]:
         def run(frame: Frame) -> bool:
             frame.spend(1)
             try:
-                if _truth(first(frame)) is decisive:
+                if truth(first(frame)) is decisive:
                     return decisive
             except CostExceeded:
                 raise
             except CelError:
-                if _truth(second(frame)) is decisive:
+                if truth(second(frame)) is decisive:
                     return decisive
                 raise
-            return _truth(second(frame))
+            return truth(second(frame))
 
         return run
 
@@ -264,7 +237,7 @@ def _decided_by(decisive: bool) -> Callable[[Step, Step], Step]:
 
 
 def _choice(condition: Step, chosen: Step, other: Step) -> Step:
-    return lambda frame: chosen(frame) if _truth(condition(frame)) else other(frame)
+    return lambda frame: chosen(frame) if truth(condition(frame)) else other(frame)
 
 
 _LAZY: dict[str, Callable[..., Step]] = {
@@ -305,21 +278,12 @@ def _within(frame: Frame, more: dict[str, Any], step: Step) -> Any:
         frame.names = before
 
 
-def _rounds(found: Any, count: int) -> Iterable[tuple[Any, ...]]:
-    """What the variables are, round by round."""
-    if isinstance(found, list):
-        return enumerate(found) if count == 2 else ((v,) for v in found)
-    if isinstance(found, dict):
-        return found.items() if count == 2 else ((k,) for k in found)
-    raise CelError("no such overload")
-
-
 def _comprehend(node: Comprehend) -> Step:
     ranged = _made(node.range)
     condition = _made(node.condition) if node.condition is not None else None
     result = _made(node.result) if node.result is not None else None
     names = node.variables
-    fold = _FOLDS[node.kind]
+    fold = FOLDS[node.kind]
 
     def run(frame: Frame) -> Any:
         found = ranged(frame)
@@ -327,7 +291,7 @@ def _comprehend(node: Comprehend) -> Step:
         frame.names = inner = dict(before)
 
         def rounds() -> Iterable[tuple[Any, ...]]:
-            for given in _rounds(found, len(names)):
+            for given in rounds_of(found, len(names)):
                 frame.spend(1)
                 inner.update(zip(names, given, strict=True))
                 yield given
@@ -338,65 +302,3 @@ def _comprehend(node: Comprehend) -> Step:
             frame.names = before
 
     return run
-
-
-Rounds = Iterable[tuple[Any, ...]]
-
-
-def _quantified(decisive: bool) -> Callable[[Frame, Rounds, Step, None], bool]:
-    """`all` and `exists`: an item that decides makes up for errors with others."""
-
-    def fold(frame: Frame, rounds: Rounds, condition: Step, _: None) -> bool:
-        failed: CelError | None = None
-        for _given in rounds:
-            try:
-                if _truth(condition(frame)) is decisive:
-                    return decisive
-            except CostExceeded:
-                raise
-            except CelError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
-        return not decisive
-
-    return fold
-
-
-def _exists_one(frame: Frame, rounds: Rounds, condition: Step, _: None) -> bool:
-    return sum(_truth(condition(frame)) for _given in rounds) == 1
-
-
-def _filtered(frame: Frame, rounds: Rounds, condition: Step, _: None) -> list[Any]:
-    return [given[0] for given in rounds if _truth(condition(frame))]
-
-
-def _mapped(frame: Frame, rounds: Rounds, condition: Step | None, result: Step) -> list[Any]:
-    return [result(frame) for _given in rounds if condition is None or _truth(condition(frame))]
-
-
-def _mapped_values(frame: Frame, rounds: Rounds, condition: Step | None, result: Step) -> dict[Any, Any]:
-    return {given[0]: result(frame) for given in rounds if condition is None or _truth(condition(frame))}
-
-
-def _mapped_entries(frame: Frame, rounds: Rounds, condition: Step | None, result: Step) -> dict[Any, Any]:
-    merged: dict[Any, Any] = {}
-    for _given in rounds:
-        if condition is None or _truth(condition(frame)):
-            for key, value in result(frame).items():
-                if key in merged:
-                    raise CelError(f"insert failed: key {key} already exists")
-                merged[key] = value
-    return merged
-
-
-_FOLDS: dict[str, Callable[..., Any]] = {
-    "all": _quantified(False),
-    "exists": _quantified(True),
-    "existsOne": _exists_one,
-    "filter": _filtered,
-    "map": _mapped,
-    "transformList": _mapped,
-    "transformMap": _mapped_values,
-    "transformMapEntry": _mapped_entries,
-}

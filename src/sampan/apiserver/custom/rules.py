@@ -15,7 +15,7 @@ from sampan.api.errors import FieldError
 from sampan.api.goquote import quote
 from sampan.apiserver.cel import schemas
 from sampan.apiserver.cel.compiled import Compiled, compile_expression
-from sampan.apiserver.cel.evaluate import PER_CALL, CostExceeded
+from sampan.apiserver.cel.frame import PER_CALL, CostExceeded
 from sampan.apiserver.cel.syntax import CelSyntaxError
 from sampan.apiserver.cel.types import Type, optional_of
 from sampan.apiserver.cel.values import NONE, CelError, Optional

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sampan.apiserver.cel import schemas, types
 from sampan.apiserver.cel.compiled import compile_expression
-from sampan.apiserver.cel.evaluate import CostExceeded
+from sampan.apiserver.cel.frame import CostExceeded
 from sampan.apiserver.cel.syntax import CelSyntaxError
 from sampan.apiserver.cel.values import CelError
 
