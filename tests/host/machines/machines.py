@@ -158,7 +158,7 @@ class Machines:
         config = ClusterConfig(
             name=self.tag, nodes=nodes, pod_cidr=f"100.{64 + own}.0.0/16", service_cidr=f"198.18.{own * 4}.0/22"
         )
-        self.all[0].root.mkdir(parents=True)
+        self.all[0].root.mkdir(parents=True, exist_ok=True)
         (self.all[0].root / "cluster.json").write_bytes(msgspec.json.encode(config))
 
     def join_server(self, machine: Machine, *words: str) -> None:
