@@ -14,10 +14,11 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import NamedTuple
 
 from sampan.api.types.core_v1 import Service, ServicePort, ServiceSpec
 from sampan.api.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
@@ -263,31 +264,65 @@ class Proxy:
 async def services(client: Attachment, one: Attachment, two: Attachment) -> dict[str, float]:
     figures: dict[str, float] = {}
     for count in (20, 2000):
-        api = FakeServer(clock=RealClock())
-        for n in range(count):
-            name, ip = f"svc-{n}", f"10.96.{100 + n // 250}.{n % 250 + 1}"
-            api.add(service(name, ip), endpoints(name, one.ip, two.ip))
-        api.add(service("web", VIP), endpoints("web", one.ip))
-        start = time.perf_counter()
-        async with Proxy(api) as proxy:
-            figures[f"first sync, {count} Services, ms"] = (time.perf_counter() - start) * 1000
-            writer = api.client().resource(EndpointSlice)
-            took = []
-            for turn in range(30):
-                pod = (two, one)[turn % 2]
-                proxy.proxy.synced.clear()
-                start = time.perf_counter()
-                await writer.update(endpoints("web", pod.ip))
-                while not answered_by(client, pod):
-                    await asyncio.sleep(0.0005)
-                took.append(time.perf_counter() - start)
-            figures[f"endpoint change to effect, {count} Services, p50 ms"] = statistics.median(took) * 1000
+        async with proxied(count, client, one, two) as costs:
+            figures[f"first sync, {count} Services, ms"] = costs.first_sync
+            figures[f"endpoint change to effect, {count} Services, p50 ms"] = costs.change
             if count == 2000:
-                await writer.update(endpoints("web", one.ip))
-                await asyncio.sleep(0.2)
                 direct = client.netns_path, one.ip, 8080
                 figures |= side_by_side("Service", "direct", (client.netns_path, VIP, 80), direct)
     return figures
+
+
+class ServiceCosts(NamedTuple):
+    """In milliseconds, with so many Services: until all are in the kernel, and from a change to its effect."""
+
+    first_sync: float
+    change: float
+
+
+@asynccontextmanager
+async def proxied(count: int, client: Attachment, one: Attachment, two: Attachment) -> AsyncIterator[ServiceCosts]:
+    """A proxy with so many Services and one more, at `VIP`, which leads to `one`."""
+    api = FakeServer(clock=RealClock())
+    for n in range(count):
+        name, ip = f"svc-{n}", f"10.96.{100 + n // 250}.{n % 250 + 1}"
+        api.add(service(name, ip), endpoints(name, one.ip, two.ip))
+    api.add(service("web", VIP), endpoints("web", one.ip))
+    start = time.perf_counter()
+    async with Proxy(api) as proxy:
+        first_sync = (time.perf_counter() - start) * 1000
+        writer = api.client().resource(EndpointSlice)
+        took = []
+        for turn in range(30):
+            pod = (two, one)[turn % 2]
+            proxy.proxy.synced.clear()
+            start = time.perf_counter()
+            await writer.update(endpoints("web", pod.ip))
+            while not answered_by(client, pod):
+                await asyncio.sleep(0.0005)
+            took.append(time.perf_counter() - start)
+        await writer.update(endpoints("web", one.ip))
+        await asyncio.sleep(0.2)
+        yield ServiceCosts(first_sync, statistics.median(took) * 1000)
+
+
+async def _growth(folder: Path, counts: Sequence[int]) -> dict[int, ServiceCosts]:
+    network = make_network(folder)
+    await network.start()
+    client, one, two = [await network.attach(name) for name in ("client", "one", "two")]
+    found = {}
+    with sink_and_echo(one.netns_path, 8080), marked_echo(two.netns_path, 8080):
+        for count in counts:
+            async with proxied(count, client, one, two) as costs:
+                found[count] = costs
+    await network.teardown()
+    return found
+
+
+def service_growth(counts: Sequence[int]) -> dict[int, ServiceCosts]:
+    """What Services cost, by their number."""
+    with tempfile.TemporaryDirectory() as name, own_namespace(Path(name)):
+        return asyncio.run(_growth(Path(name), counts))
 
 
 def answered_by(client: Attachment, pod: Attachment) -> bool:
