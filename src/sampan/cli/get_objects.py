@@ -64,4 +64,11 @@ def _objects(call: Invocation, target: Target, namespace: str) -> list[dict[str,
         return [obj]
     options = ListOptions(flags["selector"], flags["field-selector"])
     pages = client.of(target.info).list_pages(options, namespace=namespace, limit=flags["chunk-size"])
-    return [item for page in pages for item in page.items]
+    # Of a long list only what is shown stays in memory.
+    keep = _name_alone if flags["output"] == "name" and not flags["sort-by"] else lambda item: item
+    return [keep(item) for page in pages for item in page.items]
+
+
+def _name_alone(item: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: item[key] for key in ("apiVersion", "kind") if key in item}
+    return kept | {"metadata": {"name": (item.get("metadata") or {}).get("name")}}
