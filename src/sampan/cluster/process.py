@@ -19,7 +19,7 @@ class Daemon:
         self.pid_file = run_dir / f"{name}.pid"
         self.log_file = log_dir / f"{name}.log"
 
-    def start(self, argv: list[str]) -> int:
+    def start(self, argv: list[str], *, env: dict[str, str] | None = None) -> int:
         for directory in (self.pid_file.parent, self.log_file.parent):
             directory.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "sampan", *argv]
@@ -31,7 +31,7 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**(env or os.environ), "PYTHONUNBUFFERED": "1"},
             )
         self.pid_file.write_text(f"{process.pid} {started_at(process.pid)}\n", encoding="ascii")
         return process.pid

@@ -32,8 +32,11 @@ def footprint(marks: list[str]) -> Footprint:
 
 
 def left(before: Footprint, after: Footprint) -> dict[str, list[str]]:
-    """What is there now and was not, by kind; of the network and the kernel's settings also what has gone."""
-    changed = {kind: after[kind] - before[kind] for kind in before}
+    """What is there now and was not, by kind; of the network and the kernel's settings also what has gone.
+    Settings in `before["moving"]` change by themselves."""
+    moving = before.get("moving", set())
+    after = after | {"sysctls": {line for line in after["sysctls"] if line.partition(" = ")[0] not in moving}}
+    changed = {kind: after[kind] - before[kind] for kind in after}
     for kind in (*TABLES, "sysctls"):
         changed[kind] |= {f"gone: {line}" for line in before[kind] - after[kind]}
     return {kind: sorted(lines) for kind, lines in changed.items() if lines}

@@ -79,12 +79,20 @@ def network() -> None:
         subprocess.run(["ip", *words.split()], check=True)
 
 
-def settled(before: Footprint, marks: list[str]) -> dict[str, list[str]]:
-    """The kernel takes network namespaces down behind our back."""
+def remains(before: Footprint, names: list[str]) -> dict[str, list[str]]:
+    """What is left when the kernel has had the time to take network namespaces down, which it does behind our back."""
     end = time.monotonic() + 10
-    while (remains := left(before, footprint(marks))) and time.monotonic() < end:
+    while (found := left(before, footprint(names))) and time.monotonic() < end:
         time.sleep(0.2)
-    return remains
+    return found
+
+
+def steady(names: list[str]) -> Footprint:
+    """Without the settings that change by themselves."""
+    first, second = footprint(names), footprint(names)
+    moving = {line.partition(" = ")[0] for line in first["sysctls"] ^ second["sysctls"]}
+    forget = {line for line in second["sysctls"] if line.partition(" = ")[0] in moving}
+    return second | {"sysctls": second["sysctls"] - forget, "moving": moving}
 
 
 def main() -> None:
@@ -92,26 +100,16 @@ def main() -> None:
     os.chdir(ROOT)
     network()
     clusters = Clusters(directory, nodes, names)
-    first, before = footprint(names), footprint(names)
-    for kind in before:  # what changes by itself is nobody's footprint
-        before[kind] &= first[kind]
-    moving = {line.partition(" = ")[0] for line in first["sysctls"] ^ before["sysctls"]}
-
-    def remains() -> dict[str, list[str]]:
-        found = settled(before, names)
-        lines = found.pop("sysctls", [])
-        still = [line for line in lines if line.removeprefix("gone: ").partition(" = ")[0] not in moving]
-        return {**found, "sysctls": still} if still else found
-
+    before = steady(names)
     clusters.up()
     clusters.have_pods()
     shown = len(left(before, footprint(names)))
     clusters.down()
-    stopped = remains()
+    stopped = remains(before, names)
     clusters.up()
     clusters.serve()
     clusters.down("--purge")
-    purged = remains()
+    purged = remains(before, names)
     data = sorted(str(path) for path in directory.glob("home/*"))
     print(json.dumps({"kinds_while_up": shown, "down": stopped, "purge": purged, "data": data}))
 

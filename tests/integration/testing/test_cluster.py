@@ -1,6 +1,7 @@
 """`sampan.testing` as a test-suite uses it."""
 
 import asyncio
+import json
 import os
 import ssl
 import subprocess
@@ -88,6 +89,37 @@ def test_a_failing_kubectl_says_why(cluster: Cluster) -> None:
     assert raised.value.code == 1
 
 
+def test_simulated_nodes_have_had_their_say_once_settled() -> None:
+    with Cluster(simulated_nodes=3) as cluster:
+        cluster.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=12")
+        cluster.settled()
+        pods = json.loads(cluster.kubectl("get", "pods", "-o", "json"))["items"]
+        assert [pod["status"]["phase"] for pod in pods] == ["Running"] * 12
+        assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
+        cluster.kubectl("scale", "deployment", "web", "--replicas=1")
+        cluster.settled()
+        assert cluster.kubectl("get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}") == "1"
+
+
+def test_settled_waits_for_a_revision_that_is_still_to_come(cluster: Cluster) -> None:
+    now = int(json.loads(cluster.kubectl("get", "namespace", "default", "-o", "json"))["metadata"]["resourceVersion"])
+    with pytest.raises(TimeoutError):
+        cluster.settled(0.3, revision=now + 100_000)
+    cluster.settled(revision=str(now))
+
+
+def test_objects_in_a_file() -> None:
+    with Cluster(sqlite=True) as cluster:
+        assert list(cluster.kubeconfig.parent.rglob("state.db"))
+        cluster.kubectl("create", "configmap", "settings", "--from-literal=a=b")
+        assert cluster.kubectl("get", "configmap", "settings", "-o", "jsonpath={.data.a}") == "b"
+
+
+def test_images_are_a_nodes(cluster: Cluster) -> None:
+    with pytest.raises(RuntimeError, match="real_node"):
+        cluster.load_image("nginx")
+
+
 def test_strangers_are_not_let_in(cluster: Cluster) -> None:
     context = ssl.create_default_context(cafile=str(cluster.ca))
     from urllib.error import HTTPError
@@ -100,7 +132,7 @@ def test_strangers_are_not_let_in(cluster: Cluster) -> None:
 
 async def test_async_and_nothing_stays() -> None:
     async with Cluster("other") as other:
-        directory = other.kubeconfig.parent
+        directory = other.kubeconfig.parent.parent
         out = await asyncio.to_thread(other.kubectl, "get", "namespaces", "-o", "name")
         assert "namespace/default" in out
     assert not directory.exists()
@@ -111,14 +143,45 @@ async def test_async_and_nothing_stays() -> None:
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_plugin(tmp_path: Path, workers: str) -> None:
-    (tmp_path / "test_mine.py").write_text(SUITE)
+    assert "3 passed" in suite(tmp_path, SUITE, "-n", workers)
+
+
+def test_plugin_with_simulated_nodes(tmp_path: Path) -> None:
+    """From the ini file, and from the command line, which has the last word."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nsampan_nodes = 2\n")
+    counts = """
+def test_nodes(kubectl):
+    assert kubectl("get", "nodes", "-o", "name").count("node/") == {}
+"""
+    assert "1 passed" in suite(tmp_path, counts.format(2))
+    assert "1 passed" in suite(tmp_path, counts.format(1), "--sampan-nodes=1", "--sampan-sqlite")
+
+
+def test_kept_namespaces_are_there_in_the_next_test(tmp_path: Path) -> None:
+    script = """
+kept = []
+
+def test_first(sampan_namespace):
+    kept.append(sampan_namespace)
+
+def test_second(kubectl, settled):
+    settled()
+    assert ("namespace/" + kept[0] in kubectl("get", "namespaces", "-o", "name")) is {}
+"""
+    assert "2 passed" in suite(tmp_path, script.format(True), "--sampan-keep")
+    assert "2 passed" in suite(tmp_path, script.format(False))
+
+
+def suite(folder: Path, text: str, *options: str) -> str:
+    """What pytest says about somebody's tests."""
+    (folder / "test_mine.py").write_text(text)
     plugins = ["-p", "sampan.testing.plugin", "-p", "xdist", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, "-n", workers, "-q", str(tmp_path)],
-        cwd=tmp_path,
+        [sys.executable, "-m", "pytest", *plugins, "-q", *options, str(folder)],
+        cwd=folder,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    return done.stdout + done.stderr
