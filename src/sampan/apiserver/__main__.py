@@ -76,6 +76,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         sys.stdout.flush()
 
     registering = asyncio.create_task(registrar.run())
+    assert chain.router.aggregator is not None
+    aggregating = asyncio.create_task(chain.router.aggregator.run(client))
     task = asyncio.ensure_future(serve(config, chain, ready=ready))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -85,6 +87,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         pass
     finally:
         registering.cancel()
+        aggregating.cancel()
         await store.close()
 
 

@@ -90,6 +90,10 @@ class Core:
     def timestamp(self) -> str:
         return self.now().isoformat(timespec="seconds")[:19] + "Z"  # strftime takes five times as long
 
+    def resources_changed(self) -> None:
+        """Somebody else's resources came or went in the scheme."""
+        self._changed()
+
     def _changed(self) -> None:
         for callback in self.on_resources_changed:
             callback()

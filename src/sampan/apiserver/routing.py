@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from sampan.api.errors import ApiError, MethodNotAllowed, NotFound
 from sampan.apiserver.bare import without_details
@@ -20,6 +21,9 @@ from sampan.apiserver.handlers.watch import watch
 from sampan.apiserver.negotiation import accepted
 from sampan.apiserver.request import TEXT, Answer, Reply, Request
 from sampan.apiserver.requestinfo import RequestInfo
+
+if TYPE_CHECKING:
+    from sampan.apiserver.aggregation.aggregator import Aggregator
 
 Handler = Callable[[Context], Awaitable[Answer]]
 Route = Callable[[Core, Request], Awaitable[Answer]]
@@ -50,6 +54,8 @@ class Router:
         # Kinds that are answered and never stored, by (group, resource): reviews.
         self.virtual = virtual
         self.routes = routes
+        # Other API servers, for groups that are not served here.
+        self.aggregator: Aggregator | None = None
 
     async def dispatch(self, core: Core, request: Request) -> Answer:
         info = request.info
@@ -58,7 +64,10 @@ class Router:
             return await self._route(core, request)
         endpoint = core.endpoint(info.group, info.version, info.resource)
         if endpoint is None:
-            raise not_served()
+            remote = self.aggregator.remote(info) if self.aggregator is not None else None
+            if self.aggregator is None or remote is None:
+                raise not_served()
+            return await self.aggregator.answer(request, remote)
         context = Context(core, request, endpoint)
         handler = self._handler(endpoint, info)
         if not info.long_running:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sampan.apiserver.aggregation.aggregator import Aggregator
+from sampan.apiserver.aggregation.proxy import ProxyIdentity
 from sampan.apiserver.allocation import follow
 from sampan.apiserver.authn.anonymous import Anonymous
 from sampan.apiserver.authn.x509 import ClientCertificates
@@ -63,6 +65,7 @@ async def build(
     subresources: dict[tuple[str, str], Handler] | None = None,
     virtual: dict[tuple[str, str], Handler] | None = None,
     service_cidr: str = DEFAULT_CIDR,
+    proxy_identity: ProxyIdentity | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Chain:
     """A chain that is ready to answer: the caches are filled."""
@@ -93,13 +96,15 @@ async def build(
     services = core.endpoint("", "v1", "services")
     assert services is not None
     follow(services, ServiceAllocator(service_cidr))
+    router = Router(
+        subresources={**SUBRESOURCES, **streams, **secured.subresources, **(subresources or {})},
+        virtual={**VIRTUAL, **secured.virtual, **(virtual or {})},
+        routes=routes | secured.routes,
+    )
+    router.aggregator = Aggregator(core, proxy_identity)
     return Chain(
         core,
-        Router(
-            subresources={**SUBRESOURCES, **streams, **secured.subresources, **(subresources or {})},
-            virtual={**VIRTUAL, **secured.virtual, **(virtual or {})},
-            routes=routes | secured.routes,
-        ),
+        router,
         authenticators=[*secured.authenticators, ClientCertificates(), Anonymous()],
         authorizers=secured.authorizers or [Masters()],
         limits=InFlight(),

@@ -3,6 +3,7 @@
 ca                  signs all of these
 apiserver           serving (names and addresses of the API)
 apiserver-kubelet   the API server as client of kubelets
+front-proxy-client  the API server as client of other API servers
 admin               people (system:masters)
 kubelet-NODE        a node as client (system:node:NODE) and serving
 service-account     no certificate: the key that signs Pods' tokens
@@ -17,6 +18,8 @@ from msgspec import Struct
 from sampan.cluster.config import ClusterConfig
 
 MASTERS = "system:masters"
+# The API server as other API servers know it, to whom it passes requests on (API aggregation).
+FRONT_PROXY = "front-proxy-client"
 
 
 class Pair(Struct, frozen=True):
@@ -50,6 +53,7 @@ class Pki:
         certificates.ensure_key(self.service_account_key)
         self.ensure_pair(self.pair("apiserver"), "kube-apiserver", "", server=api_names(config))
         self.ensure_pair(self.pair("apiserver-kubelet"), "kube-apiserver-kubelet-client", MASTERS)
+        self.ensure_pair(self.pair(FRONT_PROXY), FRONT_PROXY, "")
         self.ensure_pair(self.pair("admin"), "kubernetes-admin", MASTERS)
         for node, ip in nodes.items():
             self.ensure_node(self.pair(f"kubelet-{node}"), node, ip)

@@ -15,6 +15,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sampan.apiserver.admission.policies.status import keep_policy_status
+from sampan.apiserver.aggregation.proxy import ProxyIdentity
+from sampan.apiserver.aggregation.trust import proxy_trust
 from sampan.apiserver.bootstrap.ensure import bootstrap, ensure
 from sampan.apiserver.bootstrap.servers import Address, Servers, publish
 from sampan.apiserver.chain import Chain
@@ -31,7 +33,7 @@ from sampan.cluster import metrics_api
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
 from sampan.cluster.paths import STATE
-from sampan.cluster.pki import Pki, api_names, outward_address
+from sampan.cluster.pki import FRONT_PROXY, Pki, api_names, outward_address
 from sampan.cluster.renewal import keep_renewing
 from sampan.cluster.scheduler_debug import PATH, SchedulerDebug
 from sampan.storage.contract import Store
@@ -112,6 +114,7 @@ async def run_server(
                 ca=pki.ca.certificate, certificate=kubelet_client.certificate, key=kubelet_client.key
             ),
             virtual=metrics_api.handlers(collector),
+            proxy_identity=ProxyIdentity(certificate=pki.pair(FRONT_PROXY).certificate, key=pki.pair(FRONT_PROXY).key),
         )
         collector.client = own_client(chain)
         chain.router.routes[PATH] = options.debug.answer
@@ -144,6 +147,7 @@ async def run_server(
             await serving.wait()
             await asyncio.sleep(0)
             tasks.create_task(registrar.run())
+            tasks.create_task(run_aggregator(chain, pki))
             tasks.create_task(keep_policy_status(chain.core, own_client(chain)))
             tasks.create_task(keep_prepared(chain, config, servers))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(pki.ensure, config, {})))
@@ -177,6 +181,13 @@ async def keep_prepared(chain: Chain, config: ClusterConfig, servers: Servers) -
             await prepare(chain, config, servers)
     finally:
         await informer.stop()
+
+
+async def run_aggregator(chain: Chain, pki: Pki) -> None:
+    """Other API servers: asked what they serve, and told by whom they are asked."""
+    await ensure(chain.core, own_client(chain), [proxy_trust(pki.ca.certificate.read_text(encoding="ascii"))])
+    assert chain.router.aggregator is not None
+    await chain.router.aggregator.run(own_client(chain))
 
 
 def own_client(chain: Chain) -> Client:

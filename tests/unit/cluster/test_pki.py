@@ -79,7 +79,8 @@ def test_what_ends_soon_is_renewed_by_the_same_ca(tmp_path: Path, monkeypatch: p
     pki.ensure(CONFIG, {})
     after = files(pki.directory)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {f"{n}.{end}" for n in ("admin", "apiserver", "apiserver-kubelet") for end in ("crt", "key")}
+    renewed = ("admin", "apiserver", "apiserver-kubelet", "front-proxy-client")
+    assert changed == {f"{n}.{end}" for n in renewed for end in ("crt", "key")}
 
 
 def test_a_new_address_means_a_new_certificate(pki: Pki) -> None:

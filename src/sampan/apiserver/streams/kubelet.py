@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,13 @@ class KubeletConnection:
         self.writer = writer
         self.host = host
 
-    async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answered:
-        sent = {"Host": self.host, **headers}
-        lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items())]
+    async def ask(
+        self, method: str, target: str, headers: Mapping[str, str] | Sequence[tuple[str, str]], body: bytes = b""
+    ) -> Answered:
+        sent = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+        if all(name != "Host" for name, _ in sent):
+            sent.insert(0, ("Host", self.host))
+        lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in sent)]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

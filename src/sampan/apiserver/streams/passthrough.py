@@ -53,11 +53,7 @@ async def pass_through(request: Request, connection: KubeletConnection, target: 
     if request.header("upgrade"):
         return await relay(request, connection, target)
     links = links_of(request, target, connection.host)
-    headers = {
-        k: v.replace("\n", ", ")
-        for k, v in request.headers.items()
-        if k not in _KEPT_BACK and not k.startswith("impersonate-extra-")
-    }
+    headers = forwarded_headers(request)
     headers["Connection"] = "close"
     headers["Host"] = links.host or connection.host
     headers["X-Forwarded-Uri"] = links.prefix + target.partition("?")[0]
@@ -71,6 +67,15 @@ async def pass_through(request: Request, connection: KubeletConnection, target: 
         connection.close()
         raise ServiceUnavailable(f"error trying to reach service: {error}") from None
     return streamed(answered, connection)
+
+
+def forwarded_headers(request: Request) -> dict[str, str]:
+    """Those of the client's that concern who answers."""
+    return {
+        k: v.replace("\n", ", ")
+        for k, v in request.headers.items()
+        if k not in _KEPT_BACK and not k.startswith("impersonate-extra-")
+    }
 
 
 def links_of(request: Request, target: str, address: str) -> Links:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from sampan.apiserver.request import Answer, RawConnection, Reply, Request, Upgrade
 from sampan.apiserver.streams.kubelet import KubeletConnection
@@ -10,12 +11,15 @@ from sampan.apiserver.streams.kubelet import KubeletConnection
 _PASSED = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "sec-websocket-extensions", "origin")
 
 
-async def relay(request: Request, connection: KubeletConnection, target: str) -> Answer:
-    """The answer to the client: the kubelet's own."""
+async def relay(
+    request: Request, connection: KubeletConnection, target: str, *, identity: Sequence[tuple[str, str]] = ()
+) -> Answer:
+    """The answer to the client: the kubelet's own. `identity`: headers that say who asks."""
     headers = {"Connection": "Upgrade", "Upgrade": request.header("upgrade") or "websocket"}
     headers |= {k: request.headers[k].replace("\n", ", ") for k in _PASSED if k in request.headers}
     try:
-        answered = await connection.ask(request.method if request.method != "HEAD" else "GET", target, headers)
+        method = request.method if request.method != "HEAD" else "GET"
+        answered = await connection.ask(method, target, [*headers.items(), *identity])
         if answered.status != 101:
             body = await connection.read_body(answered)
             connection.close()

@@ -1,0 +1,1 @@
+"""Other API servers behind this one."""
