@@ -106,7 +106,7 @@ class World:
         """The whole answer, head and body."""
         self.wire.sent.clear()
         self.connection.data_received(data)
-        while not self.wire.sent:
+        while not self.wire.sent or not self.connection.idle:
             await asyncio.sleep(0)
         answer = b"".join(self.wire.sent)
         assert answer.startswith(b"HTTP/1.1 %d" % status), answer[:500]
