@@ -101,6 +101,11 @@ WORKLOADS: tuple[Row, ...] = (
     Row("daemonset-controller", "daemon_set.controller:DaemonSets", "daemon-set-controller", "daemonset-controller"),
     Row("statefulset-controller", "stateful_set.controller:StatefulSets", "statefulset-controller"),
     Row("job-controller", "job.controller:Jobs", "job-controller"),
+    Row(
+        "horizontal-pod-autoscaler-controller",
+        "horizontal_pod_autoscaler.controller:HorizontalPodAutoscalers",
+        "horizontal-pod-autoscaler",
+    ),
     Row("cronjob-controller", "cron_job.controller:CronJobs", "cronjob-controller"),
     Row("replicationcontroller-controller", "replicas.controller:ReplicationControllers", "replication-controller"),
 )

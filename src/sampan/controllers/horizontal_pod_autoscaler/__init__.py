@@ -1,0 +1,1 @@
+"""Scales what has a scale subresource by what its Pods use."""
