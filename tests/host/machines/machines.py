@@ -152,11 +152,15 @@ class Machines:
         )
         self.wait_serving(first)
 
-    def choose_ranges(self, *, nodes: int) -> None:
+    def choose_ranges(self, *, nodes: int, node_grace: float = 40) -> None:
         """Not the usual ones: a bridge's traffic may pass the rules of other clusters of this host."""
         own = os.getpid() % 60
         config = ClusterConfig(
-            name=self.tag, nodes=nodes, pod_cidr=f"100.{64 + own}.0.0/16", service_cidr=f"198.18.{own * 4}.0/22"
+            name=self.tag,
+            nodes=nodes,
+            pod_cidr=f"100.{64 + own}.0.0/16",
+            service_cidr=f"198.18.{own * 4}.0/22",
+            node_grace=node_grace,
         )
         self.all[0].root.mkdir(parents=True, exist_ok=True)
         (self.all[0].root / "cluster.json").write_bytes(msgspec.json.encode(config))

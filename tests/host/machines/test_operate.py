@@ -93,7 +93,7 @@ def test_from_one_machine_to_three(machines: Machines) -> None:
     first, second, third = machines.all
     for machine in machines.all:
         asyncio.run(images(machine, "agent"))
-    machines.choose_ranges(nodes=1)
+    machines.choose_ranges(nodes=1, node_grace=12)
     first.sampan("up", "--no-kubeconfig", "--quiet", "--address", first.ip)
     reader, steps = Reader(machines), blocks()
     first.env["KUBECONFIG"] = str(first.kubeconfig)
