@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 from sampan.cli.command import Command, Invocation
 from sampan.cli.errors import UsageError
+from sampan.cli.flags import Flag
 
 BASH = """# bash completion for NAME
 _NAME_complete() {
@@ -38,11 +43,38 @@ def run(call: Invocation) -> int:
         raise UsageError("Shell not specified.")
     if len(call.args) > 1:
         raise UsageError("Too many arguments. Expected only the shell type.")
-    script = SCRIPTS.get(call.args[0])
+    shell = call.args[0]
+    script = SCRIPTS.get(shell)
     if script is None:
-        raise UsageError(f'Unsupported shell type "{call.args[0]}".')
-    call.out.write(script.replace("NAME", "sampan"))
+        raise UsageError(f'Unsupported shell type "{shell}".')
+    text = script.replace("NAME", "sampan")
+    if not call.flags["install"]:
+        call.out.write(text)
+        return 0
+    file = place(shell, os.environ, Path.home())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    call.out.write(f"{file} written. {HOW[shell].replace('FOLDER', str(file.parent))}\n")
     return 0
+
+
+HOW = {
+    "bash": "A new shell has it (with the package bash-completion; without it: source that file in ~/.bashrc).",
+    "zsh": "A new shell has it if ~/.zshrc says, before compinit: fpath+=(FOLDER)",
+    "fish": "A new shell has it.",
+}
+
+
+def place(shell: str, environment: Mapping[str, str], home: Path) -> Path:
+    """Where the shell looks for one user's completions."""
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    if shell == "bash":
+        own = environment.get("BASH_COMPLETION_USER_DIR")
+        return (Path(own) if own else data / "bash-completion") / "completions" / "sampan"
+    if shell == "zsh":
+        return data / "zsh" / "site-functions" / "_sampan"
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    return config / "fish" / "completions" / "sampan.fish"
 
 
 COMMAND = Command(
@@ -50,5 +82,6 @@ COMMAND = Command(
     run=run,
     summary="A completion script for your shell.",
     usage="(bash|zsh|fish)",
-    examples="source <(sampan completion bash)",
+    flags=(Flag("install", "bool", usage="put it where the shell looks for it, instead of printing it"),),
+    examples="source <(sampan completion bash)\nsampan completion bash --install",
 )
