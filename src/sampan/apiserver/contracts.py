@@ -101,8 +101,14 @@ class AdmissionChain:
         self.plugins = plugins
 
     async def mutate(self, attributes: AdmissionAttributes) -> None:
+        """What policies and webhooks have put in (a container, say) gets what the cluster adds, too: once more."""
+        before = attributes.object
         for plugin in self.plugins:
             await plugin.mutate(attributes)
+        if attributes.object is not before:
+            for plugin in self.plugins:
+                if not getattr(plugin, "of_users", False):
+                    await plugin.mutate(attributes)
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
         for plugin in self.plugins:

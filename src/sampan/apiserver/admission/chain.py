@@ -1,7 +1,6 @@
 """The admission chain of a cluster, in Kubernetes' order. One plugin a file.
 
-Places for what is still to come: AlwaysPullImages and the like would stand among these; webhooks and
-MutatingAdmissionPolicy come beside ValidatingPolicies, before ResourceQuota.
+Policies and webhooks come after what the cluster itself adds, and before the quota is counted.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from sampan.apiserver.admission.limit_ranger import LimitRanger
 from sampan.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from sampan.apiserver.admission.node_restriction import NodeRestriction
 from sampan.apiserver.admission.pod_security import PodSecurity
-from sampan.apiserver.admission.policies.plugin import ValidatingPolicies
+from sampan.apiserver.admission.policies.mutating import MutatingPolicies
+from sampan.apiserver.admission.policies.validating import ValidatingPolicies
 from sampan.apiserver.admission.priority import Priority
 from sampan.apiserver.admission.resource_quota import ResourceQuotas
 from sampan.apiserver.admission.runtime_class import RuntimeClassAdmission
@@ -45,6 +45,7 @@ def default_chain(core: Core, authorizers: Sequence[Authorizer], rbac: Rbac) -> 
             RuntimeClassAdmission(core),
             CertificateRights(core, authorizers),
             Escalation(core, rbac, authorizers),
+            MutatingPolicies(core),
             MutatingWebhooks(core),
             ValidatingPolicies(core),
             ValidatingWebhooks(core),

@@ -18,6 +18,7 @@ from sampan.apiserver.cel.syntax import (
     Literal,
     MakeList,
     MakeMap,
+    MakeStruct,
     Node,
     Select,
     located,
@@ -32,6 +33,7 @@ from sampan.apiserver.cel.types import (
     LITERALS,
     STRING,
     TIMESTAMP,
+    TYPE,
     UINT,
     Type,
     bind,
@@ -102,6 +104,8 @@ class _Checker:
                 keys = self.common([self.type_of(e.key, scope) for e in node.entries])
                 found = [self.type_of(e.value, scope) for e in node.entries]
                 return map_of(keys, self.common(found, [e.optional for e in node.entries]))
+            case MakeStruct():
+                return self.make_struct(node, scope)
             case Comprehend():
                 return self.comprehend(node, scope)
             case Bind():
@@ -142,6 +146,14 @@ class _Checker:
         if operand.name in ("dyn", "google.protobuf.Struct"):
             return DYN
         return self.object_to(node, f"type '{operand}' does not support field selection")
+
+    def make_struct(self, node: MakeStruct, scope: Scope) -> Type:
+        for field in node.fields:
+            self.type_of(field.value, scope)
+        name = node.type.partition(".")[0]
+        if name not in scope or scope[name] is not TYPE:
+            return self.object_to(node, f"undeclared reference to '{node.type}' (in container '')")
+        return Type(name=node.type)
 
     def comprehend(self, node: Comprehend, scope: Scope) -> Type:
         ranged = self.type_of(node.range, scope)

@@ -9,7 +9,18 @@ from msgspec import Struct
 from sampan.apiserver.cel.check import check
 from sampan.apiserver.cel.evaluate import Program
 from sampan.apiserver.cel.parser import parse
-from sampan.apiserver.cel.syntax import Bind, Call, CelSyntaxError, Comprehend, Ident, MakeList, MakeMap, Node, Select
+from sampan.apiserver.cel.syntax import (
+    Bind,
+    Call,
+    CelSyntaxError,
+    Comprehend,
+    Ident,
+    MakeList,
+    MakeMap,
+    MakeStruct,
+    Node,
+    Select,
+)
 from sampan.apiserver.cel.types import Type
 
 
@@ -42,6 +53,8 @@ def _names(node: Node | None) -> set[str]:
             return set().union(*(_names(i.value) for i in items))
         case MakeMap(entries=entries):
             return set().union(*(_names(e.key) | _names(e.value) for e in entries))
+        case MakeStruct(fields=fields):
+            return set().union(*(_names(f.value) for f in fields))
         case Comprehend():
             inner = _names(node.condition) | _names(node.result)
             return _names(node.range) | (inner - set(node.variables))

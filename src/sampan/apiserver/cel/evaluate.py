@@ -11,7 +11,19 @@ from sampan.apiserver.cel.frame import PER_CALL, CostExceeded, Frame, Step, trut
 from sampan.apiserver.cel.functions import call as call_overload
 from sampan.apiserver.cel.functions import library, operators
 from sampan.apiserver.cel.functions.standard import TYPE_NAMES
-from sampan.apiserver.cel.syntax import Bind, Call, Comprehend, Ident, Literal, MakeList, MakeMap, Node, Select
+from sampan.apiserver.cel.names import unescape
+from sampan.apiserver.cel.syntax import (
+    Bind,
+    Call,
+    Comprehend,
+    Ident,
+    Literal,
+    MakeList,
+    MakeMap,
+    MakeStruct,
+    Node,
+    Select,
+)
 from sampan.apiserver.cel.values import NONE, CelError, Optional, TypeValue, UInt
 
 
@@ -49,6 +61,8 @@ def _made(node: Node) -> Step:
             return _list(node)
         case MakeMap():
             return _map(node)
+        case MakeStruct():
+            return _struct(node)
         case Comprehend():
             return _comprehend(node)
         case Bind():
@@ -139,6 +153,23 @@ def _map(node: MakeMap) -> Step:
             if key in found:
                 raise CelError(f"Failed with repeated key: {key}")
             found[key] = value
+        return found
+
+    return make
+
+
+def _struct(node: MakeStruct) -> Step:
+    fields = [(unescape(f.name), _made(f.value), f.optional) for f in node.fields]
+
+    def make(frame: Frame) -> Any:
+        frame.spend(40)
+        found = {}
+        for name, step, optional in fields:
+            value = step(frame)
+            if not optional:
+                found[name] = value
+            elif value.has:
+                found[name] = value.value
         return found
 
     return make

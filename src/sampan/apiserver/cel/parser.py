@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from sampan.apiserver.cel.functions import library
 from sampan.apiserver.cel.lexer import Token, tokens
+from sampan.apiserver.cel.names import RESERVED
 from sampan.apiserver.cel.syntax import (
     Bind,
     Call,
     CelSyntaxError,
     Comprehend,
     Entry,
+    Field,
     Ident,
     Item,
     Literal,
     MakeList,
     MakeMap,
+    MakeStruct,
     Node,
     Select,
     located,
 )
 
-_WORDS = """
-    as break const continue else false for function if import in let loop null package namespace return true var void
-    while
-"""
-RESERVED = frozenset(_WORDS.split())
 _RELATIONS = frozenset(("<", "<=", ">", ">=", "==", "!=", "in"))
 _DEEPEST = 100
 _MOST_TEXT = 100_000
@@ -149,6 +147,8 @@ class _Parser:
                 index = self.expression()
                 self.need("]")
                 found = Call(at=bracket.at, function=name, arguments=(found, index))
+            elif self.now.text == "{" and self.now.kind == "op" and (name := _dotted(found)):
+                found = self.make_struct(name, self.step())
             else:
                 return found
 
@@ -212,6 +212,20 @@ class _Parser:
                 break
         return MakeMap(at=opened.at, entries=tuple(entries))
 
+    def make_struct(self, name: str, opened: Token) -> Node:
+        fields = []
+        while not self.take("}"):
+            optional = self.take("?") is not None
+            field = self.step()
+            if field.kind not in ("ident", "quoted"):
+                raise self.wrong(f"mismatched input '{field.text}' expecting a field's name", field.at)
+            self.need(":")
+            fields.append(Field(name=field.value, value=self.expression(), optional=optional))
+            if not self.take(","):
+                self.need("}")
+                break
+        return MakeStruct(at=opened.at, type=name, fields=tuple(fields))
+
     def arguments(self) -> list[Node]:
         found: list[Node] = []
         if self.take(")"):
@@ -273,3 +287,12 @@ class _Parser:
                 raise self.misused("argument must be a simple name", node.at)
             found.append(node.name)
         return tuple(found)
+
+
+def _dotted(node: Node) -> str:
+    """`Object.spec`, where a node is nothing but names; or empty."""
+    if isinstance(node, Ident):
+        return node.name
+    if isinstance(node, Select) and not node.optional and not node.test and (before := _dotted(node.operand)):
+        return f"{before}.{node.field}"
+    return ""

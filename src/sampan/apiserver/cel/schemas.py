@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Any
 
 from sampan.apiserver.cel import types, values
-from sampan.apiserver.cel.parser import RESERVED
+from sampan.apiserver.cel.names import escape
 from sampan.apiserver.cel.types import Type
 from sampan.apiserver.cel.values import CelError
 
 Schema = dict[str, Any]
-_NOT_FIRST = re.compile(r"[^A-Za-z_]")
-_OTHER = re.compile(r"[^A-Za-z0-9_./-]")
-_MARKS = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _EMBEDDED = "x-kubernetes-embedded-resource"
 _EITHER = "x-kubernetes-int-or-string"
 _KEEP = "x-kubernetes-preserve-unknown-fields"
 _META = types.Type(name="object.metadata", fields={"name": types.STRING, "generateName": types.STRING})
 _ROOT = {"apiVersion": types.STRING, "kind": types.STRING, "metadata": _META}
-
-
-def escape(name: str) -> str | None:
-    """A property's name as expressions write it; None for one that they cannot."""
-    if not name or _NOT_FIRST.match(name) or _OTHER.search(name):
-        return None
-    if name in RESERVED:
-        return f"__{name}__"
-    return re.sub(r"__|[./-]", lambda m: _MARKS[m.group()], name)
 
 
 def type_of(schema: Schema, *, root: bool = False, name: str = "object") -> Type | None:

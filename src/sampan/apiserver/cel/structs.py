@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from sampan.apiserver.cel import types
-from sampan.apiserver.cel.schemas import escape
+from sampan.apiserver.cel.names import escape
 from sampan.apiserver.cel.types import Type
 
 _PLAIN = {bool: types.BOOL, int: types.INT, float: types.DOUBLE, str: types.STRING}

@@ -56,6 +56,19 @@ class MakeMap(Node, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
 
 
+class Field(Struct, frozen=True, kw_only=True):
+    name: str
+    value: Node
+    optional: bool = False
+
+
+class MakeStruct(Node, frozen=True, kw_only=True):
+    """`Object.spec{replicas: 3}`."""
+
+    type: str
+    fields: tuple[Field, ...]
+
+
 class Comprehend(Node, frozen=True, kw_only=True):
     """`range.all(x, …)` and its kin; with two variables they are the key (or index) and the value."""
 

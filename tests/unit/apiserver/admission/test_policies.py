@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from sampan.api.patch.shape import built_in
 from sampan.api.scheme import BUILT_IN
 from sampan.api.types import admissionregistration_v1 as registration
 from sampan.apiserver.admission.matching import rules_match
 from sampan.apiserver.admission.policies.expressions import compile_policy
+from sampan.apiserver.admission.policies.mutations import MutationFailed, compile_mutations, mutated
 from sampan.apiserver.admission.policies.verdict import denials
 from sampan.apiserver.contracts import AdmissionAttributes, User
-from sampan.apiserver.registry.admissionregistration.expressions import validate_expressions
+from sampan.apiserver.registry.admissionregistration.expressions import validate_expressions, validate_mutations
 from sampan.apiserver.registry.field import Errors
 
 
@@ -133,3 +135,53 @@ def test_expressions_that_are_refused(made: registration.ValidatingAdmissionPoli
     (found,) = errors
     assert found.field == field
     assert text in found.text
+
+
+def mutations(*steps: tuple[str, str], **more: Any) -> registration.MutatingAdmissionPolicy:
+    listed = [
+        registration.Mutation(patchType=kind, jsonPatch=registration.JSONPatch(expression=text))
+        if kind == "JSONPatch"
+        else registration.Mutation(patchType=kind, applyConfiguration=registration.ApplyConfiguration(expression=text))
+        for kind, text in steps
+    ]
+    return registration.MutatingAdmissionPolicy(spec=registration.MutatingAdmissionPolicySpec(mutations=listed, **more))
+
+
+def test_mutations_are_applied_one_after_the_other() -> None:
+    pod = {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}
+    made = mutations(
+        (
+            "ApplyConfiguration",
+            'Object{spec: Object.spec{containers: [Object.spec.containers{name: "b", image: object.metadata.name}]}}',
+        ),
+        ("JSONPatch", '[JSONPatch{op: "add", path: "/spec/count", value: size(object.spec.containers)}]'),
+    )
+    info = next(i for i in BUILT_IN if i.resource == "pods")
+    after = mutated(compile_mutations(made), {"object": pod}, built_in(info.schema_ref))
+    assert after["spec"] == {"containers": [{"name": "a", "image": "a:1"}, {"name": "b", "image": "x"}], "count": 2}
+    assert pod["spec"] == {"containers": [{"name": "a", "image": "a:1"}]}
+
+
+def test_a_mutation_that_cannot_be_applied_says_why() -> None:
+    made = mutations(("JSONPatch", '[JSONPatch{op: "remove", path: "/nose"}]'))
+    info = next(i for i in BUILT_IN if i.resource == "pods")
+    with pytest.raises(MutationFailed):
+        mutated(compile_mutations(made), {"object": {}}, built_in(info.schema_ref))
+    with pytest.raises(MutationFailed, match="no such key: nose"):
+        wrong = mutations(("ApplyConfiguration", "Object{spec: object.nose}"))
+        mutated(compile_mutations(wrong), {"object": {}}, built_in(info.schema_ref))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("JSONPatch", "Object{}", "must evaluate to list(JSONPatch)"),
+        ("ApplyConfiguration", "Objec{}", "undeclared reference to 'Objec'"),
+        ("ApplyConfiguration", "1", "must evaluate to Object"),
+    ],
+)
+def test_mutations_that_are_refused(kind: str, text: str, said: str) -> None:
+    errors = Errors()
+    validate_mutations(mutations((kind, text)).spec, errors)
+    (found,) = errors
+    assert said in found.text

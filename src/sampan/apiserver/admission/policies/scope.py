@@ -54,3 +54,7 @@ def names(*, params: bool, variables: dict[str, Type] | None = None) -> dict[str
     if variables is not None:
         found["variables"] = Type(name="kubernetes.variables", fields=variables or {"": types.DYN})
     return found
+
+
+# What expressions of mutations may make: `Object{spec: Object.spec{…}}` and `JSONPatch{op: "add", …}`.
+CONSTRUCTED = {"Object": types.TYPE, "JSONPatch": types.TYPE}

@@ -6,7 +6,7 @@ from typing import Any
 
 from sampan.api.errors import ApiError, forbidden
 from sampan.apiserver.admission.policies import conditions as matching
-from sampan.apiserver.admission.policies.plugin import plain, request_of
+from sampan.apiserver.admission.policies.seen import plain, request_of
 from sampan.apiserver.cel.syntax import CelSyntaxError
 from sampan.apiserver.cel.values import CelError
 from sampan.apiserver.contracts import AdmissionAttributes

@@ -14,7 +14,7 @@ from sampan.api.types import admissionregistration_v1 as registration
 from sampan.api.types import core_v1
 from sampan.apiserver.admission.matching import Selectors, is_exempt
 from sampan.apiserver.admission.plugin import Objects, Plugin
-from sampan.apiserver.admission.policies.plugin import plain
+from sampan.apiserver.admission.policies.seen import plain
 from sampan.apiserver.admission.webhooks import review
 from sampan.apiserver.admission.webhooks.hooks import Hook, matching
 from sampan.apiserver.bodies import without_nulls
@@ -75,6 +75,8 @@ class _Webhooks(Plugin):
 
 
 class MutatingWebhooks(_Webhooks):
+    of_users = True
+
     def __init__(self, core: Core) -> None:
         super().__init__(core, "mutatingwebhookconfigurations", registration.MutatingWebhookConfiguration)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from sampan.api.errors import ApiError, Cause, InternalError
 from sampan.api.patch import json as json_patch
-from sampan.apiserver.admission.policies.plugin import plain, request_of
+from sampan.apiserver.admission.policies.seen import plain, request_of
 from sampan.apiserver.contracts import AdmissionAttributes
 
 GROUP = "admission.k8s.io"

@@ -34,6 +34,9 @@ def add_to(library: Library) -> None:
     library.method("reverse", STRING, gives=STRING)(lambda text: text[::-1])
     library.method("format", STRING, list_of(DYN), gives=STRING)(_format)
     library.function("strings.quote", STRING, gives=STRING)(lambda text: json.dumps(text, ensure_ascii=False))
+    library.function("jsonpatch.escapeKey", STRING, gives=STRING)(
+        lambda text: text.replace("~", "~0").replace("/", "~1")
+    )
     library.method("find", STRING, STRING, gives=STRING)(_find)
     library.method("findAll", STRING, STRING, gives=strings)(_find_all)
     library.method("findAll", STRING, STRING, INT, gives=strings)(_find_all)

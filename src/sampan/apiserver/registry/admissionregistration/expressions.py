@@ -4,15 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sampan.api.types.admissionregistration_v1 import MatchCondition, ValidatingAdmissionPolicySpec
-from sampan.apiserver.admission.policies.scope import names
+from sampan.api.types.admissionregistration_v1 import (
+    MatchCondition,
+    MutatingAdmissionPolicySpec,
+    ValidatingAdmissionPolicySpec,
+)
+from sampan.apiserver.admission.policies.mutations import expression_of
+from sampan.apiserver.admission.policies.scope import CONSTRUCTED, names
 from sampan.apiserver.cel.compiled import compile_expression
 from sampan.apiserver.cel.syntax import CelSyntaxError
-from sampan.apiserver.cel.types import BOOL, DYN, STRING, Type, same
+from sampan.apiserver.cel.types import BOOL, DYN, STRING, Type, list_of, same
 from sampan.apiserver.registry.field import Errors
 
 
 def validate_expressions(spec: ValidatingAdmissionPolicySpec, errors: Errors) -> None:
+    scope = _scope(spec, errors)
+    for index, validation in enumerate(spec.validations or ()):
+        here = f"spec.validations[{index}]"
+        _compiled(validation.expression, scope, BOOL, f"{here}.expression", errors)
+        if validation.messageExpression:
+            _compiled(validation.messageExpression, scope, STRING, f"{here}.messageExpression", errors)
+    for index, annotation in enumerate(spec.auditAnnotations or ()):
+        _compiled(annotation.valueExpression, scope, DYN, f"spec.auditAnnotations[{index}].valueExpression", errors)
+
+
+def validate_mutations(spec: MutatingAdmissionPolicySpec, errors: Errors) -> None:
+    scope = {**_scope(spec, errors), **CONSTRUCTED}
+    for index, mutation in enumerate(spec.mutations or ()):
+        patch = mutation.patchType == "JSONPatch"
+        path = f"spec.mutations[{index}].{'jsonPatch' if patch else 'applyConfiguration'}.expression"
+        wanted = list_of(Type(name="JSONPatch")) if patch else Type(name="Object")
+        _compiled(expression_of(mutation), scope, wanted, path, errors)
+
+
+def _scope(spec: ValidatingAdmissionPolicySpec | MutatingAdmissionPolicySpec, errors: Errors) -> dict[str, Type]:
+    """What the policy's own expressions may speak of, its variables among it."""
     params = spec.paramKind is not None
     known: dict[str, Type] = {}
     for index, variable in enumerate(spec.variables or ()):
@@ -21,13 +47,7 @@ def validate_expressions(spec: ValidatingAdmissionPolicySpec, errors: Errors) ->
         known[variable.name] = _compiled(variable.expression, scope, DYN, path, errors)
     scope = names(params=params, variables=known)
     validate_conditions(spec.matchConditions or (), "spec.matchConditions", errors, scope)
-    for index, validation in enumerate(spec.validations or ()):
-        here = f"spec.validations[{index}]"
-        _compiled(validation.expression, scope, BOOL, f"{here}.expression", errors)
-        if validation.messageExpression:
-            _compiled(validation.messageExpression, scope, STRING, f"{here}.messageExpression", errors)
-    for index, annotation in enumerate(spec.auditAnnotations or ()):
-        _compiled(annotation.valueExpression, scope, DYN, f"spec.auditAnnotations[{index}].valueExpression", errors)
+    return scope
 
 
 def validate_conditions(

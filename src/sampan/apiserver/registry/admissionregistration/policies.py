@@ -127,6 +127,13 @@ class MutatingAdmissionPolicyStrategy(_PolicyStrategy):
             here = f"spec.mutations[{index}]"
             if mutation.patchType not in ("ApplyConfiguration", "JSONPatch"):
                 errors.unsupported(f"{here}.patchType", mutation.patchType, ("ApplyConfiguration", "JSONPatch"))
+            holder = "jsonPatch" if mutation.patchType == "JSONPatch" else "applyConfiguration"
+            if getattr(mutation, holder) is None:
+                errors.required(f"{here}.{holder}", f"must be specified when patchType is {mutation.patchType}")
+        if not errors:
+            from sampan.apiserver.registry.admissionregistration.expressions import validate_mutations
+
+            validate_mutations(obj.spec, errors)
 
     def cells(self, obj: Any, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", len(obj.spec.mutations or ()), self._param_kind(obj), age_of(obj, now)]
