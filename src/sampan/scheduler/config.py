@@ -56,6 +56,7 @@ class Profile(Struct, kw_only=True):
     ignored_resources: frozenset[str] = frozenset()
     ignored_groups: frozenset[str] = frozenset()
     default_constraints: list[core_v1.TopologySpreadConstraint] = field(default_factory=system_constraints)
+    system_defaults: bool = True  # these are Kubernetes' own: a node need not have a zone to count
     hard_affinity_weight: int = 1
     ignore_existing_preferences: bool = False
     added_affinity: core_v1.NodeAffinity | None = None

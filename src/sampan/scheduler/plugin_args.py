@@ -132,7 +132,7 @@ def _spread(profile: Profile, args: dict[str, Any]) -> Profile:
     if given.defaultingType == "System":
         if given.defaultConstraints:
             raise ValueError("defaultConstraints: needs defaultingType List")
-        return replace(profile, default_constraints=system_constraints())
+        return replace(profile, default_constraints=system_constraints(), system_defaults=True)
     if given.defaultingType != "List":
         raise ValueError("defaultingType: must be System or List")
     for constraint in given.defaultConstraints:
@@ -140,7 +140,7 @@ def _spread(profile: Profile, args: dict[str, Any]) -> Profile:
             raise ValueError("defaultConstraints: a labelSelector is not for here: Services and owners say it")
         if constraint.maxSkew < 1 or not constraint.topologyKey:
             raise ValueError("defaultConstraints: needs a topologyKey, and a maxSkew of at least 1")
-    return replace(profile, default_constraints=given.defaultConstraints)
+    return replace(profile, default_constraints=given.defaultConstraints, system_defaults=False)
 
 
 def _affinity(profile: Profile, args: dict[str, Any]) -> Profile:

@@ -33,7 +33,7 @@ from sampan.scheduler.volumes import VolumeObjects
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 32  # Pods decided before the event loop gets its turn
+AT_ONCE, SECONDS_AT_ONCE = 32, 0.005  # Pods decided before the event loop gets its turn, and how long that may take
 FLUSH_EVERY = 30.0
 
 
@@ -101,11 +101,7 @@ class SchedulerService:
 
     async def _turn(self) -> None:
         while True:
-            done = 0
-            while done < AT_ONCE and (queued := self.queue.pop()) is not None:
-                self._schedule_one(queued)
-                done += 1
-            if done == AT_ONCE:
+            if self._schedule_some():
                 await asyncio.sleep(0)
                 continue
             due = self.queue.next_due()
@@ -114,6 +110,18 @@ class SchedulerService:
             timer.cancel()
             self._wake.clear()
             self.queue.flush()
+
+    def _schedule_some(self) -> bool:
+        """Whether more may be waiting."""
+        end = self._clock.monotonic() + SECONDS_AT_ONCE
+        for _ in range(AT_ONCE):
+            queued = self.queue.pop()
+            if queued is None:
+                return False
+            self._schedule_one(queued)
+            if self._clock.monotonic() >= end:
+                break
+        return True
 
     def _schedule_one(self, queued: Queued) -> None:
         info, position = queued.info, self.queue.position

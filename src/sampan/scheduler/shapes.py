@@ -197,7 +197,7 @@ class Shapes:
                 ignore_existing_preferences=profile.ignore_existing_preferences,
             )
         if "PodTopologySpread" in used and (pod.pod.spec.topologySpreadConstraints or default_selector is not None):
-            spread = Spread(pod, profile.default_constraints, default_selector)
+            spread = Spread(pod, profile.default_constraints, default_selector, lenient=profile.system_defaults)
         return Shape(pod, self._cache, self._judge, counts=counts, spread=spread, filters=profile.filters)
 
     def _capacity(self) -> int:

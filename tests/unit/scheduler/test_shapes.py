@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from sampan.scheduler.filtering import Local, LocalJudge
+from sampan.scheduler.node_info import NodeInfo
+from sampan.scheduler.pod_info import PodInfo
 from tests.unit.scheduler.objects import info, node, pod, scheduler
+from tests.unit.scheduler.test_filters import between, term
 
 
 def container(name: str) -> dict[str, Any]:
@@ -51,3 +57,37 @@ def test_the_first_of_a_shape_that_is_bound_does_not_bind_the_others() -> None:
     made.world.cache.assume(first, on)
     made.world.cache.set_pod(pod("p0", cpu="1", nodeName=on))
     assert made.decide(info("p1", cpu="1")).node == ("b" if on == "a" else "a")
+
+
+@pytest.mark.parametrize("wish", [{}, {"labels": {"app": "w"}, "affinity": between("podAntiAffinity", term("w"))}])
+def test_a_placement_costs_one_look_at_one_node_however_many_there_are(
+    wish: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+    judge = LocalJudge.judge
+
+    def counting(self: LocalJudge, pod: PodInfo, on: NodeInfo) -> Local:
+        nonlocal looked
+        looked += 1
+        return judge(self, pod, on)
+
+    monkeypatch.setattr(LocalJudge, "judge", counting)
+    costs = []
+    for size in (30, 300):
+        made = scheduler(*(node(f"n{at}") for at in range(size)))
+        for at in range(21):
+            if at == 1:
+                looked = 0  # the first of a shape looks at every node
+            pod_ = info(f"p{at}", **wish)
+            made.world.cache.assume(pod_, made.decide(pod_).node)
+        costs.append(looked)
+    assert costs == [20, 20]
+
+
+def test_labels_that_nobody_asks_about_make_no_shape_of_their_own() -> None:
+    made = scheduler(node("a"))
+    shapes = {id(made.shapes.of(info(f"p{at}", labels={"index": str(at)}), None)) for at in range(5)}
+    assert len(shapes) == 1
+    made.world.cache.assume(info("r", affinity=between("podAntiAffinity", term("w"))), "a")
+    assert made.decide(info("q", labels={"app": "w"})).node == ""
+    assert made.decide(info("s", labels={"app": "x"})).node == "a"

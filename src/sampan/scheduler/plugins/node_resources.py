@@ -12,6 +12,7 @@ from sampan.scheduler.verdict import Refusal
 
 PLUGIN = "NodeResourcesFit"
 _TOO_MANY = "Too many pods"
+_EVERYWHERE = ("cpu", "memory", "ephemeral-storage")  # what every node has, asked for or not
 
 
 def filter_node(pod: PodInfo, node: NodeInfo) -> Refusal | None:
@@ -50,15 +51,20 @@ def _is_ignored(reason: str, ignored: Set[str], groups: Set[str]) -> bool:
 
 def score_node(pod: PodInfo, node: NodeInfo, profile: Profile) -> int:
     """The weighted mean over resources of how empty (or full) the node would be."""
+    ratio = profile.strategy == "RequestedToCapacityRatio"
     total = weights = 0
     for name, weight in profile.resource_weights.items():
         capacity = node.allocatable.get(name, 0)
-        if not capacity:
+        if not capacity or (name not in _EVERYWHERE and not pod.requests.get(name)):
+            continue  # what the node does not have, and special resources that the Pod does not ask for
+        score = _score(_wanted(pod, node, name), capacity, profile)
+        if ratio and not score:
             continue
-        wanted = _wanted(pod, node, name)
-        total += weight * _score(wanted, capacity, profile)
+        total += weight * score
         weights += weight
-    return total // weights if weights else 0
+    if not weights:
+        return 0
+    return round(total / weights) if ratio else total // weights
 
 
 def _wanted(pod: PodInfo, node: NodeInfo, name: str) -> int:
@@ -73,33 +79,35 @@ def _score(wanted: int, capacity: int, profile: Profile) -> int:
     if profile.strategy == "MostAllocated":
         return min(wanted, capacity) * 100 // capacity
     if profile.strategy == "RequestedToCapacityRatio":
-        return _on_shape(min(100, wanted * 100 // capacity), profile.shape) * 10
+        return _on_shape(min(100, wanted * 100 // capacity), profile.shape)
     return (capacity - wanted) * 100 // capacity if wanted <= capacity else 0
 
 
 def _on_shape(utilization: int, shape: list[tuple[int, int]]) -> int:
-    """Linear between the points."""
+    """Linear between the points, whose scores go up to 10 and mean tenths."""
     for at, (limit, score) in enumerate(shape):
         if utilization <= limit:
             if at == 0:
-                return score
+                return score * 10
             low, low_score = shape[at - 1]
-            return low_score + (score - low_score) * (utilization - low) // max(limit - low, 1)
-    return shape[-1][1]
+            return low_score * 10 + int((score - low_score) * 10 * (utilization - low) / (limit - low))
+    return shape[-1][1] * 10
 
 
 def balance_score(pod: PodInfo, node: NodeInfo, resources: Sequence[str]) -> int:
-    """High where the resources would be used to the same degree."""
+    """High where the resources would be used to the same degree. Pods that ask for none of them are not drawn to the
+    nodes that happen to be balanced."""
+    if not any(pod.requests.get(name) for name in resources):
+        return 0
     used = []
     for name in resources:
         capacity = node.allocatable.get(name, 0)
-        if capacity:
+        if capacity and (name in _EVERYWHERE or pod.requests.get(name)):
             used.append(min(1.0, (node.requested.get(name, 0) + pod.requests.get(name, 0)) / capacity))
-    if len(used) < 2:
-        return 0 if not used else 100
+    deviation = 0.0
     if len(used) == 2:
         deviation = abs(used[0] - used[1]) / 2
-    else:
+    elif used:
         mean = sum(used) / len(used)
         deviation = math.sqrt(sum((u - mean) ** 2 for u in used) / len(used))
     return int((1 - deviation) * 100)

@@ -129,20 +129,22 @@ class Spread:
         pod: PodInfo,
         defaults: Sequence[core_v1.TopologySpreadConstraint],
         default_selector: meta_v1.LabelSelector | None,
+        *,
+        lenient: bool = False,
     ) -> None:
+        """`lenient`: a node need not have all the keys of `defaults`."""
         own = pod.pod.spec.topologySpreadConstraints
-        self._defaulted = not own
+        self._lenient = lenient and not own
         listed = own or (defaults if default_selector is not None else ())
         constraints = [
-            (Constraint(c, pod, default_selector if self._defaulted else c.labelSelector), c.whenUnsatisfiable)
-            for c in listed
+            (Constraint(c, pod, c.labelSelector if own else default_selector), c.whenUnsatisfiable) for c in listed
         ]
         self.hard = [c for c, when in constraints if when != "ScheduleAnyway"]
         self.soft = [c for c, when in constraints if when == "ScheduleAnyway"]
 
     def update(self, name: str, node: NodeInfo | None) -> None:
-        """A node counts if it has the keys of all constraints, not only of one; the default ones do not ask that."""
-        for group, lenient in ((self.hard, False), (self.soft, self._defaulted)):
+        """A node counts if it has the keys of all constraints, not only of one."""
+        for group, lenient in ((self.hard, False), (self.soft, self._lenient)):
             counts = node is not None and (lenient or all(c.key in node.labels for c in group))
             for constraint in group:
                 constraint.update(name, node if counts else None)
@@ -158,21 +160,20 @@ class Spread:
 
     def scores(self, nodes: Sequence[NodeInfo]) -> list[int]:
         """0 to 100; a node that lacks a key gets 0."""
+        keys = [c.key for c in self.soft]
+        ignored = set() if self._lenient else {at for at, n in enumerate(nodes) if any(k not in n.labels for k in keys)}
         raw = [0.0] * len(nodes)
-        lacking: set[int] = set()
         for constraint in self.soft:
             key, counts, rest = constraint.key, constraint.counts, constraint.max_skew - 1
             values = [node.labels.get(key) for node in nodes]
+            if ignored:
+                values = [None if at in ignored else value for at, value in enumerate(values)]
             weight = math.log(len({*values} - {None}) + 2)
             raw = [
                 sum_ + counts.get(value, 0) * weight + rest if value is not None else sum_
                 for sum_, value in zip(raw, values, strict=True)
             ]
-            if None in values:
-                lacking.update(at for at, value in enumerate(values) if value is None)
-        if lacking and not self._defaulted:
-            return normalized([None if at in lacking else round(r) for at, r in enumerate(raw)])
-        return normalized([round(r) for r in raw])
+        return normalized([None if at in ignored else round(r) for at, r in enumerate(raw)])
 
 
 def normalized(raw: Sequence[int | None]) -> list[int]:
