@@ -167,8 +167,8 @@ def test_a_mutation_that_cannot_be_applied_says_why() -> None:
     info = next(i for i in BUILT_IN if i.resource == "pods")
     with pytest.raises(MutationFailed):
         mutated(compile_mutations(made), {"object": {}}, built_in(info.schema_ref))
+    wrong = mutations(("ApplyConfiguration", "Object{spec: object.nose}"))
     with pytest.raises(MutationFailed, match="no such key: nose"):
-        wrong = mutations(("ApplyConfiguration", "Object{spec: object.nose}"))
         mutated(compile_mutations(wrong), {"object": {}}, built_in(info.schema_ref))
 
 
