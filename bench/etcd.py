@@ -49,19 +49,18 @@ def requests(made: list[Bench], where: str) -> Figures:
     loads = [one.load() for one in made]
 
     def measure(what: str, clients: int, run: Callable[[int, int], Found]) -> None:
-        """The clients are shared out among the servers, all at once."""
+        """The clients are shared out among the servers (15 among three), all at once."""
         each = max(1, clients // len(loads))
         with ThreadPoolExecutor(len(loads)) as threads:
             found = list(threads.map(lambda index: run(index, each), range(len(loads))))
         figures[f"{where}: {what}, /s"] = sum(one.rate for one in found)
 
-    for clients in (1, 15) if len(made) > 1 else (1, 16):
-        if clients == 1 and len(made) > 1:
-            continue
-        tag = f"create Pods, {clients} client{'s' if clients > 1 else ''}"
-        measure(
-            tag, clients, lambda i, n: loads[i].create_pods(PODS, prefix=f"c{clients}x{i}", clients=n, seconds=SECONDS)
-        )
+    def creating(clients: int) -> Callable[[int, int], Found]:
+        return lambda i, n: loads[i].create_pods(PODS, prefix=f"c{clients}x{i}", clients=n, seconds=SECONDS)
+
+    if len(made) == 1:
+        measure("create Pods, 1 client", 1, creating(1))
+    measure("create Pods, 16 clients", 16, creating(16))
     name = json.loads(made[0].get(f"{PODS}?limit=1")[1])["items"][0]["metadata"]["name"]
     measure("get a Pod, 16 clients", 16, lambda i, n: loads[i].run(f"{PODS}/{name}", clients=n, seconds=SECONDS))
     measure("list 500 Pods, 4 clients", 4, lambda i, n: loads[i].run(f"{PODS}?limit=500", clients=n, seconds=SECONDS))

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from sampan.api.types import core_v1
 from sampan.client.api import Client
-from sampan.client.http import HttpTransport
+from sampan.client.http import HttpTransport, connect
+from sampan.client.informer import Informer
 from sampan.client.kubeconfig import load_settings
 from tests.host.machines.chaos import killing
 from tests.host.machines.machines import SAMPAN, Machine, Machines
@@ -142,8 +144,24 @@ def test_under_load_everything_is_killed_in_turn(world: World, tmp_path: Path) -
 
     async def load() -> None:
         clients = [Client(HttpTransport(load_settings(str(m.kubeconfig)), retries=0)) for m in machines.all]
+        every = ",".join(f"https://{m.ip}:6443" for m in machines.all)
+        watching = connect(machines.settings(machines[0], every))
+        seen: set[str] = set()
+        informer = Informer(watching.resource(core_v1.ConfigMap), namespace="default")
+        informer.add_handler(
+            on_add=lambda obj: seen.add((obj.data or {}).get("value", "")),
+            on_update=lambda _, obj: seen.add((obj.data or {}).get("value", "")),
+        )
+        informer.start()
+        await informer.wait_for_sync()
         history = await record(clients, seconds=20)
-        for client in clients:
+        # A watcher that goes from server to server has seen every write that was acknowledged.
+        written = {o.value for o in history if o.outcome == "ok" and o.kind in ("create", "update")}
+        async with asyncio.timeout(60):
+            while not written <= seen:
+                await asyncio.sleep(0.2)
+        await informer.stop()
+        for client in (*clients, watching):
             await client.close()
         assert violations(history) == []
         assert sum(o.outcome == "ok" for o in history) > 100
