@@ -18,7 +18,6 @@ from sampan.cluster.process import Daemon
 from sampan.cluster.simulating import simulator_daemon
 from sampan.cluster.up import agent_daemon, server_daemon
 
-
 RUN = Path("/run/sampan")
 
 

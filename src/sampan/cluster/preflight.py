@@ -50,9 +50,7 @@ def _host(paths: ClusterPaths) -> Iterator[Problem]:
     while not top.exists():
         top = top.parent
     if not os.access(top, os.W_OK):
-        yield Problem(
-            f"{top} cannot be written", f"run as root, or choose another place: SAMPAN_HOME=DIR {_up(paths)}"
-        )
+        yield Problem(f"{top} cannot be written", f"run as root, or choose another place: SAMPAN_HOME=DIR {_up(paths)}")
     elif shutil.disk_usage(top).free < LEAST_DISK:
         yield Problem(
             f"less than {LEAST_DISK // 2**20} MiB are free below {top}",
