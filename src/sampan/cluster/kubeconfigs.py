@@ -1,12 +1,13 @@
 """The kubeconfig files of a cluster: the administrator's own, and its context in ~/.kube/config."""
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sampan.client import kubeconfig, kubeconfig_write
+from sampan.client import kubeconfig, kubeconfig_files, kubeconfig_write
 from sampan.cluster.config import ClusterConfig, write_atomically
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.pki import Pair, Pki
@@ -54,6 +55,29 @@ def write_peoples(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> str:
     if not others:
         return ""
     return f"{path} has a context {paths.context!r} of another cluster ({others}), which is left alone"
+
+
+def refresh(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> None:
+    """After the administrator's certificate has been renewed: wherever the old one was written. A context that is not
+    there is not made, and none becomes the current one."""
+    newest = user_entry(pki.pair("admin"))
+    files = [str(paths.kubeconfig), kubeconfig.default_path()]
+    for path in filter(os.path.exists, files):
+
+        def change(data: dict[str, Any], path: str = path) -> None:
+            if path == str(paths.kubeconfig) or not anothers(data, paths, cluster_entry(config, pki)):
+                user = kubeconfig_write.entry_of(data, "users", paths.context)
+                if user is not None:
+                    user.update(newest)
+
+        if holds_another(path, paths.context, newest):
+            kubeconfig_write.edit(path, change)
+
+
+def holds_another(path: str, name: str, newest: dict[str, Any]) -> bool:
+    """A file that needs no change is not touched."""
+    user = kubeconfig_write.entry_of(kubeconfig_files.read_file(path) or {}, "users", name)
+    return bool(user) and user != newest
 
 
 def forget_peoples(paths: ClusterPaths) -> None:

@@ -30,9 +30,10 @@ from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.client.leader import LeadershipLost
 from sampan.cluster import metrics_api
+from sampan.cluster.auditing import auditor_of
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
-from sampan.cluster.paths import STATE
+from sampan.cluster.paths import STATE, ClusterPaths
 from sampan.cluster.pki import FRONT_PROXY, Pki, api_names, outward_address
 from sampan.cluster.renewal import keep_renewing
 from sampan.cluster.scheduler_debug import PATH, SchedulerDebug
@@ -114,6 +115,7 @@ async def run_server(
                 ca=pki.ca.certificate, certificate=kubelet_client.certificate, key=kubelet_client.key
             ),
             virtual=metrics_api.handlers(collector),
+            auditor=auditor_of(options.data_dir.parent),
             proxy_identity=ProxyIdentity(certificate=pki.pair(FRONT_PROXY).certificate, key=pki.pair(FRONT_PROXY).key),
         )
         collector.client = own_client(chain)
@@ -150,7 +152,7 @@ async def run_server(
             tasks.create_task(run_aggregator(chain, pki))
             tasks.create_task(keep_policy_status(chain.core, own_client(chain)))
             tasks.create_task(keep_prepared(chain, config, servers))
-            tasks.create_task(keep_renewing(lambda: asyncio.to_thread(pki.ensure, config, {})))
+            tasks.create_task(keep_renewing(lambda: asyncio.to_thread(renew, options)))
             tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))
             for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())
@@ -158,6 +160,16 @@ async def run_server(
                 tasks.create_task(other)
     finally:
         await store.close()
+
+
+def renew(options: ServerOptions) -> None:
+    """What this machine has of the cluster's certificates, and the kubeconfigs that hold one of them."""
+    options.pki.ensure(options.config, {})
+    paths = ClusterPaths(options.config.name, options.data_dir.parent)
+    if paths.config.exists():
+        from sampan.cluster import kubeconfigs
+
+        kubeconfigs.refresh(paths, options.config, options.pki)
 
 
 async def keep_prepared(chain: Chain, config: ClusterConfig, servers: Servers) -> None:

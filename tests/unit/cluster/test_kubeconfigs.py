@@ -169,3 +169,36 @@ def test_many_at_once_lose_nothing(tmp_path: Path, file: Path, pki: Pki) -> None
     data = yaml.safe_load(file.read_text())
     assert {c["name"] for c in data["contexts"]} == {"work", *(f"sampan-c{n}" for n in range(24))}
     assert {c["name"] for c in data["clusters"]} == {"work", *(f"sampan-c{n}" for n in range(24))}
+
+
+def test_a_renewed_certificate_comes_into_both_files(tmp_path: Path, file: Path) -> None:
+    write(file, WORK)
+    paths, config = paths_in(tmp_path), ClusterConfig(name="one", nodes=0)
+    own = Pki(tmp_path / "pki")
+    own.ensure(config, {})
+    kubeconfigs.write_own(paths, config, own)
+    kubeconfigs.write_peoples(paths, config, own)
+    use_work = yaml.safe_load(file.read_text()) | {"current-context": "work"}
+    file.write_text(yaml.safe_dump(use_work))
+    before = file.read_bytes(), paths.kubeconfig.read_bytes()
+    kubeconfigs.refresh(paths, config, own)
+    assert (file.read_bytes(), paths.kubeconfig.read_bytes()) == before, "nothing was renewed"
+
+    own.pair("admin").certificate.unlink()
+    own.ensure(config, {})
+    kubeconfigs.refresh(paths, config, own)
+    for path in (file, paths.kubeconfig):
+        data = yaml.safe_load(path.read_text())
+        assert named(data["users"], "sampan-one")["user"] == kubeconfigs.user_entry(own.pair("admin"))
+    data = yaml.safe_load(file.read_text())
+    assert data["current-context"] == "work"
+    assert named(data["users"], "me") == WORK["users"][0]
+
+
+def test_a_forgotten_context_does_not_come_back(tmp_path: Path, file: Path, pki: Pki) -> None:
+    write(file, WORK)
+    paths, config = paths_in(tmp_path), ClusterConfig(name="one", nodes=0)
+    kubeconfigs.write_own(paths, config, pki)
+    before = file.read_bytes()
+    kubeconfigs.refresh(paths, config, pki)
+    assert file.read_bytes() == before

@@ -16,9 +16,7 @@ def test_no_two_clusters_share_addresses() -> None:
     assert len(set(ranges)) == len(ranges)
 
 
-def test_ranges_that_the_host_has_already_are_left_alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_ranges_that_the_host_has_already_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAMPAN_HOME", str(tmp_path))
     monkeypatch.setattr(configs, "ranges_in_use", lambda index: index < 3)
     made = configs.new_config(ClusterPaths.of("other"), nodes=1, port=None)
