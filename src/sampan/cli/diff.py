@@ -64,6 +64,11 @@ def _sides(call: Invocation, one: Found) -> tuple[dict[str, Any] | None, dict[st
             force=call.flags["force-conflicts"],
         )
         return current, after
+    # What is remembered of the last apply is nobody's change.
+    metadata = dict(wanted["metadata"])
+    held = metadata.get("annotations") or {}
+    metadata["annotations"] = {key: value for key, value in held.items() if key != last_applied.LAST_APPLIED}
+    wanted = {**wanted, "metadata": metadata}
     if current is None:
         return None, client.create(wanted, WriteOptions(True), namespace=one.namespace)
     patch, kind = last_applied.three_way(one.info, wanted, current, overwrite=True)

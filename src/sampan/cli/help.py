@@ -75,6 +75,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("api-resources", "what is served"),
             ("api-versions", "in which versions"),
             ("auth", "who am I, what may I do"),
+            ("certificate", "let requests be signed, or not"),
             ("cluster-info", "where things are"),
             ("config", "the kubeconfig"),
             ("completion", "of your shell"),

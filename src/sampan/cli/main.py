@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "attach": "attach",
     "auth": "auth",
     "autoscale": "autoscale",
+    "certificate": "certificate",
     "cluster-info": "cluster_info",
     "completion": "completion",
     "config": "config",
@@ -61,7 +62,7 @@ VERBS: dict[str, str] = {
     "why": "why",
     "__complete": "complete",
 }
-REFUSED = ("alpha", "certificate", "debug", "kustomize", "plugin", "kuberc")
+REFUSED = ("alpha", "debug", "kustomize", "plugin", "kuberc")
 
 
 def run(argv: Sequence[str]) -> int:

@@ -76,11 +76,12 @@ def connect(client: SyncClient, info: ResourceInfo, pod: dict[str, Any], wanted:
         return client.transport.upgrade(path, query=wanted.query(), subprotocols=EXEC_PROTOCOLS)
     except UpgradeRefused as refused:
         error = error_of(refused.response, method="GET", path=path)
+        if isinstance(error, (Forbidden, Unauthorized)):
+            raise error from None
         body = refused.response.body.decode(errors="replace").strip()
         # A kubelet answers in plain text, the API server with a Status.
-        if isinstance(error, (Forbidden, Unauthorized)) or body.startswith("{"):
-            raise error from None
-        raise CliError(f"unable to upgrade connection: {body or error.message}") from None
+        said = error.message if body.startswith("{") or not body else body
+        raise CliError(f"unable to upgrade connection: {said}") from None
 
 
 def converse(

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.integration.cli.golden_replay import cluster
+from tests.integration.cli.golden_replay import newest_kubectl as kubectl
 
 HERE = Path(__file__).parent
 LINES, FILES = HERE / "lines", HERE / "files"
@@ -143,14 +144,6 @@ class Running(NamedTuple):
         told = self.process.communicate(timeout=SECONDS)
         out, err = (normal(text.decode(errors="replace"), self.tool) for text in told)
         return Outcome(self.process.returncode, out, err)
-
-
-def kubectl() -> str:
-    """The newest there is."""
-    found = shutil.which("kubectl")
-    folder = Path(os.path.realpath(found)).parent if found else Path()
-    versions = sorted(folder.glob("kubectl.1.*"), key=lambda path: int(path.name.rpartition(".")[2]))
-    return str(versions[-1]) if versions else found or ""
 
 
 def lines_of(path: Path) -> Iterator[str]:

@@ -12,13 +12,12 @@ pytestmark = pytest.mark.skipif(not GOLDEN.exists(), reason="the recorded comman
 
 # Rows that cannot be as recorded, and why.
 OTHERWISE = {
-    **dict.fromkeys((58, 59, 60, 87, 88, 89, 186, 190), "recorded where Pods mount one more authority's certificate"),
-    27: "the recording passed --kubeconfig before a word that was taken for a plugin",
+    **dict.fromkeys((186, 190), "recorded where Pods mount one more authority's certificate"),
     94: "recorded without a controller that gives nodes their Pod range and taints",
     119: "the server rewrites the last-applied annotation when the same fields are applied server-side",
     124: "an event may come a little later than the object",
     176: "ReplicaSets have names by hash, and so another order",
-    202: "the discovery role of this server has fewer URLs",
+    202: "recorded with two URLs in the discovery role that are none of Kubernetes'",
     203: "another user",
     204: "this server serves metrics",
     206: "this server serves metrics",
@@ -29,7 +28,6 @@ OTHERWISE = {
     212: "another kubeconfig",
     229: "this server serves metrics",
     230: "this server serves metrics",
-    234: "certificate comes later",
     246: "whether a ReplicaSet outlives its Deployment long enough to be listed is a race",
 }
 
