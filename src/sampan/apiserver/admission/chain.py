@@ -45,10 +45,10 @@ def default_chain(core: Core, authorizers: Sequence[Authorizer], rbac: Rbac) -> 
             RuntimeClassAdmission(core),
             CertificateRights(core, authorizers),
             Escalation(core, rbac, authorizers),
-            MutatingPolicies(core),
-            MutatingWebhooks(core),
-            ValidatingPolicies(core),
-            ValidatingWebhooks(core),
+            MutatingPolicies(core, authorizers),
+            MutatingWebhooks(core, authorizers),
+            ValidatingPolicies(core, authorizers),
+            ValidatingWebhooks(core, authorizers),
             ResourceQuotas(core),
         ]
     )

@@ -43,6 +43,11 @@ CIDR = Type(name="net.CIDR")
 QUANTITY = Type(name="kubernetes.Quantity")
 SEMVER = Type(name="kubernetes.Semver")
 FORMAT = Type(name="kubernetes.NamedFormat")
+AUTHORIZER = Type(name="kubernetes.authorization.Authorizer")
+PATH_CHECK = Type(name="kubernetes.authorization.PathCheck")
+GROUP_CHECK = Type(name="kubernetes.authorization.GroupCheck")
+RESOURCE_CHECK = Type(name="kubernetes.authorization.ResourceCheck")
+DECISION = Type(name="kubernetes.authorization.Decision")
 LITERALS = {
     "bool": BOOL, "int": INT, "uint": UINT, "double": DOUBLE, "string": STRING, "bytes": BYTES, "null_type": NULL,
 }  # fmt: skip

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from sampan.api.types import admissionregistration_v1 as registration
 from sampan.api.types import core_v1
 from sampan.apiserver.admission.matching import Selectors, is_exempt, rules_match
 from sampan.apiserver.admission.plugin import Objects
+from sampan.apiserver.admission.policies.rights import questions
 from sampan.apiserver.admission.policies.seen import plain, request_of
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, Authorizer
 from sampan.apiserver.core import Core
 
 GROUP = "admissionregistration.k8s.io"
@@ -33,8 +34,10 @@ class BoundPolicies(Generic[C]):
         policy_type: type[Any],
         binding_type: type[Any],
         compiles: Callable[[Policy], C],
+        authorizers: Sequence[Authorizer],
     ) -> None:
         self.core = core
+        self._authorizers = authorizers
         self._policies = Objects(core, GROUP, "v1", f"{resource}policies", policy_type)
         self._bindings = Objects(core, GROUP, "v1", f"{resource}policybindings", binding_type)
         self._selectors = Selectors(Objects(core, "", "v1", "namespaces", core_v1.Namespace))
@@ -96,4 +99,5 @@ class BoundPolicies(Generic[C]):
             "oldObject": plain(attributes.old),
             "request": request_of(attributes),
             "namespaceObject": plain(self._selectors.namespace_of(attributes)),
+            **questions(self._authorizers, attributes),
         }

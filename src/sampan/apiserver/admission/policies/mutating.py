@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from sampan.apiserver.admission.policies.bound import Binding, BoundPolicies, No
 from sampan.apiserver.admission.policies.seen import plain
 from sampan.apiserver.admission.policies.validating import refusal
 from sampan.apiserver.bodies import without_nulls
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, Authorizer
 from sampan.apiserver.core import Core
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _compiled(policy: Policy) -> CompiledMutations:
 class MutatingPolicies(Plugin):
     of_users = True
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, authorizers: Sequence[Authorizer] = ()) -> None:
         super().__init__(core)
         self._bound = BoundPolicies(
             core,
@@ -38,6 +39,7 @@ class MutatingPolicies(Plugin):
             registration.MutatingAdmissionPolicy,
             registration.MutatingAdmissionPolicyBinding,
             _compiled,
+            authorizers,
         )
 
     async def mutate(self, attributes: AdmissionAttributes) -> None:

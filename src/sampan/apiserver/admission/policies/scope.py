@@ -48,6 +48,8 @@ def names(*, params: bool, variables: dict[str, Type] | None = None) -> dict[str
         "oldObject": types.DYN,
         "request": _REQUEST,
         "namespaceObject": types.DYN,
+        "authorizer": types.AUTHORIZER,
+        "authorizer.requestResource": types.RESOURCE_CHECK,
     }
     if params:
         found["params"] = types.DYN

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sampan.api.errors import ApiError, Cause, forbidden
 from sampan.api.types import admissionregistration_v1 as registration
 from sampan.apiserver.admission.plugin import Plugin
 from sampan.apiserver.admission.policies.bound import Binding, BoundPolicies, NotConfigured, Policy
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, Authorizer
 from sampan.apiserver.core import Core
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def _compiled(policy: Policy) -> CompiledPolicy:
 
 
 class ValidatingPolicies(Plugin):
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, authorizers: Sequence[Authorizer] = ()) -> None:
         super().__init__(core)
         self._bound = BoundPolicies(
             core,
@@ -33,6 +34,7 @@ class ValidatingPolicies(Plugin):
             registration.ValidatingAdmissionPolicy,
             registration.ValidatingAdmissionPolicyBinding,
             _compiled,
+            authorizers,
         )
 
     async def validate(self, attributes: AdmissionAttributes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from sampan.apiserver.admission.policies.seen import plain
 from sampan.apiserver.admission.webhooks import review
 from sampan.apiserver.admission.webhooks.hooks import Hook, matching
 from sampan.apiserver.bodies import without_nulls
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, Authorizer
 from sampan.apiserver.core import Core
 from sampan.apiserver.outward.calls import CallFailed, ask, target_of
 
@@ -27,8 +28,9 @@ GROUP = "admissionregistration.k8s.io"
 
 
 class _Webhooks(Plugin):
-    def __init__(self, core: Core, resource: str, kind: type[Any]) -> None:
+    def __init__(self, core: Core, resource: str, kind: type[Any], authorizers: Sequence[Authorizer]) -> None:
         super().__init__(core)
+        self._authorizers = authorizers
         self._configurations = Objects(core, GROUP, "v1", resource, kind)
         self._selectors = Selectors(Objects(core, "", "v1", "namespaces", core_v1.Namespace))
 
@@ -65,7 +67,14 @@ class _Webhooks(Plugin):
         from sampan.apiserver.admission.webhooks.conditions import hold
 
         namespace = self._selectors.namespace_of(attributes)
-        return hold(hook.webhook.matchConditions, attributes, namespace, may_fail=hook.may_fail, name=hook.name)
+        return hold(
+            hook.webhook.matchConditions,
+            attributes,
+            namespace,
+            self._authorizers,
+            may_fail=hook.may_fail,
+            name=hook.name,
+        )
 
     @staticmethod
     def _failed(hook: Hook, why: str) -> None:
@@ -77,8 +86,8 @@ class _Webhooks(Plugin):
 class MutatingWebhooks(_Webhooks):
     of_users = True
 
-    def __init__(self, core: Core) -> None:
-        super().__init__(core, "mutatingwebhookconfigurations", registration.MutatingWebhookConfiguration)
+    def __init__(self, core: Core, authorizers: Sequence[Authorizer] = ()) -> None:
+        super().__init__(core, "mutatingwebhookconfigurations", registration.MutatingWebhookConfiguration, authorizers)
 
     async def mutate(self, attributes: AdmissionAttributes) -> None:
         hooks = self._hooks(attributes)
@@ -125,8 +134,10 @@ class MutatingWebhooks(_Webhooks):
 
 
 class ValidatingWebhooks(_Webhooks):
-    def __init__(self, core: Core) -> None:
-        super().__init__(core, "validatingwebhookconfigurations", registration.ValidatingWebhookConfiguration)
+    def __init__(self, core: Core, authorizers: Sequence[Authorizer] = ()) -> None:
+        super().__init__(
+            core, "validatingwebhookconfigurations", registration.ValidatingWebhookConfiguration, authorizers
+        )
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
         hooks = self._hooks(attributes)
