@@ -5,8 +5,8 @@ request info     verb, group, resource, namespace, name
 limits           too many requests in flight: 429 and Retry-After; watches and streams are counted apart
 freshness        where other servers write too: the caches include what they wrote
 authentication   who asks
+audit            what is written down of it, where a policy says so
 impersonation    as whom (`impersonate`: its place)
-audit            what is written down (`audit`: its place)
 authorisation    may they
 routing          to a verb's handler, or to what is no resource (`routes.py`)
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -41,11 +42,15 @@ from sampan.apiserver.requestinfo import RequestInfo, request_info
 from sampan.apiserver.routing import Router
 from sampan.storage.contract import StoreError, StoreFull
 
+if TYPE_CHECKING:
+    from sampan.apiserver.audit.auditor import Auditor
+
 log = logging.getLogger(__name__)
 
 _COLLECTION = frozenset(("list", "watch", "deletecollection"))
 # Characters of all warnings of an answer, and of each when they are more.
 _WARNINGS, _WARNING = 4096, 256
+_UNAUTHORIZED = 401
 _ENTERING = frozenset(("exec", "attach", "portforward"))
 
 
@@ -59,6 +64,7 @@ class Chain:
         authorizers: Sequence[Authorizer],
         limits: InFlight,
         metrics: Metrics,
+        auditor: Auditor | None = None,
     ) -> None:
         self.core = core
         self.router = router
@@ -66,6 +72,7 @@ class Chain:
         self.authorizers = authorizers
         self.limits = limits
         self.metrics = metrics
+        self.auditor = auditor
         core.allow = self._allow
 
     async def handle(self, request: Request) -> Answer:
@@ -89,8 +96,18 @@ class Chain:
             answer.headers = [*answer.headers, *warning_headers(request.warnings)]
         if isinstance(answer, Reply) and answer.status >= 400 and PROTOBUF in request.header("accept"):
             binary_status(request, answer)
+        if self.auditor is not None:
+            self._audit(self.auditor, request, answer)
         self.metrics.finish(watched, request, answer)
         return answer
+
+    @staticmethod
+    def _audit(auditor: Auditor, request: Request, answer: Answer) -> None:
+        refused = isinstance(answer, Reply) and answer.status == _UNAUTHORIZED
+        if request.audit is None and refused and request.info is not None:
+            request.audit = auditor.begin(request, None)
+        if request.audit is not None:
+            auditor.end(request.audit, request, answer)
 
     async def _handle(self, request: Request) -> Answer:
         info = request.info = request_info(
@@ -107,8 +124,12 @@ class Chain:
             if request.user is None:
                 request.user = await self._authenticate(request)
             self.limits.confirm(slots, request)
+            if self.auditor is not None:
+                request.audit = self.auditor.begin(request, request.user)
             if impersonation.asked(request):
                 request.user = await impersonation.impersonated(request, request.user, self._allow)
+                if request.audit is not None:
+                    request.audit.acts_as(request.user)
             attributes = attributes_of(info, field_selector=selector)
             await self._allow(request.user, attributes)
             if info.verb == "get" and info.subresource in _ENTERING:

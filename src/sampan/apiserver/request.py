@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
+    from sampan.apiserver.audit.auditor import Entry
     from sampan.apiserver.contracts import User
     from sampan.apiserver.pieces import Pieces
     from sampan.apiserver.requestinfo import RequestInfo
@@ -39,8 +40,8 @@ class Request:
     """Header names are lower case; a header that came several times is joined with a newline, which none can hold."""
 
     __slots__ = (
-        "_query", "body", "connection", "headers", "info", "long_running", "method", "path", "query_string", "user",
-        "warnings",
+        "_query", "audit", "body", "connection", "headers", "info", "long_running", "method", "path", "query_string",
+        "user", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Request:
         self.warnings: list[str] = []
         self._query = query
         self.long_running = False
+        self.audit: Entry | None = None
 
     @property
     def query(self) -> dict[str, list[str]]:

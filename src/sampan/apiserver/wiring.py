@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sampan.apiserver.aggregation.aggregator import Aggregator
 from sampan.apiserver.aggregation.proxy import ProxyIdentity
@@ -32,6 +32,9 @@ from sampan.apiserver.routing import Handler, Route, Router
 from sampan.apiserver.secure import Security
 from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
 from sampan.storage.contract import Store
+
+if TYPE_CHECKING:
+    from sampan.apiserver.audit.auditor import Auditor
 
 # By name and verb. log, exec, attach, portforward and proxy go to the kubelet; token is authentication's.
 SUBRESOURCES: dict[tuple[str, str], Handler] = {
@@ -66,6 +69,7 @@ async def build(
     virtual: dict[tuple[str, str], Handler] | None = None,
     service_cidr: str = DEFAULT_CIDR,
     proxy_identity: ProxyIdentity | None = None,
+    auditor: Auditor | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Chain:
     """A chain that is ready to answer: the caches are filled."""
@@ -109,6 +113,7 @@ async def build(
         authorizers=secured.authorizers or [Masters()],
         limits=InFlight(),
         metrics=metrics,
+        auditor=auditor,
     )
 
 

@@ -7,17 +7,19 @@ costs a look at the Pods of one node, however many there are on others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from sampan.api.types import core_v1, resource_v1
+from sampan.api.types import core_v1
 from sampan.apiserver.cache import Event
 from sampan.apiserver.core import Core
 from sampan.apiserver.handlers.fieldvalues import reader
 from sampan.apiserver.objects import CachedObject
 
 _NODE = "spec.nodeName"
+T = TypeVar("T")
 
 
 class _Named(NamedTuple):
@@ -43,7 +45,7 @@ class NodeReferences:
     def related(self, node: str, resource: str, namespace: str, name: str) -> bool:
         if resource == "resourceslices":
             found = self._slices.get("", name)
-            return found is not None and _slice.decode(b"{" + found.tail).spec.nodeName == node
+            return found is not None and _read(found, _Slice).spec.nodeName == node
         if resource == "pods":
             pod = self._pods.get(namespace, name)
             return pod is not None and self._node_of(pod) == node
@@ -70,11 +72,11 @@ class NodeReferences:
 
     def _volume_secrets(self, namespace: str, claim_name: str) -> set[tuple[str, str]]:
         claim = self._claims.get(namespace, claim_name)
-        bound = _claim.decode(b"{" + claim.tail).spec.volumeName if claim is not None else None
+        bound = _read(claim, core_v1.PersistentVolumeClaim).spec.volumeName if claim is not None else None
         volume = self._volumes.get("", bound) if bound else None
         if volume is None:
             return set()
-        csi = _volume.decode(b"{" + volume.tail).spec.csi
+        csi = _read(volume, core_v1.PersistentVolume).spec.csi
         if csi is None:
             return set()
         given = (csi.nodeStageSecretRef, csi.nodePublishSecretRef, csi.nodeExpandSecretRef)
@@ -82,11 +84,11 @@ class NodeReferences:
 
     def _claim_of(self, volume_name: str) -> tuple[str, str] | None:
         volume = self._volumes.get("", volume_name)
-        claim = _volume.decode(b"{" + volume.tail).spec.claimRef if volume is not None else None
+        claim = _read(volume, core_v1.PersistentVolume).spec.claimRef if volume is not None else None
         if claim is None:
             return None
         bound = self._claims.get(claim.namespace or "", claim.name or "")
-        if bound is None or _claim.decode(b"{" + bound.tail).spec.volumeName != volume_name:
+        if bound is None or _read(bound, core_v1.PersistentVolumeClaim).spec.volumeName != volume_name:
             return None
         return claim.namespace or "", claim.name or ""
 
@@ -94,7 +96,7 @@ class NodeReferences:
         obj = self._pods.objects[key]
         known = self._named.get(key)
         if known is None or known.revision != obj.revision:
-            known = self._named[key] = _Named(obj.revision, frozenset(names_of(_pod.decode(b"{" + obj.tail))))
+            known = self._named[key] = _Named(obj.revision, frozenset(names_of(_read(obj, core_v1.Pod))))
         return known.names
 
     # --- Pods by node ------------------------------------------------------------------------------------------
@@ -137,10 +139,23 @@ class NodeReferences:
         return self._values(obj).get(_NODE, "")
 
 
-_pod = msgspec.json.Decoder(core_v1.Pod)
-_claim = msgspec.json.Decoder(core_v1.PersistentVolumeClaim)
-_volume = msgspec.json.Decoder(core_v1.PersistentVolume)
-_slice = msgspec.json.Decoder(resource_v1.ResourceSlice)
+def _read(obj: CachedObject, kind: type[T]) -> T:
+    return _decoder(kind).decode(b"{" + obj.tail)  # type: ignore[no-any-return]  # one decoder for each kind
+
+
+@cache
+def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    """Made when first needed: a server without nodes does without."""
+    return msgspec.json.Decoder(kind)
+
+
+# Of ResourceSlices only the node is of interest, and their types take long to import.
+class _SliceSpec(msgspec.Struct, gc=False):
+    nodeName: str | None = None
+
+
+class _Slice(msgspec.Struct, gc=False):
+    spec: _SliceSpec
 
 
 def names_of(pod: core_v1.Pod) -> Iterator[tuple[str, str]]:
