@@ -207,3 +207,22 @@ async def test_a_lost_volume_is_said(cluster: World) -> None:
     await volumes.patch("v", {"metadata": {"finalizers": None}})
     said = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
     await wait_event(cluster, "c", ("Warning", "ClaimLost", said))
+
+
+async def test_a_claim_of_the_local_class_grows(cluster: World) -> None:
+    await cluster.admin.resource(storage_v1.StorageClass).create(storage_class())
+    await cluster.admin.resource(core_v1.Node).create(core_v1.Node(metadata=meta_v1.ObjectMeta(name="n")))
+    cluster.start(*NAMES)
+    await make_claim(cluster, "c")
+    claims = cluster.admin.resource(core_v1.PersistentVolumeClaim)
+    await claims.patch("c", SELECTED, namespace="default")
+    name = (await bound(cluster, "c")).spec.volumeName or ""
+    await claims.patch("c", {"spec": {"resources": {"requests": {"storage": "3Gi"}}}}, namespace="default")
+
+    async def has_grown() -> bool:
+        claim = await claims.get("c", namespace="default")
+        volume = await cluster.admin.resource(core_v1.PersistentVolume).get(name)
+        return claim.status.capacity == volume.spec.capacity == {"storage": "3Gi"}
+
+    await cluster.until(has_grown)
+    await wait_event(cluster, "c", ("Normal", "VolumeResizeSuccessful", "Resize volume succeeded"))

@@ -8,7 +8,7 @@ from sampan.api.errors import AlreadyExists, NotFound
 from sampan.api.types import core_v1, storage_v1
 from sampan.client.codec import key_of
 from sampan.controllers.indexes import PODS_BY_CLAIM
-from sampan.controllers.volume_binder import bind, local_path, match
+from sampan.controllers.volume_binder import bind, expand, local_path, match
 from sampan.controllers.volume_binder.match import Claim, Volume
 from sampan.controllers.volume_binder.objects import Objects
 from sampan.controllers.volume_binder.words import (
@@ -175,9 +175,26 @@ class Claims:
         elif volume.spec.claimRef is None or volume.spec.claimRef.uid == claim.metadata.uid:
             if not claim.metadata.deletionTimestamp:
                 await self._bind(volume, claim)
+                await self._expand(volume, claim)
         else:
             said = "Two claims are bound to the same volume, this one is bound incorrectly"
             await self._lost(claim, "ClaimMisbound", said)
+
+    async def _expand(self, volume: Volume, claim: Claim) -> None:
+        size = expand.asked_size(claim)
+        if size is None:
+            return
+        found = self.objects.classes.store.by_key(match.class_of_claim(claim) or "")
+        if not expand.may_grow(volume, found):
+            said = "waiting for an external controller to expand this PVC"
+            self.objects.event(claim, "Normal", "ExternalExpanding", said)
+            return
+        volume = self.objects.volume(volume.metadata.name or "") or volume
+        self.objects.event(claim, "Normal", "Resizing", f"External resizer is resizing volume {volume.metadata.name}")
+        await self.objects.write_volume(expand.grown_volume(volume, size), volume)
+        claim = self.objects.claim(key_of(claim)) or claim
+        await self.objects.write_claim(expand.grown_claim(claim, size), claim, status=True)
+        self.objects.event(claim, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded")
 
     async def _lost(self, claim: Claim, reason: str, message: str) -> None:
         if claim.status.phase != "Lost":

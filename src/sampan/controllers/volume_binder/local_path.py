@@ -29,6 +29,7 @@ def storage_class() -> storage_v1.StorageClass:
         provisioner=PROVISIONER,
         reclaimPolicy="Delete",
         volumeBindingMode="WaitForFirstConsumer",
+        allowVolumeExpansion=True,
     )
 
 
