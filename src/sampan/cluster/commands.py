@@ -84,6 +84,7 @@ def cluster_name(command: F) -> F:
 @click.option("--address", default="", help="where other machines reach this server")
 @click.option("--no-kubeconfig", is_flag=True, help="leave ~/.kube/config alone")
 @click.option("--foreground", is_flag=True, help="stay until interrupted, then stop the cluster")
+@click.option("--restart", is_flag=True, help="start server and agents anew, as after an upgrade; Pods go on")
 @click.option("--quiet", "-q", is_flag=True)
 def up(
     paths: ClusterPaths,
@@ -94,6 +95,7 @@ def up(
     *,
     no_kubeconfig: bool,
     foreground: bool,
+    restart: bool,
     quiet: bool,
 ) -> int:
     """Start a cluster and wait until it is ready."""
@@ -109,13 +111,14 @@ def up(
             address=address,
             write_kubeconfig=not no_kubeconfig,
             quiet=quiet,
+            restart=restart,
         )
     except UpFailed as error:
         click.echo(f"error: {error}", err=True)
         return 1
     if not quiet:
-        hint = f"export KUBECONFIG={paths.kubeconfig}" if no_kubeconfig else "kubectl get nodes"
-        click.echo(f"Ready. Try:  sampan get nodes   or, with kubectl:  {hint}")
+        before = f"export KUBECONFIG={paths.kubeconfig}; " if no_kubeconfig else ""
+        click.echo(f"Ready. Try:  {before}sampan get nodes   (or kubectl get nodes)")
     if foreground:
         from sampan.cluster.down import down as take_down
 

@@ -65,8 +65,9 @@ def up(
     quiet: bool,
     datastore: str | None = None,
     address: str = "",
+    restart: bool = False,
 ) -> ClusterConfig:
-    """Idempotent: what runs already is left alone."""
+    """Idempotent: what runs already is left alone, unless a `restart` is asked for."""
     steps = Steps(quiet=quiet)
     with one_at_a_time(told=not quiet):
         config = wanted(paths, nodes=nodes, port=port, datastore=datastore, address=address)
@@ -74,6 +75,9 @@ def up(
         if found:
             lines = [f"  {p.what}\n    {p.fix}" for p in found]
             raise UpFailed("cannot start the cluster:\n" + "\n".join(lines))
+        if restart:
+            with steps.step("server and agents are stopped"):
+                stop_processes(paths, config)
         bring_up(paths, config, steps)
     if write_kubeconfig:
         tell_people(paths, config, steps)
@@ -115,6 +119,12 @@ def wanted(
     if config.nodes == 1 and not agents[0].pid and not port_is_free(config.kubelet_port):
         config.kubelet_port = configs.free_port(configs.FIRST_KUBELET_PORT, set())  # nobody is told of it but the API
     return config
+
+
+def stop_processes(paths: ClusterPaths, config: ClusterConfig) -> None:
+    """Containers belong to conmon and go on; the next agent takes them over."""
+    for daemon in (*(agent_daemon(paths, name) for name in config.node_names), server_daemon(paths)):
+        daemon.stop()
 
 
 def bring_up(paths: ClusterPaths, config: ClusterConfig, steps: Steps) -> None:
