@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 from collections.abc import Awaitable, Callable
@@ -21,11 +20,13 @@ from sampan.runtime import conmon, process, rootfs
 from sampan.runtime.cgroups import Layout
 from sampan.runtime.errors import CreateError, NotFound, NotRunning, RuntimeFault, StartError
 from sampan.runtime.images.blocking import blocking
+from sampan.runtime.images.shown import shown_digest, shown_name
 from sampan.runtime.inotify import Inotify
 from sampan.runtime.names import new_id
 from sampan.runtime.node import Container, Node, Sandbox
 from sampan.runtime.placing import place_and_spec
 from sampan.runtime.records import ContainerConfig, EventKind, Image, Resources, Rootfs
+from sampan.runtime.signals import settled, signal_number
 from sampan.runtime.spec.build import limits
 from sampan.runtime.state import ContainerRecord, Phase
 from sampan.runtime.syscalls import IN_CLOSE_WRITE, IN_MOVED_TO
@@ -52,7 +53,8 @@ class Containers:
             raise CreateError(f"image {config.image_id or config.image!r} is not on this node")
         record = ContainerRecord(
             id=new_id(), sandbox_id=sandbox_id, config=config, handler=sandbox.record.handler, created_at=node.now(),
-            boot_id=node.boot_id, image_id=image.id, image_ref=next(iter(image.repo_digests), image.id),
+            boot_id=node.boot_id, image_id=image.id, image_name=shown_name(config.image, image),
+            image_ref=shown_digest(config.image, image),
             stop_signal=config.stop_signal or image.config.stop_signal or "SIGTERM",
         )  # fmt: skip
         record.cgroup_path = node.driver.child(sandbox.record.cgroup_path, record.id)
@@ -261,7 +263,7 @@ class Containers:
             return
         if grace > 0:
             number = signal_number(record.stop_signal)
-            await process.settled(record.pid, record.pid_started, number)
+            await settled(record.pid, record.pid_started, number)
             process.send_signal(record.pid, record.pid_started, number)
             try:
                 async with asyncio.timeout(grace):
@@ -356,17 +358,3 @@ def swap_limits(node: Node) -> bool:
         return True
     memory = node.host.cgroups.hierarchies.get("memory", "")
     return os.path.exists(f"{memory}/memory.memsw.limit_in_bytes")
-
-
-def signal_number(name: str) -> int:
-    """SIGTERM, TERM, 15, SIGRTMIN+3."""
-    text = name.upper().removeprefix("SIG")
-    if text.isdigit() and 0 < int(text) < 65:
-        return int(text)
-    match = re.fullmatch(r"(RTMIN|RTMAX)([+-]\d+)", text)
-    try:
-        if match:
-            return signal.Signals[f"SIG{match[1]}"].value + int(match[2])
-        return signal.Signals[f"SIG{text}"].value
-    except KeyError:
-        raise CreateError(f"unknown stop signal {name!r}") from None

@@ -81,6 +81,7 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
     stop_signal: str = "SIGTERM"
     image_id: str = ""
     image_ref: str = ""
+    image_name: str = ""
     user: int = 0
     group: int = 0
     groups: list[int] = []
@@ -98,7 +99,7 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
         return ContainerStatus(
             id=self.id, sandbox_id=self.sandbox_id, name=config.name, attempt=config.attempt, state=state,
             created_at=self.created_at, started_at=self.started_at, finished_at=self.finished_at,
-            exit_code=self.exit_code, reason=self.reason, message=self.message, image=config.image,
+            exit_code=self.exit_code, reason=self.reason, message=self.message, image=self.image_name or config.image,
             image_id=self.image_id, image_ref=self.image_ref, log_path=self.log_path,
             pid=self.pid if self.phase is Phase.RUNNING else 0, tty=config.tty, stdin=config.stdin,
             stdin_once=config.stdin_once, stop_signal=self.stop_signal, user=self.user, group=self.group,

@@ -9,11 +9,11 @@ import pytest
 from sampan.runtime import cgroups, host
 from sampan.runtime.cgroups import Cgroups, Layout
 from sampan.runtime.config import RuntimeConfig
-from sampan.runtime.containers import signal_number
 from sampan.runtime.drivers import Systemd, slice_properties, start_scope
 from sampan.runtime.errors import CreateError, InvalidArgument, Unavailable
 from sampan.runtime.infra import _sysctl_path, check_sysctls
 from sampan.runtime.records import ContainerConfig, Resources, SandboxConfig
+from sampan.runtime.signals import signal_number
 from sampan.runtime.state import ContainerRecord, Phase, SandboxRecord, Shelf
 
 V1_LINE = "32 31 0:29 / /sys/fs/cgroup/{0} rw,relatime shared:5 - cgroup cgroup rw,{0}"

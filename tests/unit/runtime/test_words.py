@@ -12,7 +12,8 @@ import pytest
 from sampan.runtime import conmon, podfiles
 from sampan.runtime.execs import _write_process
 from sampan.runtime.host import OciRuntime
-from sampan.runtime.records import ContainerConfig, DnsConfig, SandboxConfig
+from sampan.runtime.images.shown import shown_digest, shown_name
+from sampan.runtime.records import ContainerConfig, DnsConfig, Image, SandboxConfig
 from sampan.runtime.state import ContainerRecord
 from sampan.runtime.streams import FdReader, FdWriter, QueueReader
 from sampan.runtime.words import create_failure, exec_failure, readable
@@ -180,3 +181,16 @@ async def test_a_full_queue_asks_its_feeder_to_wait() -> None:
     queue.feed_eof()
     assert len(await queue.read()) == QueueReader.LIMIT - 10
     assert await queue.read() == b""
+
+
+def test_an_image_is_shown_by_its_whole_name() -> None:
+    image = Image(
+        id="sha256:1",
+        repo_tags=["docker.io/library/busybox:1.36", "sampan.local/busybox:1.36"],
+        repo_digests=["sampan.local/busybox@sha256:2", "docker.io/library/busybox@sha256:2"],
+    )
+    assert shown_name("busybox:1.36", image) == "docker.io/library/busybox:1.36"
+    assert shown_name("sha256:1", image) == "sha256:1"
+    assert shown_digest("busybox:1.36", image) == "docker.io/library/busybox@sha256:2"
+    assert shown_digest("other:1", image) == "sampan.local/busybox@sha256:2"
+    assert shown_digest("busybox", Image(id="sha256:1")) == "sha256:1"
