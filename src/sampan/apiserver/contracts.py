@@ -5,8 +5,8 @@ Implementations live in `authn/`, `authz/` and `admission/`; the chain and the h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -94,22 +94,33 @@ class NoAdmission:
     async def validate(self, attributes: AdmissionAttributes) -> None: ...
 
 
+_Half = TypeVar("_Half", bound=Callable[..., Awaitable[None]])
+
+
+def nothing(half: _Half) -> _Half:
+    """Marks the half that a plugin does not have: nobody waits for it."""
+    half.does_nothing = True  # type: ignore[attr-defined]
+    return half
+
+
 class AdmissionChain:
     """Plugins in order: all mutate, then (after the kind's own validation) all validate."""
 
     def __init__(self, plugins: Sequence[Admission]) -> None:
         self.plugins = plugins
+        self._mutating = [p for p in plugins if not hasattr(type(p).mutate, "does_nothing")]
+        self._validating = [p for p in plugins if not hasattr(type(p).validate, "does_nothing")]
 
     async def mutate(self, attributes: AdmissionAttributes) -> None:
         """What policies and webhooks have put in (a container, say) gets what the cluster adds, too: once more."""
         before = attributes.object
-        for plugin in self.plugins:
+        for plugin in self._mutating:
             await plugin.mutate(attributes)
         if attributes.object is not before:
-            for plugin in self.plugins:
+            for plugin in self._mutating:
                 if not getattr(plugin, "of_users", False):
                     await plugin.mutate(attributes)
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
-        for plugin in self.plugins:
+        for plugin in self._validating:
             await plugin.validate(attributes)

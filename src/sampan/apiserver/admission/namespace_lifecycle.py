@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sampan.api.errors import Cause, forbidden, not_found
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, nothing
 from sampan.apiserver.core import Core
 
 IMMORTAL = frozenset(("default", "kube-system", "kube-public"))
@@ -61,4 +61,5 @@ class NamespaceLifecycle:
             error.causes.append(Cause(reason="NamespaceTerminating", message=message, field="metadata.namespace"))
             raise error
 
+    @nothing
     async def validate(self, attributes: AdmissionAttributes) -> None: ...

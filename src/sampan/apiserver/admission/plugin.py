@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, nothing
 from sampan.apiserver.core import Core
 
 T = TypeVar("T")
@@ -30,8 +30,10 @@ class Plugin:
     def __init__(self, core: Core) -> None:
         self.core = core
 
+    @nothing
     async def mutate(self, attributes: AdmissionAttributes) -> None: ...
 
+    @nothing
     async def validate(self, attributes: AdmissionAttributes) -> None: ...
 
 
@@ -50,6 +52,8 @@ class Objects(Generic[T]):
         return None if found is None else self._decoded(found)
 
     def all(self, namespace: str = "") -> list[T]:
+        if not self._cache.objects:
+            return []
         return [self._decoded(o) for o in self._cache.all(namespace)]
 
     def _decoded(self, found: Any) -> T:
