@@ -66,7 +66,9 @@ class FakeKubelet:
         await response.write(b"two " + request.query_string.encode() + b"\n")
         return response
 
-    async def _exec(self, request: web.Request) -> web.WebSocketResponse:
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["container"] == "waiting":
+            return web.Response(status=404, text='container not found ("waiting")')
         socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io", "v4.channel.k8s.io"), compress=False)
         await socket.prepare(request)
         command = request.query.getall("command")

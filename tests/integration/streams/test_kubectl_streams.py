@@ -122,6 +122,12 @@ async def test_exec_says_what_is_wrong(cluster: Cluster) -> None:
     assert "container nope is not valid for pod p" in err
 
 
+async def test_exec_into_a_container_that_does_not_run_is_refused_in_the_kubelets_words(cluster: Cluster) -> None:
+    code, _, err = await cluster.kubectl("exec", "p", "-c", "waiting", "--", "date")
+    assert code == 1
+    assert 'unable to upgrade connection: container not found ("waiting")' in err
+
+
 async def test_logs_are_streamed_and_refusals_have_the_kubelets_words(cluster: Cluster) -> None:
     assert await cluster.kubectl("logs", "p", "-c", "main") == (0, "one\ntwo \n", "")
     code, out, _ = await cluster.kubectl("logs", "-f", "--tail=5", "p", "-c", "main")

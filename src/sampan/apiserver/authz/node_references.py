@@ -7,7 +7,6 @@ costs a look at the Pods of one node, however many there are on others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -140,13 +139,15 @@ class NodeReferences:
 
 
 def _read(obj: CachedObject, kind: type[T]) -> T:
-    return _decoder(kind).decode(b"{" + obj.tail)  # type: ignore[no-any-return]  # one decoder for each kind
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    found: T = decoder.decode(b"{" + obj.tail)
+    return found
 
 
-@cache
-def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
-    """Made when first needed: a server without nodes does without."""
-    return msgspec.json.Decoder(kind)
+# Made when first needed: a server without nodes does without.
+_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 
 # Of ResourceSlices only the node is of interest, and their types take long to import.

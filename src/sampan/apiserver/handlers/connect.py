@@ -16,7 +16,7 @@ from sampan.apiserver.request import TEXT, Answer, Reply, Request, Stream
 from sampan.apiserver.routing import Handler
 from sampan.apiserver.streams import exec as exec_streams
 from sampan.apiserver.streams import portforward
-from sampan.apiserver.streams.kubelet import Kubelets, KubeletSocket, refused
+from sampan.apiserver.streams.kubelet import Kubelets, KubeletSocket, UpgradeRefused, refused
 from sampan.apiserver.streams.passthrough import BodyFrames, pass_through, to_directory
 from sampan.apiserver.streams.relay import relay
 from sampan.client.channels import V4, V5
@@ -89,7 +89,10 @@ class Connect:
         protocol = exec_streams.negotiated(request)
         if protocol is None:
             raise _no_protocol(request, exec_streams.PROTOCOLS)
-        socket = await self._kubelets.websocket(node, target, f"{V5}, {V4}")
+        try:
+            socket = await self._kubelets.websocket(node, target, f"{V5}, {V4}")
+        except UpgradeRefused as error:
+            return error.reply
         resizes = tty and protocol in exec_streams.PROTOCOLS[:2]
         return exec_streams.exec_over_spdy(socket, protocol, 1 + stdin + stdout + stderr + resizes)
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sampan.api.errors import ApiError, InternalError, ServiceUnavailable
 from sampan.apiserver.core import Core
+from sampan.apiserver.request import Reply
 from sampan.client.tls import written
 from sampan.client.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, FrameReader, frame
 
@@ -172,7 +173,7 @@ class Kubelets:
         try:
             answered = await connection.ask("GET", target, headers)
             if answered.status != 101:
-                raise refused(answered, await connection.read_body(answered))
+                raise UpgradeRefused(answered, await connection.read_body(answered))
         except (OSError, asyncio.IncompleteReadError, ValueError) as error:
             connection.close()
             raise InternalError(f"Internal error occurred: error dialing backend: {error}") from None
@@ -221,6 +222,17 @@ class KubeletSocket:
     async def _send(self, opcode: int, payload: bytes) -> None:
         self._connection.writer.write(frame(opcode, payload, mask=os.urandom(4)))
         await self._connection.writer.drain()
+
+
+class UpgradeRefused(ApiError):
+    """A kubelet that answered instead of upgrading: what it said is for the client to show."""
+
+    def __init__(self, answered: Answered, body: bytes) -> None:
+        error = refused(answered, body)
+        super().__init__(error.message)
+        self.http_code, self.status_reason = error.http_code, error.status_reason
+        kind = answered.headers.get("content-type", "text/plain; charset=utf-8")
+        self.reply = Reply(answered.status, body, kind)
 
 
 def unreachable(address: str, why: str) -> ApiError:

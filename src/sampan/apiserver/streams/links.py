@@ -32,12 +32,13 @@ _LINKS: dict[str, frozenset[str]] = {
     "video": frozenset(("poster", "src")),
 }
 # Comments and the insides of scripts and styles are passed over, so that nothing in them is taken for an element.
+# What is never closed goes to the end: a page may be made to be slow to read, and no place of it is looked at twice.
 _TOKEN = re.compile(
-    rb"<!--.*?-->|<(?P<raw>script|style)\b[^>]*>.*?(?=</(?P=raw)|\Z)|<(?P<tag>[a-zA-Z][a-zA-Z0-9]*)(?P<rest>[^>]*)>",
+    rb"<!--.*?(?:-->|\Z)|<(?P<raw>script|style)\b[^>]*>.*?(?=</(?P=raw)|\Z)|<[a-zA-Z][a-zA-Z0-9]*[^>]*(?:>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _OPENING = re.compile(rb"<([a-zA-Z][a-zA-Z0-9]*)([^>]*)>", re.DOTALL)
-_ATTRIBUTE = re.compile(rb"""([^\s"'<>/=]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""")
+_ATTRIBUTE = re.compile(rb"""(?<![^\s"'<>/=])([^\s"'<>/=]++)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""")
 
 
 class Links(Struct, frozen=True):

@@ -21,7 +21,7 @@ _KEPT_BACK = frozenset((
     "upgrade", "host", "content-length", "authorization", "expect", "impersonate-user", "impersonate-group",
     "impersonate-uid",
 ))  # fmt: skip
-_MAX_PAGE = 16 * 1024 * 1024
+_MAX_PAGE = 1024 * 1024
 
 
 class BodyFrames:
