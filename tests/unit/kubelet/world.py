@@ -59,6 +59,10 @@ class World:
         meta.setdefault("uid", self.uid)
         self.server.add(make_pod({"nodeName": "node-a", **(spec or {})}, **meta))
 
+    async def delete(self, grace: int | None = None) -> None:
+        await self.server.client().resource(core_v1.Pod).delete("p", namespace="ns", grace_period_seconds=grace)
+        await self.settle()
+
     async def settle(self) -> None:
         await settle(150)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sampan.api.errors import ApiError
 from sampan.api.types import core_v1
@@ -22,6 +23,7 @@ from sampan.runtime.contract import Mount
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 UNSUPPORTED = "no volume plugin matched"
 IN_MEMORY = ("secret", "projected", "downward-api")  # what they hold is not for the disk
 
@@ -184,14 +186,7 @@ class VolumeManager:
         mode: int | None,
         optional: bool,
     ) -> payload.Files:
-        found = None
-        try:
-            found = await self._objects.get(
-                pod.metadata.uid or "", core_v1.ConfigMap, pod.metadata.namespace or "", name or ""
-            )
-        except Missing:
-            if not optional:
-                raise
+        found = await self._find(pod, core_v1.ConfigMap, name, optional=optional)
         return payload.config_map_files(found, items, mode, optional=optional)
 
     async def _secret(
@@ -202,15 +197,17 @@ class VolumeManager:
         mode: int | None,
         optional: bool,
     ) -> payload.Files:
-        found = None
-        try:
-            found = await self._objects.get(
-                pod.metadata.uid or "", core_v1.Secret, pod.metadata.namespace or "", name or ""
-            )
-        except Missing:
-            if not optional:
-                raise
+        found = await self._find(pod, core_v1.Secret, name, optional=optional)
         return payload.secret_files(found, items, mode, optional=optional)
+
+    async def _find(self, pod: core_v1.Pod, kind: type[T], name: str | None, *, optional: bool) -> T | None:
+        meta = pod.metadata
+        try:
+            return await self._objects.get(meta.uid or "", kind, meta.namespace or "", name or "")
+        except Missing:
+            if optional:
+                return None
+            raise
 
     def _downward(
         self, pod: core_v1.Pod, items: list[core_v1.DownwardAPIVolumeFile] | None, mode: int | None

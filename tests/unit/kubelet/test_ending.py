@@ -1,0 +1,89 @@
+"""How Pods end, through the API: deleted, out of time, done; and in which order their containers stop."""
+
+from __future__ import annotations
+
+from sampan.api.types import core_v1
+from sampan.runtime.contract import ContainerState
+from sampan.runtime.fake import Behaviour
+from tests.unit.kubelet.world import World
+
+
+async def test_deleted_while_the_kubelet_was_away(world: World) -> None:
+    async with world.running():
+        world.add()
+        await world.settle()
+    await world.delete(5)
+    world.kubelet = world.new_kubelet()
+    async with world.running():
+        await world.pass_time(2)
+        assert world.gone
+    assert world.runtime.sandboxes == {}
+
+
+async def test_until_all_has_stopped_a_pod_is_not_over(world: World) -> None:
+    """The sidecar stops after the container that was the Pod's purpose; until then no Job may count it."""
+    world.runtime.behave("a", Behaviour(run_for=1, exit_code=0))
+    world.runtime.behave("s", Behaviour(ignores_term=True))
+    sidecar = [{"name": "s", "image": "app:1", "restartPolicy": "Always"}]
+    async with world.running():
+        world.add({"restartPolicy": "Never", "initContainers": sidecar, "terminationGracePeriodSeconds": 5})
+        await world.pass_time(3)
+        assert world.state["terminated"]["exitCode"] == 0
+        assert (world.pod.status.phase, world.condition("Ready")) == ("Running", "False")
+        await world.pass_time(5)
+        assert world.pod.status.phase == "Succeeded"
+
+
+async def test_a_deadline(world: World) -> None:
+    async with world.running():
+        world.runtime.behave("a", Behaviour(ignores_term=True))
+        world.add({"activeDeadlineSeconds": 3, "terminationGracePeriodSeconds": 5})
+        await world.settle()
+        await world.pass_time(5)
+        assert (world.pod.status.phase, world.pod.status.reason) == ("Running", None)  # it still runs
+        assert world.condition("Ready") == "False"  # but is not to be reached any more
+        await world.pass_time(5)
+        assert (world.pod.status.phase, world.pod.status.reason) == ("Failed", "DeadlineExceeded")
+        assert world.state["terminated"]["exitCode"] == 137
+
+
+async def test_a_deadline_while_the_image_is_not_there(world: World) -> None:
+    async with world.running():
+        waiting = [{"name": "a", "image": "nothing:1", "imagePullPolicy": "Never"}]
+        world.add({"activeDeadlineSeconds": 3, "containers": waiting})
+        await world.pass_time(8)
+        assert (world.pod.status.phase, world.pod.status.reason) == ("Failed", "DeadlineExceeded")
+        assert world.state["terminated"]["reason"] == "ContainerStatusUnknown"
+
+
+async def test_a_second_delete_kills_at_once(world: World) -> None:
+    world.runtime.behave("a", Behaviour(ignores_term=True))
+    async with world.running():
+        world.add()
+        await world.settle()
+        await world.delete(60)
+        await world.pass_time(3)
+        assert not world.gone
+        await world.delete(1)
+        await world.pass_time(3)
+        assert world.gone
+
+
+async def test_a_hook_has_its_time_and_sidecars_stop_last(world: World) -> None:
+    hook = {"preStop": {"sleep": {"seconds": 4}}}
+    sidecars = [{"name": n, "image": "app:1", "restartPolicy": "Always"} for n in ("first", "second")]
+    for name in ("a", "first", "second"):
+        world.runtime.behave(name, Behaviour(term_exit_code=0))
+    async with world.running():
+        world.add({"containers": [{"name": "a", "image": "app:1", "lifecycle": hook}], "initContainers": sidecars})
+        await world.settle()
+        pods = world.server.client().resource(core_v1.Pod)
+        await pods.delete("p", namespace="ns", grace_period_seconds=20)
+        await world.pass_time(3)
+        running = [c.name for c in await world.runtime.list_containers() if c.state is ContainerState.RUNNING]
+        assert sorted(running) == ["a", "first", "second"]  # the hook still sleeps
+        await world.pass_time(3)
+        assert world.gone
+    stopped = [arguments[0] for name, arguments in world.runtime.calls if name == "stop_container"]
+    assert len(stopped) == 3
+    assert "FailedPreStopHook" not in world.reasons()
