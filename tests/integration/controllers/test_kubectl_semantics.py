@@ -1,8 +1,6 @@
 """What people do with the real kubectl: delete namespaces, everything, and custom resources with owners."""
 
 import asyncio
-import json
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,12 +9,11 @@ import pytest
 import pytest_asyncio
 
 from sampan.api.types import core_v1
-from sampan.apiserver import devcerts
 from sampan.apiserver.bootstrap.servers import Address, Servers
-from sampan.apiserver.server import Server, ServerConfig
 from sampan.cluster.config import new_config
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.server import keep_prepared
+from tests.integration.controllers.real_kubectl import Kubectl, kubectl_of
 from tests.integration.controllers.world import World
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -41,41 +38,10 @@ DEFINITION = {
 }
 
 
-class Kubectl:
-    def __init__(self, cluster: World, kubeconfig: Path) -> None:
-        self.cluster, self.kubeconfig = cluster, kubeconfig
-
-    async def __call__(self, *arguments: str, stdin: object = None, code: int = 0) -> str:
-        process = await asyncio.create_subprocess_exec(
-            "kubectl",
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent)},
-        )
-        data = json.dumps(stdin).encode() if stdin is not None else b""
-        out, _ = await asyncio.wait_for(process.communicate(data), 60)
-        assert process.returncode == code, f"kubectl {' '.join(arguments)}: {out.decode()}"
-        return out.decode()
-
-
 @pytest_asyncio.fixture
 async def kubectl(cluster: World, tmp_path: Path) -> AsyncIterator[Kubectl]:
-    devcerts.make(tmp_path)
-    config = ServerConfig(
-        port=0,
-        certificate=tmp_path / "server.crt",
-        key=tmp_path / "server.key",
-        client_ca=tmp_path / "ca.crt",
-    )
-    server = Server(cluster.chain, config)
-    await server.start()
-    (tmp_path / "kubeconfig").write_text(devcerts.kubeconfig(tmp_path, f"https://127.0.0.1:{server.port}"))
-    try:
-        yield Kubectl(cluster, tmp_path / "kubeconfig")
-    finally:
-        await server.stop()
+    async with kubectl_of(cluster, tmp_path) as made:
+        yield made
 
 
 def boat(name: str, *, owner: str = "", uid: str = "") -> dict[str, object]:
