@@ -98,8 +98,13 @@ class PersistentVolumeClaimStrategy(Strategy):
             if quantity.value(amount) < 0:
                 where = f"status.capacity[{name}]"
                 errors.invalid(where, quantity.value(amount), "must be a valid resource quantity")
-        for name in obj.status.allocatedResources or ():
+        for name, amount in (obj.status.allocatedResources or {}).items():
             errors.each("status.allocatedResources", name, names.qualified_name(name))
+            if quantity.value(amount) < 0:
+                where = f"status.allocatedResources[{name}]"
+                errors.invalid(where, quantity.value(amount), "must be a valid resource quantity")
+        for name in obj.status.allocatedResourceStatuses or ():
+            errors.each("status.allocatedResourceStatus", name, names.qualified_name(name))
 
     def warnings(self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> list[str]:
         return list(claim_warnings(obj.spec, "spec"))
