@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from sampan.api.errors import ApiError
 from sampan.api.types import core_v1, meta_v1
+from sampan.client import calls
 from sampan.client.api import STRATEGIC_PATCH, Client
+from sampan.client.calls import WriteOptions
 from sampan.client.transport import TransportError
 from sampan.scheduler.decision import Decision
 from sampan.scheduler.events import Events
@@ -31,7 +33,8 @@ class Binder:
         failed: Callable[[PodInfo, Decision, Exception], object],
         claim_bound: Callable[[str, str], bool],
     ) -> None:
-        self._pods = client.resource(core_v1.Pod)
+        self._client = client
+        self._pods = client.resource(core_v1.Pod).info
         self._claims = client.resource(core_v1.PersistentVolumeClaim)
         self._events = events
         self._tasks = tasks
@@ -67,9 +70,8 @@ class Binder:
             metadata=meta_v1.ObjectMeta(name=info.name, namespace=info.namespace, uid=info.uid),
             target=core_v1.ObjectReference(kind="Node", name=node),
         )
-        await self._pods.create_subresource(
-            info.name, "binding", binding, namespace=info.namespace, answer=meta_v1.Status
-        )
+        call = calls.create_subresource(self._pods, info.namespace, info.name, "binding", binding, WriteOptions())
+        await self._client.send(call)  # nobody reads the answer
 
     async def _bind_claims(self, decision: Decision) -> None:
         """Tell each claim its node, and wait for its volume."""

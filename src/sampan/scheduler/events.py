@@ -7,7 +7,9 @@ import socket
 
 from sampan.api.errors import ApiError
 from sampan.api.types import core_v1, events_v1, meta_v1
+from sampan.client import calls
 from sampan.client.api import Client
+from sampan.client.calls import WriteOptions
 from sampan.client.clock import Clock, rfc3339_micro
 from sampan.client.transport import TransportError
 from sampan.scheduler.pod_info import PodInfo
@@ -18,7 +20,8 @@ LONGEST_NOTE = 1024
 
 class Events:
     def __init__(self, client: Client, clock: Clock) -> None:
-        self._events = client.resource(events_v1.Event)
+        self._client = client
+        self._info = client.resource(events_v1.Event).info
         self._clock = clock
         self._stamp = 0
 
@@ -49,6 +52,6 @@ class Events:
             type=kind,
         )
         try:
-            await self._events.create(event)
+            await self._client.send(calls.create(self._info, info.namespace, event, WriteOptions()))
         except (ApiError, TransportError) as error:
             log.debug("event %s of %s not recorded: %s", reason, info.key, error)

@@ -7,7 +7,9 @@ from typing import Any
 
 from sampan.api.errors import ApiError, NotFound
 from sampan.api.types import core_v1
+from sampan.client import calls
 from sampan.client.api import STRATEGIC_PATCH, Client
+from sampan.client.calls import WriteOptions
 from sampan.client.clock import Clock, rfc3339
 from sampan.client.transport import TransportError
 from sampan.scheduler.decision import Decision
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 
 class Reports:
     def __init__(self, client: Client, events: Events, tasks: Tasks, clock: Clock) -> None:
+        self._client = client
         self._pods = client.resource(core_v1.Pod)
         self._events = events
         self._tasks = tasks
@@ -95,4 +98,7 @@ class Reports:
 
     async def _patch(self, info: PodInfo, status: dict[str, Any]) -> None:
         body = {"metadata": {"uid": info.uid}, "status": status}
-        await self._pods.patch(info.name, body, type=STRATEGIC_PATCH, namespace=info.namespace, subresource="status")
+        call = calls.patch(
+            self._pods.info, info.namespace, info.name, body, STRATEGIC_PATCH, WriteOptions(), subresource="status"
+        )
+        await self._client.send(call)  # the watch brings what came of it
