@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -173,7 +174,40 @@ async def nodes() -> list[Chart]:
         for (_, points), ask in zip(costs.items(), (renew, bind), strict=True):
             points.append((size, await _cost(ask)))
     await world.chain.core.store.close()
-    return [Chart("What nodes make", "nodes", "µs of CPU", costs)]
+    return [Chart("What nodes make", "nodes", "µs of CPU", costs), await _decisions()]
+
+
+async def _decisions() -> Chart:
+    """The scheduler's own part of placing a Pod, without the writes."""
+    from tests.unit.scheduler.objects import info, node, scheduler
+
+    zone = "topology.kubernetes.io/zone"
+    spread = [
+        {
+            "maxSkew": 1,
+            "topologyKey": zone,
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"app": "spread"}},
+        }
+    ]
+    wishes: dict[str, dict[str, Any]] = {
+        "any node": {},
+        "spread over zones": {"labels": {"app": "spread"}, "topologySpreadConstraints": spread},
+    }
+    lines: dict[str, Points] = {what: [] for what in wishes}
+    for size in NODES:
+        for what, wish in wishes.items():
+            made = (node(f"n{n}", cpu="64", memory="256Gi", labels={zone: f"z{n % 3}"}) for n in range(size))
+            deciding = scheduler(*made)
+
+            async def decide(number: int, deciding: Any = deciding, wish: dict[str, Any] = wish) -> None:
+                pod = info(f"p{number}", cpu="10m", **wish)
+                decision = deciding.decide(pod)
+                assert decision.node, decision
+                deciding.world.cache.assume(pod, decision.node)
+
+            lines[what].append((size, await _cost(decide)))
+    return Chart("A scheduler's decision", "nodes", "µs of CPU", lines)
 
 
 def services() -> list[Chart]:
