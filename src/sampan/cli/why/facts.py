@@ -12,15 +12,25 @@ from sampan.api.durations import human
 Object = dict[str, Any]
 ListOf = Callable[[str], Sequence[Object]]
 LogOf = Callable[[str, str, bool], str]
+VerdictsOf = Callable[[str], Mapping[str, Sequence[str]]]
 
 
 class Facts:
     """`of("pods")`: all in the namespace (cluster-wide for what has none). What may not be read is as good as empty."""
 
-    def __init__(self, namespace: str, list_of: ListOf, log_of: LogOf, *, now: float | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        list_of: ListOf,
+        log_of: LogOf,
+        *,
+        verdicts_of: VerdictsOf = lambda _: {},
+        now: float | None = None,
+    ) -> None:
         self.namespace = namespace
         self._list_of = list_of
         self._log_of = log_of
+        self._verdicts_of = verdicts_of
         self._kept: dict[str, Sequence[Object]] = {}
         self.now = time.time() if now is None else now
 
@@ -30,9 +40,16 @@ class Facts:
         *,
         namespace: str = "default",
         logs: Mapping[tuple[str, str, bool], str] | None = None,
+        verdicts: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
         now: float = 0.0,
     ) -> Facts:
-        return Facts(namespace, lambda kind: objects.get(kind, ()), lambda *key: (logs or {}).get(key, ""), now=now)
+        return Facts(
+            namespace,
+            lambda kind: objects.get(kind, ()),
+            lambda *key: (logs or {}).get(key, ""),
+            verdicts_of=lambda pod: (verdicts or {}).get(pod, {}),
+            now=now,
+        )
 
     def of(self, resource: str) -> Sequence[Object]:
         if resource not in self._kept:
@@ -44,6 +61,10 @@ class Facts:
 
     def log(self, pod: str, container: str, *, previous: bool = False) -> str:
         return self._log_of(pod, container, previous)
+
+    def verdicts(self, pod: str) -> Mapping[str, Sequence[str]]:
+        """Why each node will not do, by the node's name, as far as the scheduler lets one look into its memory."""
+        return self._verdicts_of(pod)
 
     def events(self, kind: str, name: str, *reasons: str) -> list[Object]:
         """Oldest first; only of these reasons, if any are said."""

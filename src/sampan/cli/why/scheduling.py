@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from sampan.api import quantity
 from sampan.cli.why.crash import change
 from sampan.cli.why.facts import Facts, Object, condition, name_of
 from sampan.cli.why.finding import Finding
+
+NAMED = 5  # nodes that are named for one reason
 
 
 def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
@@ -28,7 +30,8 @@ def rules(facts: Facts, pod: Object) -> Iterator[Finding]:
     message = condition(pod, "PodScheduled").get("message") or (events[-1].get("message", "") if events else "")
     nodes = list(facts.of("nodes"))
     causes = tuple(_causes(facts, pod, nodes, message))
-    evidence = (facts.told(events[-1]),) if events else ((message,) if message else ())
+    told = (facts.told(events[-1]),) if events else ((message,) if message else ())
+    evidence = (*told, *_by_reason(facts.verdicts(name_of(pod))))
     if not nodes and not message:
         yield Finding("NoNodes", "there is no node", evidence, (), "sampan up")
     elif not message and not events:
@@ -213,6 +216,20 @@ def _amount(milli: int, resource: str) -> str:
         return f"{milli}m" if milli % 1000 else str(milli // 1000)
     size = milli // 1000
     return f"{size >> 20}Mi" if size >= 1 << 20 else str(size)
+
+
+def _by_reason(verdicts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Which nodes say what, where there are several: the message only counts them."""
+    if len(verdicts) < 2:
+        return ()
+    nodes: dict[str, list[str]] = {}
+    for node, reasons in verdicts.items():
+        nodes.setdefault(", ".join(reasons), []).append(node)
+    return tuple(f"{reasons}: {_some(found)}" for reasons, found in sorted(nodes.items()))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _listed(names: list[str]) -> str:

@@ -5,7 +5,7 @@ Exit code 0 when nothing is wrong, 1 when something is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sampan.api.errors import ApiError
 from sampan.cli.command import Command, Invocation
@@ -79,7 +79,16 @@ def live(call: Invocation) -> Facts:
         metadata = {"metadata": {"name": pod, "namespace": session.namespace}}
         return tail_of(session.client, info, metadata, container, 20, previous)
 
-    return Facts(session.namespace, listed, log)
+    def verdicts(pod: str) -> Mapping[str, Sequence[str]]:
+        from msgspec.json import decode
+
+        try:
+            answer = session.client.raw("GET", f"/debug/scheduler/pods/{session.namespace}/{pod}")
+        except (ApiError, TransportError):
+            return {}  # not Sampan's scheduler, or not for everybody's eyes
+        return {name: said["reasons"] for name, said in decode(answer.body)["nodes"].items()}
+
+    return Facts(session.namespace, listed, log, verdicts_of=verdicts)
 
 
 COMMAND = Command(

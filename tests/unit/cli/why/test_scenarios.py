@@ -485,3 +485,14 @@ def test_the_deepest_cause_decides_what_to_do() -> None:
     inner = Finding("Inner", "inner", fix="do this")
     outer = Finding("Outer", "outer", (), (inner,), "do that")
     assert outer.remedy() is inner
+
+
+def test_which_nodes_say_what() -> None:
+    verdicts = {"p": {f"n{at}": ("Insufficient cpu",) for at in range(7)} | {"m": ("node(s) were unschedulable",)}}
+    waiting = pod(phase="Pending", conditions=[{"type": "PodScheduled", "status": "False", "message": "0/8 nodes"}])
+    waiting["metadata"]["name"] = "p"
+    del waiting["spec"]["nodeName"]
+    found = explain(Facts.recorded({"nodes": [node()]}, verdicts=verdicts), "Pod", waiting)
+    said = str(found.data())
+    assert "Insufficient cpu: n0, n1, n2, n3, n4 and 2 more" in said
+    assert "node(s) were unschedulable: m" in said
