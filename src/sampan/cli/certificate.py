@@ -11,6 +11,7 @@ from sampan.cli.change import chosen
 from sampan.cli.command import FILES, OUTPUT, Command, Invocation
 from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
+from sampan.cli.help import shown
 from sampan.cli.resources import Found
 
 KIND = "certificatesigningrequests.certificates.k8s.io"
@@ -65,17 +66,9 @@ def _command(verb: str, kind: str, summary: str) -> Command:
     )
 
 
-def _help(call: Invocation) -> int:
-    """This group of verbs says what is in it and calls that no mistake."""
-    from sampan.cli.help import command_help
-
-    call.out.write(command_help(call.command))
-    return 0
-
-
 COMMAND = Command(
     path="certificate",
-    run=_help,
+    run=shown,
     summary="Decide on certificate signing requests.",
     subcommands={
         "approve": _command("approve", "Approved", "Let a request be signed."),

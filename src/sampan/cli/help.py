@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.cli.command import Command
+from sampan.cli.command import Command, Invocation
 from sampan.cli.flags import Flag
 
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -120,3 +120,9 @@ def _flag(flag: Flag) -> str:
         shown = f"'{initial}'"
     short = f"-{flag.short}, " if flag.short else "    "
     return f"    {short}--{flag.name}={shown}:\n\t{flag.usage}"
+
+
+def shown(call: Invocation) -> int:
+    """What a group of verbs does that calls it no mistake to name none of them."""
+    call.out.write(command_help(call.command))
+    return 0

@@ -173,8 +173,10 @@ def replay(
 
 _ANOTHER_AUTHORITY = (
     r"(?m)^ *- configMap:\n *items:\n *- key: service-ca\.crt\n *path: service-ca\.crt\n",
-    r',\s*\{\s*"configMap": \{\s*"items": \[\s*\{\s*"key": "service-ca\.crt",\s*"path": "service-ca\.crt"\s*\}\s*\],'
-    r"\s*\}\s*\}",
+    (
+        r',\s*\{\s*"configMap": \{\s*"items": \[\s*\{\s*"key": "service-ca\.crt",\s*"path": "service-ca\.crt"'
+        r"\s*\}\s*\],\s*\}\s*\}"
+    ),
     r"(?<=    DownwardAPI:             true\n)    Optional:                false\n",
 )
 """It was recorded where Pods mount one more authority's certificate, which is none of Kubernetes'."""
