@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from sampan.api.types import apps_v1, core_v1
-from sampan.controllers.daemon_set.places import by_node, place
+from sampan.controllers.daemon_set.places import Place, by_node
 from sampan.controllers.history import HASH_LABEL
 from sampan.controllers.owned_pods import is_available, is_over, is_ready
 
+Places = dict[str, Place]  # by node
 Placed = dict[str, list[core_v1.Pod]]
 
 
@@ -26,21 +27,18 @@ def placed_pods(pods: Iterable[core_v1.Pod]) -> Placed:
     return by_node(p for p in pods if not (is_over(p) and p.metadata.deletionTimestamp))
 
 
-def manage(daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], placed: Placed, digest: str, now: float) -> Plan:
+def manage(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: str, now: float) -> Plan:
     result = Plan()
-    for node in nodes:
-        name = node.metadata.name or ""
+    for name, where in places.items():
         here = placed.get(name, [])
-        where = place(daemon, node)
         if where.should_run and not here:
             result.create.append(name)
         elif where.may_stay:
             _tidy(daemon, here, digest, now, result)
         else:
             result.delete += [p for p in here if not p.metadata.deletionTimestamp]
-    known = {n.metadata.name for n in nodes}
     for name, here in placed.items():
-        if name not in known:  # Pods that run on a lost node are for the Pod garbage collector
+        if name not in places:  # Pods that run on a lost node are for the Pod garbage collector
             result.delete += [p for p in here if not p.spec.nodeName and not p.metadata.deletionTimestamp]
     return result
 
@@ -99,12 +97,11 @@ def surges(daemon: apps_v1.DaemonSet) -> bool:
     return resolve(strategy.rollingUpdate.maxSurge, 100, 0) > 0
 
 
-def roll(daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], placed: Placed, digest: str, now: float) -> Plan:
+def roll(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: str, now: float) -> Plan:
     """The next step of a rolling update. `manage` has nothing to do when this is asked."""
     if daemon.spec.updateStrategy.type == "OnDelete":
         return Plan()
-    by_name = {n.metadata.name or "": n for n in nodes}
-    belongs = {name for name, node in by_name.items() if place(daemon, node).should_run}
+    belongs = {name for name, where in places.items() if where.should_run}
     allowed = fence(daemon, len(belongs))
     seconds = daemon.spec.minReadySeconds or 0
     pairs = {name: pair_on(here, digest) for name, here in placed.items()}
@@ -172,13 +169,13 @@ def _replace_beside(pairs: dict[str, Pair], belongs: set[str], surge: int, secon
 
 
 def status_of(
-    daemon: apps_v1.DaemonSet, nodes: list[core_v1.Node], placed: Placed, digest: str, now: float
+    daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: str, now: float
 ) -> apps_v1.DaemonSetStatus:
     seconds = daemon.spec.minReadySeconds or 0
     desired = current = misplaced = ready = available = updated = 0
-    for node in nodes:
-        here = placed.get(node.metadata.name or "", [])
-        if not place(daemon, node).should_run:
+    for name, where in places.items():
+        here = placed.get(name, [])
+        if not where.should_run:
             misplaced += bool(here)
             continue
         desired += 1

@@ -73,35 +73,46 @@ class Place(Struct, frozen=True):
     may_stay: bool  # one that is here already may stay
 
 
-def place(daemon: apps_v1.DaemonSet, node: core_v1.Node) -> Place:
-    spec = pod_spec(daemon.spec.template, node.metadata.name or "")
-    if spec.nodeName and spec.nodeName != node.metadata.name:
-        return Place(should_run=False, may_stay=False)
-    if not _selected(spec, node):
-        return Place(should_run=False, may_stay=False)
-    taints = list(node.spec.taints or ())
-    if node.spec.unschedulable:
-        taints.append(core_v1.Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule"))
-    untolerated = [t for t in taints if not _tolerated(t, spec.tolerations or [])]
-    should = not any(t.effect in ("NoSchedule", "NoExecute") for t in untolerated)
-    return Place(should_run=should, may_stay=not any(t.effect == "NoExecute" for t in untolerated))
+NOWHERE = Place(should_run=False, may_stay=False)
 
 
-def _selected(spec: core_v1.PodSpec, node: core_v1.Node) -> bool:
-    labels = node.metadata.labels or {}
-    if any(labels.get(k) != v for k, v in (spec.nodeSelector or {}).items()):
-        return False
+def places(daemon: apps_v1.DaemonSet, nodes: Iterable[core_v1.Node]) -> dict[str, Place]:
+    """By node. What the template says is read once, however many nodes there are."""
+    template = daemon.spec.template
+    tolerations = pod_spec(template, "").tolerations or []
+    selector = label_selectors.from_set(template.spec.nodeSelector)
+    terms = _terms(template.spec)
+    found: dict[str, Place] = {}
+    for node in nodes:
+        name, labels = node.metadata.name or "", node.metadata.labels or {}
+        is_named = not template.spec.nodeName or template.spec.nodeName == name
+        if is_named and selector.matches(labels) and any(term.matches(labels) for term in terms):
+            found[name] = _by_taints(node, tolerations)
+        else:
+            found[name] = NOWHERE
+    return found
+
+
+def _terms(spec: core_v1.PodSpec) -> list[label_selectors.Selector]:
+    """Of which one must hold. Each is tied to the node in question by name, so that need not be looked at."""
     affinity = spec.affinity.nodeAffinity if spec.affinity is not None else None
     required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
     if required is None:
-        return True
-    for term in required.nodeSelectorTerms:
-        expressions = term.matchExpressions
-        if expressions and not label_selectors.from_node_selector_expressions(expressions).matches(labels):
-            continue
-        if all(node.metadata.name in (f.values or ()) for f in term.matchFields or ()):
-            return True
-    return False
+        return [label_selectors.EVERYTHING]
+    return [
+        label_selectors.from_node_selector_expressions(t.matchExpressions)
+        if t.matchExpressions
+        else label_selectors.EVERYTHING
+        for t in required.nodeSelectorTerms
+    ]
+
+
+def _by_taints(node: core_v1.Node, tolerations: list[core_v1.Toleration]) -> Place:
+    taints = list(node.spec.taints or ())
+    if node.spec.unschedulable:
+        taints.append(core_v1.Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule"))
+    effects = {t.effect for t in taints if not _tolerated(t, tolerations)}
+    return Place(should_run=not effects & {"NoSchedule", "NoExecute"}, may_stay="NoExecute" not in effects)
 
 
 def _tolerated(taint: core_v1.Taint, tolerations: Iterable[core_v1.Toleration]) -> bool:
