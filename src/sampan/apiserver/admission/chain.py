@@ -22,6 +22,7 @@ from sampan.apiserver.admission.service_account import ServiceAccountAdmission
 from sampan.apiserver.admission.storage_protection import DefaultStorageClass, StorageObjectInUseProtection
 from sampan.apiserver.admission.taint_nodes import TaintNodesByCondition
 from sampan.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
+from sampan.apiserver.admission.volume_resize import PersistentVolumeClaimResize
 from sampan.apiserver.admission.webhooks.plugin import MutatingWebhooks, ValidatingWebhooks
 from sampan.apiserver.authz.rbac import Rbac
 from sampan.apiserver.contracts import Admission, AdmissionChain, Authorizer
@@ -42,6 +43,7 @@ def default_chain(core: Core, authorizers: Sequence[Authorizer], rbac: Rbac) -> 
             DefaultTolerationSeconds(core),
             DefaultStorageClass(core),
             StorageObjectInUseProtection(core),
+            PersistentVolumeClaimResize(core),
             RuntimeClassAdmission(core),
             CertificateRights(core, authorizers),
             Escalation(core, rbac, authorizers),
