@@ -32,11 +32,14 @@ def main() -> int:
     run("get", "pods", "-o", "wide")
     print(
         "\nTry next:\n"
+        "  . .venv/bin/activate                                    and plain `sampan` will do; completion:\n"
+        "                                                          sampan completion bash --install\n"
         "  .venv/bin/sampan describe pod kubia-manual\n"
         "  .venv/bin/sampan logs kubia-manual\n"
         "  .venv/bin/sampan port-forward kubia-manual 8888:8080    and, in another terminal: curl localhost:8888\n"
         "  .venv/bin/sampan exec -it kubia-manual -- sh\n"
         "  kubectl get nodes                                       (the context `sampan` is set)\n"
+        "  less docs/learn/README.md                               twelve short lessons (in Korean: docs/learn/ko)\n"
         "  make down"
     )
     return 0

@@ -72,7 +72,8 @@ class Server(ThreadingHTTPServer):
         connection, address = super().get_request()
         if self.keepalive > 0 and connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, int(self.keepalive)))
+            if hasattr(socket, "TCP_KEEPIDLE"):  # not so on macOS
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, int(self.keepalive)))
         return connection, address
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import tempfile
 from typing import TYPE_CHECKING
 
 from sampan.client.connection import ConnectionSettings
@@ -86,8 +87,15 @@ def _prove(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
 
 
 def load_pair(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
-    """OpenSSL's Python door takes only file names: an anonymous memory file keeps the key off the disk."""
+    """OpenSSL's Python door takes only file names. On Linux an anonymous memory file keeps the key off the disk;
+    elsewhere a file that nobody else may read is there for a moment."""
     pem = cert.rstrip() + b"\n" + key
+    if not hasattr(os, "memfd_create") or not os.path.exists("/proc/self/fd"):
+        with tempfile.NamedTemporaryFile(prefix="sampan-") as file:
+            file.write(pem)
+            file.flush()
+            context.load_cert_chain(file.name)
+        return
     descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, pem)

@@ -31,7 +31,9 @@ def status(paths: ClusterPaths) -> tuple[bool, list[str]]:
         lines.append(f"node        {node}: {_process(daemon.pid)}, {'Ready' if ready else 'NotReady'}")
     others = [n for n in listed if n not in config.node_names]
     if others:
-        lines.append(f"            and {len(others)} more: {', '.join(others[:5])}{' …' if len(others) > 5 else ''}")
+        before = "            and " if config.node_names else "nodes       "
+        more = "more: " if config.node_names else ""
+        lines.append(f"{before}{len(others)} {more}{', '.join(others[:5])}{' …' if len(others) > 5 else ''}")
     lines += [
         f"kubeconfig  {paths.kubeconfig} (context {paths.context})",
         f"data        {paths.root}",

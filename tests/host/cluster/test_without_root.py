@@ -25,8 +25,13 @@ SOMEBODY = [
 PYTHONS = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}", "/usr/bin/python3")
 
 
+ELSEWHERE = Path(__file__).parent / "elsewhere"
+
+
 class Ordinary:
     """Somebody with a home of their own, and nothing else."""
+
+    before: tuple[str, ...] = ()
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -40,7 +45,7 @@ class Ordinary:
         return Path(python).exists() and self.run_python(python, "-c", script).returncode == 0
 
     def run_python(self, python: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [*SOMEBODY, python, *words]
+        command = [*self.before, *SOMEBODY, python, *words]
         return subprocess.run(command, env=self.env, cwd=self.home, capture_output=True, text=True, check=False)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -98,3 +103,22 @@ def test_what_needs_root_says_so(ordinary: Ordinary) -> None:
     assert "a node needs root" in done.stderr
     assert "sampan up --nodes 0" in done.stderr
     assert not (ordinary.home / ".local").exists(), "nothing half-made is left"
+
+
+def test_where_there_is_no_linux(ordinary: Ordinary) -> None:
+    """As on macOS: neither Linux' own calls, nor /proc, nor its packages. The kernel is Linux all the same."""
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare, to hide /proc")
+    ordinary.env["PYTHONPATH"] = os.pathsep.join([str(ELSEWHERE), ordinary.env["PYTHONPATH"]])
+    ordinary.before = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+    refused = ordinary.run("up")
+    assert "Pods need Linux" in refused.stderr
+    ordinary.type("up", "--nodes", "0")
+    ordinary.type("simulate", "nodes", "3")
+    ordinary.type("create", "deployment", "web", "--image=nginx", "--replicas=6")
+    ordinary.type("wait", "--for=condition=Available", "deployment/web", "--timeout=60s")
+    assert ordinary.type("get", "pods", "--no-headers").count("Running") == 6
+    assert "nodes       3 sim-0001" in ordinary.type("status")
+    ordinary.type("up")  # what runs is recognised without /proc
+    ordinary.type("down", "--purge")
+    assert not list(ordinary.home.glob(".local/share/sampan/*"))
