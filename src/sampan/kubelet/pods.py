@@ -56,14 +56,14 @@ class Pods:
                 return
         self._begin(pod)
 
-    def remove(self, uid: str) -> None:
-        """A Pod that is wanted no more: gone from the API without waiting for us, or its file is gone."""
+    def remove(self, uid: str, *, forced: bool = False) -> None:
+        """A Pod that is wanted no more: its file is gone, or (`forced`) it left the API without waiting for us."""
         for name, queued in list(self._queued.items()):
             if queued.metadata.uid == uid:
                 del self._queued[name]
         worker = self._workers.get(uid)
         if worker is not None:
-            worker.remove()
+            worker.remove(forced=forced)
 
     def wake(self, uid: str) -> None:
         worker = self._workers.get(uid)

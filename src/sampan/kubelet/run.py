@@ -249,7 +249,7 @@ class Kubelet:
         if is_mirror(pod):
             self.mirrors.check()
         else:
-            self.pods.remove(pod.metadata.uid or "")
+            self.pods.remove(pod.metadata.uid or "", forced=True)
 
     async def _follow_runtime(self) -> None:
         async for event in self.runtime.events():

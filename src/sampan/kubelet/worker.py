@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 RETRY = 10.0
 MOUNT_RETRY_FIRST = 0.5
 MOUNT_RETRY_LONGEST = 122.0
+FORCED_GRACE = 2.0  # seconds that containers of a Pod have that is in the API no more
 SLOW_RELIST = 60.0  # a safety net: events are what makes a worker look
 
 
@@ -82,6 +83,7 @@ class PodWorker:
         self._allocation = Allocation(pod)
         self._asked = pod  # as the API has it; `pod` has what the node has given
         self.pod = _own(self._allocation.view(pod))
+        self._forced = False
         self.removed = False  # gone from the API server (or its file): nobody waits for a status
         self.verdict: Verdict | None = None
         self.stop_asked_at: float | None = None
@@ -126,9 +128,14 @@ class PodWorker:
         if _differs(before, pod):
             self.wake()
 
-    def remove(self) -> None:
+    def remove(self, *, forced: bool = False) -> None:
+        """Nobody has it any more. `forced`: somebody took it out of the API without waiting for its containers."""
+        stopping = self.phase is Phase.TERMINATING
         self.removed = True
+        self._forced = self._forced or forced
         self._ask_to_stop()
+        if forced and stopping and self._state is not None:
+            asyncio.ensure_future(self._tools.stopper.hasten(self._state, FORCED_GRACE))  # noqa: RUF006
         self.wake()
 
     def end(self, verdict: Verdict) -> None:
@@ -299,6 +306,8 @@ class PodWorker:
         if not self.removed:
             await self._say(state)
         grace = self.verdict.grace if self.verdict is not None else None
+        if self._forced:
+            grace = FORCED_GRACE
         await tools.stopper.stop_pod(self.pod, state, grace=grace)
         tools.probes.forget(self.uid)
         await self._say(await self._read(), terminal=True)

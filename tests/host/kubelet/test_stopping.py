@@ -54,6 +54,17 @@ def test_until_its_sidecar_has_stopped_a_pod_is_not_over(cluster: Cluster) -> No
     cluster.kubectl("delete", "pod", "pair")
 
 
+def test_a_forced_delete_ends_the_containers_too(cluster: Cluster) -> None:
+    stubborn = shell("trap '' TERM; while true; do sleep 1; done")
+    cluster.pod("forced", {"terminationGracePeriodSeconds": 600, "containers": [stubborn]})
+    cluster.wait_ready("forced")
+    cluster.kubectl("delete", "pod", "forced", "--force", "--grace-period=0")
+    end = time.monotonic() + 15
+    while " forced " in cluster.sampan("ctr", "ps", "-a", "--name", cluster.name).stdout:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+
+
 def test_the_node_goes_down_in_order(cluster: Cluster) -> None:
     """An agent that was given a grace period ends its Pods on SIGTERM; they say why, and the node says that it goes."""
     stubborn = shell("trap '' TERM; while true; do sleep 1; done")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sampan.api.types import core_v1
 from sampan.runtime.contract import ContainerState
 from sampan.runtime.fake import Behaviour
@@ -54,6 +56,22 @@ async def test_a_deadline_while_the_image_is_not_there(world: World) -> None:
         await world.pass_time(8)
         assert (world.pod.status.phase, world.pod.status.reason) == ("Failed", "DeadlineExceeded")
         assert world.state["terminated"]["reason"] == "ContainerStatusUnknown"
+
+
+@pytest.mark.parametrize("gracefully_first", [False, True])
+async def test_a_forced_delete_does_not_wait_for_long(world: World, gracefully_first: bool) -> None:
+    world.runtime.behave("a", Behaviour(ignores_term=True))
+    async with world.running():
+        world.add({"terminationGracePeriodSeconds": 600})
+        await world.settle()
+        if gracefully_first:
+            await world.delete()
+            await world.pass_time(3)
+        await world.delete(0)
+        assert world.gone  # for those who asked; its containers have a moment
+        assert len(world.runtime.sandboxes) == 1
+        await world.pass_time(4)
+    assert world.runtime.sandboxes == {}
 
 
 async def test_a_second_delete_kills_at_once(world: World) -> None:
