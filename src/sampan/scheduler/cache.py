@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import zip_longest
 
 from sampan.api.types import core_v1
+from sampan.scheduler.config import ZONE
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.pod_info import PodInfo
+
+REGION = "topology.kubernetes.io/region"
 
 
 class NodeCache:
@@ -19,15 +23,30 @@ class NodeCache:
         self.with_affinity = 0  # Pods that ask something of others
         self.images: Counter[str] = Counter()  # on how many nodes each is
         self.claims: Counter[str] = Counter()  # how many Pods use each
-        self.ordered: list[str] = []  # of nodes that exist
+        self._zones: dict[str, str] = {}  # of the nodes that exist
+        self._ordered: list[str] | None = []
+
+    @property
+    def ordered(self) -> list[str]:
+        """The nodes that exist, zones in turn: a part of a large cluster has nodes of every zone."""
+        if self._ordered is None:
+            by_zone: dict[str, list[str]] = {}
+            for name, zone in self._zones.items():
+                by_zone.setdefault(zone, []).append(name)
+            rounds = zip_longest(*by_zone.values())
+            self._ordered = [name for one in rounds for name in one if name is not None]
+        return self._ordered
 
     def set_node(self, node: core_v1.Node) -> None:
         name = node.metadata.name or ""
         info = self.nodes.get(name)
         if info is None:
             info = self.nodes[name] = NodeInfo(name)
-        if info.node is None:
-            self.ordered.append(name)
+        labels = node.metadata.labels or {}
+        zone = f"{labels.get(REGION, '')}/{labels.get(ZONE, '')}"
+        if self._zones.get(name) != zone:
+            self._zones[name] = zone
+            self._ordered = None
         self.images.subtract(info.images.keys())
         info.set_node(node)
         self.images.update(info.images.keys())
@@ -41,7 +60,8 @@ class NodeCache:
         info.touch()
         self.images.subtract(info.images.keys())
         info.images = {}
-        self.ordered.remove(name)
+        self._zones.pop(name, None)
+        self._ordered = None
         if not info.pods:
             del self.nodes[name]
         self._changed(name)

@@ -55,12 +55,15 @@ class Feed:
         if pod.status.phase in ENDED:
             self._gone(uid)
             return
-        new = not self._cache.is_placed(uid)
+        before = self._cache.pod(uid)
         self._cache.set_pod(pod)
         self._queue.remove(uid)
         self._world.nominated.drop(uid)
-        if new:
-            self._queue.happened(Happening.POD_PLACED, self._cache.pod(uid))
+        now = self._cache.pod(uid)
+        if before is None:
+            self._queue.happened(Happening.POD_PLACED, now)
+        elif now is not None and any(now.requests.get(n, 0) < amount for n, amount in before.requests.items()):
+            self._queue.happened(Happening.POD_GONE, now)  # it was resized: as good as a part of it
 
     def _unplaced(self, pod: core_v1.Pod) -> None:
         uid = pod.metadata.uid or ""

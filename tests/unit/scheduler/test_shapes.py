@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sampan.scheduler.cache import NodeCache
 from sampan.scheduler.filtering import Local, LocalJudge
 from sampan.scheduler.node_info import NodeInfo
 from sampan.scheduler.pod_info import PodInfo
@@ -91,3 +92,13 @@ def test_labels_that_nobody_asks_about_make_no_shape_of_their_own() -> None:
     made.world.cache.assume(info("r", affinity=between("podAntiAffinity", term("w"))), "a")
     assert made.decide(info("q", labels={"app": "w"})).node == ""
     assert made.decide(info("s", labels={"app": "x"})).node == "a"
+
+
+def test_a_part_of_a_large_cluster_has_nodes_of_every_zone() -> None:
+    cache = NodeCache()
+    for at in range(6):
+        cache.set_node(node(f"n{at}", labels={"topology.kubernetes.io/zone": "a" if at < 4 else "b"}))
+    assert cache.ordered == ["n0", "n4", "n1", "n5", "n2", "n3"]
+    cache.remove_node("n4")
+    cache.set_node(node("n3", labels={"topology.kubernetes.io/zone": "b"}))
+    assert cache.ordered == ["n0", "n3", "n1", "n5", "n2"]
