@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -12,13 +12,17 @@ from sampan.api.types import core_v1, meta_v1
 from sampan.client.clock import parse_time
 
 BY_OWNER = "controller-uid"
-ORPHANS = "orphans"  # index value prefix: Pods of a namespace that nobody controls
+ORPHANS = "orphans"  # index value prefix: what nobody controls, of a namespace
 
 
-def owner_index(pod: core_v1.Pod) -> list[str]:
-    """By the uid of the controlling owner; Pods without one by their namespace."""
-    reference = controller_of(pod.metadata)
-    return [reference.uid] if reference is not None else [f"{ORPHANS}/{pod.metadata.namespace}"]
+class Owned(Protocol):
+    metadata: meta_v1.ObjectMeta
+
+
+def owner_index(obj: Owned) -> list[str]:
+    """By the uid of the controlling owner; what has none by its namespace."""
+    reference = controller_of(obj.metadata)
+    return [reference.uid] if reference is not None else [f"{ORPHANS}/{obj.metadata.namespace}"]
 
 
 def controller_of(meta: meta_v1.ObjectMeta) -> meta_v1.OwnerReference | None:

@@ -14,7 +14,7 @@ from sampan.controllers.contract import Context, KeyedController
 from sampan.controllers.cron_job import decide
 from sampan.controllers.cron_job.decide import SCHEDULED_AT
 from sampan.controllers.namespaces import is_terminating
-from sampan.controllers.owned_pods import controller_of, owner_reference
+from sampan.controllers.owned_pods import BY_OWNER, controller_of, owner_index, owner_reference
 from sampan.controllers.written import LOOK_AGAIN, Written
 
 KIND, API = "CronJob", "batch/v1"
@@ -35,7 +35,7 @@ class CronJobs(KeyedController):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.crons = context.informer(batch_v1.CronJob)
-        self.jobs = context.informer(batch_v1.Job)
+        self.jobs = context.informer(batch_v1.Job, indexes={BY_OWNER: owner_index})
         self.written = Written(context.clock)
         self.said = Written(context.clock)  # statuses
         self.crons.add_key_handler(self.queue.add)
@@ -54,12 +54,7 @@ class CronJobs(KeyedController):
             return None
         if self.written.is_behind(key, self.jobs) or self.said.is_behind(key, self.crons):
             return LOOK_AGAIN
-        uid = cron.metadata.uid
-        mine = [
-            j
-            for j in self.jobs.store.list(namespace=cron.metadata.namespace or "")
-            if (r := controller_of(j.metadata)) is not None and r.uid == uid
-        ]
+        mine = self.jobs.store.by_index(BY_OWNER, cron.metadata.uid or "")
         status = await self._observe(cron, mine)
         for job in decide.surplus(cron, mine):
             await self._delete(cron, job)

@@ -9,7 +9,7 @@ from sampan.controllers.contract import Context
 from sampan.controllers.daemon_set import decide
 from sampan.controllers.daemon_set.places import API, KIND, make_pod, places
 from sampan.controllers.history import HASH_LABEL, History
-from sampan.controllers.owned_pods import next_available
+from sampan.controllers.owned_pods import BY_OWNER, next_available, owner_index
 from sampan.controllers.workload import Workload
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 900.0  # seconds between replacements of Pods that end on one node
@@ -22,7 +22,7 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.nodes = context.informer(core_v1.Node)
-        self.revisions = context.informer(apps_v1.ControllerRevision)
+        self.revisions = context.informer(apps_v1.ControllerRevision, indexes={BY_OWNER: owner_index})
         self.history = History(context.client, KIND)
         self.backoff = Replacements(context.clock)
         self.nodes.add_handler(on_add=lambda _: self._all(), on_update=self._node, on_delete=lambda _: self._all())
@@ -47,7 +47,7 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
             return None
         if meta.deletionTimestamp:
             return None
-        known = self.revisions.store.list(namespace=meta.namespace or "")
+        known = self.revisions.store.by_index(BY_OWNER, meta.uid or "")
         revision = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
         digest = (revision.metadata.labels or {}).get(HASH_LABEL, "")
         where, placed = places(owner, self.nodes.store), decide.placed_pods(pods)

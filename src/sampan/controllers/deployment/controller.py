@@ -25,7 +25,7 @@ class Deployments(KeyedController):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.deployments = context.informer(apps_v1.Deployment)
-        self.sets = context.informer(apps_v1.ReplicaSet)
+        self.sets = context.informer(apps_v1.ReplicaSet, indexes={BY_OWNER: owner_index})
         self.pods = context.informer(core_v1.Pod, indexes={BY_OWNER: owner_index})
         self.written = Written(context.clock)  # ReplicaSets
         self.said = Written(context.clock)  # the Deployment itself

@@ -15,7 +15,7 @@ from sampan.client.informer import Informer
 from sampan.controllers.deployment import decide
 from sampan.controllers.deployment.annotations import of_new_set, of_newest, sizes
 from sampan.controllers.namespaces import is_terminating
-from sampan.controllers.owned_pods import controller_of, owner_reference
+from sampan.controllers.owned_pods import BY_OWNER, ORPHANS, controller_of, owner_reference
 from sampan.controllers.template_hash import LABEL, same_template, template_hash
 from sampan.controllers.written import Written
 
@@ -44,8 +44,12 @@ class ReplicaSetControl:
     async def claimed(self, key: str, deployment: apps_v1.Deployment) -> list[apps_v1.ReplicaSet]:
         meta = deployment.metadata
         selector = label_selectors.from_label_selector(deployment.spec.selector)
+        near = [
+            *self._sets.store.by_index(BY_OWNER, meta.uid or ""),
+            *self._sets.store.by_index(BY_OWNER, f"{ORPHANS}/{meta.namespace}"),
+        ]
         mine: list[apps_v1.ReplicaSet] = []
-        for replica_set in self._sets.store.list(namespace=meta.namespace or ""):
+        for replica_set in near:
             reference = controller_of(replica_set.metadata)
             fits = selector.matches(replica_set.metadata.labels)
             if reference is not None and reference.uid == meta.uid:

@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 from sampan.api.errors import ApiError
 from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import apps_v1, core_v1, meta_v1
-from sampan.controllers.owned_pods import BY_OWNER, controller_of, from_template, owner_reference, per_node_of
+from sampan.controllers.contract import Context
+from sampan.controllers.owned_pods import (
+    BY_OWNER,
+    controller_of,
+    from_template,
+    owner_index,
+    owner_reference,
+    per_node_of,
+)
 from sampan.controllers.replicas.decide import conditions, plan, tally
 from sampan.controllers.workload import Workload
 
@@ -17,11 +25,15 @@ T = TypeVar("T", apps_v1.ReplicaSet, core_v1.ReplicationController)
 class Replicas(Workload[T]):
     """What ReplicaSets and ReplicationControllers have in common: all but their selector's and status' form."""
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.owners.store.add_index(BY_OWNER, owner_index)
+
     async def sync(self, key: str, owner: T, pods: list[core_v1.Pod]) -> float | None:
         now = self.clock.now()
         failure, reason = None, ""
         wanted = 1 if owner.spec.replicas is None else owner.spec.replicas
-        decided = plan(wanted, pods, now, self._crowd(owner))
+        decided = plan(wanted, pods, now, lambda: self._crowd(owner))
         if not owner.metadata.deletionTimestamp:
             try:
                 if decided.create:
@@ -56,11 +68,7 @@ class Replicas(Workload[T]):
         above = controller_of(owner.metadata)
         if above is None:
             return None
-        kindred = [
-            r
-            for r in self.owners.store.list(namespace=owner.metadata.namespace or "")
-            if (reference := controller_of(r.metadata)) is not None and reference.uid == above.uid
-        ]
+        kindred = self.owners.store.by_index(BY_OWNER, above.uid)
         return per_node_of(p for r in kindred for p in self.pods.store.by_index(BY_OWNER, r.metadata.uid or ""))
 
     # --- what differs ---

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -20,13 +20,16 @@ class Plan(Struct, kw_only=True):
     delete: list[core_v1.Pod] = field(default_factory=list)
 
 
-def plan(wanted: int, pods: list[core_v1.Pod], now: float, crowd: Mapping[str, int] | None = None) -> Plan:
+def plan(
+    wanted: int, pods: list[core_v1.Pod], now: float, crowd: Callable[[], Mapping[str, int] | None] = lambda: None
+) -> Plan:
+    """`crowd` is only asked when some have to go."""
     active = [p for p in pods if is_active(p)]
     surplus = len(active) - wanted
     if surplus < 0:
         return Plan(create=min(-surplus, BURST))
     if surplus > 0:
-        return Plan(delete=deletion_order(active, now, crowd)[: min(surplus, BURST)])
+        return Plan(delete=deletion_order(active, now, crowd())[: min(surplus, BURST)])
     return Plan()
 
 

@@ -11,7 +11,7 @@ from sampan.api.types import apps_v1, core_v1
 from sampan.controllers.contract import Context
 from sampan.controllers.history import History
 from sampan.controllers.namespaces import is_terminating
-from sampan.controllers.owned_pods import next_available, owner_reference
+from sampan.controllers.owned_pods import BY_OWNER, next_available, owner_index, owner_reference
 from sampan.controllers.pod_control import all_of, slow_start
 from sampan.controllers.stateful_set import decide
 from sampan.controllers.stateful_set.claims import API, KIND, Claims, StaleClaim
@@ -29,7 +29,7 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
         super().__init__(context)
         claims = context.informer(core_v1.PersistentVolumeClaim)
         self.claims = Claims(context.client, claims, context.recorder)
-        self.revisions = context.informer(apps_v1.ControllerRevision)
+        self.revisions = context.informer(apps_v1.ControllerRevision, indexes={BY_OWNER: owner_index})
         self.history = History(context.client, KIND, label=REVISION_LABEL)
 
     def may_own(self, owner: apps_v1.StatefulSet, pod: core_v1.Pod) -> bool:
@@ -39,7 +39,7 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
         meta, now = owner.metadata, self.clock.now()
         if meta.deletionTimestamp:
             return None
-        known = self.revisions.store.list(namespace=meta.namespace or "")
+        known = self.revisions.store.by_index(BY_OWNER, meta.uid or "")
         newest = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
         update = newest.metadata.name or ""  # Pods carry the whole name of their revision
         there = {r.metadata.name for r in known}
