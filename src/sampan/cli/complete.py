@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sampan.cli.command import Command, Invocation, load
-from sampan.cli.flags import command_word
+from sampan.cli.flags import Flag, command_word
+from sampan.cli.global_flags import GLOBAL_FLAGS
 from sampan.cli.main import VERBS
-from sampan.cli.session import GLOBAL_FLAGS, Session
+from sampan.cli.session import Session
 
 CLUSTER_VERBS = ("down", "image", "ctr", "node", "status", "token", "up")
 POD_VERBS = frozenset(("logs", "exec", "attach", "port-forward", "cp"))
+ENTRIES = {
+    "config use-context": "contexts",
+    "config delete-context": "contexts",
+    "config rename-context": "contexts",
+    "config get-contexts": "contexts",
+    "config delete-cluster": "clusters",
+    "config delete-user": "users",
+}
 NODE_VERBS = frozenset(("cordon", "uncordon", "drain"))
 KIND_VERBS = frozenset(
     (
@@ -50,6 +59,12 @@ def candidates(session: Session, words: list[str]) -> Iterable[str]:
     *before, current = words or [""]
     at = command_word(before, GLOBAL_FLAGS)
     if at < 0:
+        nothing_yet = Command(path="")
+        flag = _flag_before(nothing_yet, before)
+        if flag is not None:
+            return [value for value in _values(session, nothing_yet, flag, []) if value.startswith(current)]
+        if current.startswith("-"):
+            return _flags(nothing_yet, current)
         return [verb for verb in (*VERBS, *CLUSTER_VERBS) if verb.startswith(current) and not verb.startswith("_")]
     verb, rest = before[at], before[at + 1 :]
     if verb not in VERBS:
@@ -59,15 +74,49 @@ def candidates(session: Session, words: list[str]) -> Iterable[str]:
         command, rest = load(command.subcommands[rest[0]]), rest[1:]
     if current.startswith("-"):
         return _flags(command, current)
-    if before and before[-1] in ("-n", "--namespace"):
-        return _names(session, "namespaces", current)
-    if before and before[-1] == "--context":
-        return [name for name in session.kubeconfig.contexts if name.startswith(current)]
+    flag = _flag_before(command, before)
+    if flag is not None:
+        return [value for value in _values(session, command, flag, rest) if value.startswith(current)]
     if command.subcommands:
         return [name for name in command.subcommands if name.startswith(current)]
-    if command.path == "config use-context":
-        return [name for name in session.kubeconfig.contexts if name.startswith(current)]
+    section = ENTRIES.get(command.path)
+    if section:
+        return [name for name in session.kubeconfig.section(section) if name.startswith(current)]
     return _objects(session, verb, [word for word in rest if not word.startswith("-")], current)
+
+
+def _flag_before(command: Command, before: list[str]) -> Flag | None:
+    """The flag whose value is to come."""
+    last = before[-1] if before else ""
+    for flag in (*command.flags, *GLOBAL_FLAGS):
+        if flag.kind != "bool" and flag.bare is None and last in (f"--{flag.name}", f"-{flag.short}"):
+            return flag
+    return None
+
+
+def _values(session: Session, command: Command, flag: Flag, rest: list[str]) -> Iterable[str]:
+    if flag.name == "namespace":
+        return _names(session, "namespaces", "")
+    if flag.name in ("context", "cluster", "user"):
+        return session.kubeconfig.section(f"{flag.name}s")
+    if flag.name == "output":
+        from sampan.cli.printers import GET_FORMATS, RESULT_FORMATS
+
+        return GET_FORMATS if command.path in ("get", "events") else RESULT_FORMATS
+    if flag.name == "dry-run":
+        return ("none", "client", "server")
+    if flag.name == "container":
+        words = [word for word in rest if not word.startswith("-")]
+        return _containers(session, words[0]) if words else ()
+    return ()
+
+
+def _containers(session: Session, word: str) -> list[str]:
+    from sampan.cli.pod_choice import containers, first_pod
+    from sampan.cli.resources import targets
+
+    target = targets(session, [word if "/" in word else f"pods/{word}"])[0]
+    return [name for name, _ in containers(first_pod(session, target.info, target.name, timeout=0))]
 
 
 def _flags(command: Command, current: str) -> list[str]:

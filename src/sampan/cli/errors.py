@@ -13,9 +13,11 @@ API errors (`sampan.api.errors`), `KubeconfigError` and `TransportError` are wor
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from sampan.api.errors import ApiError, Invalid, Unauthorized
-from sampan.client.transport import ConnectionRefused, TransportError
+if TYPE_CHECKING:  # what went right needs no words for what went wrong
+    from sampan.api.errors import ApiError, Invalid
+    from sampan.client.transport import TransportError
 
 
 class CliError(Exception):
@@ -77,6 +79,7 @@ def with_prefix(error: ApiError, prefix: str) -> ApiError:
 
 def words(error: Exception, command: str = "kubectl") -> str:
     """All that is printed on stderr for it."""
+    from sampan.api.errors import Invalid
     from sampan.client.kubeconfig_files import KubeconfigError
 
     if isinstance(error, Invalid) and type(error) is Invalid:
@@ -104,6 +107,9 @@ def plain_words(error: Exception) -> str:
 
 
 def _known(error: Exception) -> str | None:
+    from sampan.api.errors import ApiError, Unauthorized
+    from sampan.client.transport import TransportError
+
     if isinstance(error, Unauthorized):
         return f"error: You must be logged in to the server ({error.message})"
     if isinstance(error, ApiError):
@@ -115,6 +121,8 @@ def _known(error: Exception) -> str | None:
 
 
 def _unreachable(error: TransportError) -> str:
+    from sampan.client.transport import ConnectionRefused
+
     said = str(error)
     if isinstance(error, ConnectionRefused):
         host = (error.server or "").split("://", 1)[-1].split("/", 1)[0]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sampan.api import durations
-from sampan.api.goquote import quote
 from sampan.cli.errors import FlagError
 
 TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
@@ -73,6 +71,8 @@ class Values:
         try:
             self._said[flag.name] = _value(flag, text, self._said.get(flag.name))
         except ValueError as error:
+            from sampan.api.goquote import quote
+
             said = f"-{flag.short}, --{flag.name}" if flag.short else f"--{flag.name}"
             raise FlagError(f'invalid argument {quote(text)} for "{said}" flag: {error}') from None
 
@@ -179,11 +179,15 @@ def _value(flag: Flag, text: str, before: Any) -> Any:
         return text
     if flag.kind == "bool":
         if text not in TRUE and text not in FALSE:
+            from sampan.api.goquote import quote
+
             raise ValueError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax")
         return text in TRUE
     if flag.kind == "int":
         return _int(text)
     if flag.kind == "duration":
+        from sampan.api import durations
+
         return durations.parse(text)
     if flag.kind == "array":
         return [*(before or ()), text]
@@ -202,6 +206,8 @@ def _int(text: str) -> int:
     try:
         return int(text, 0) if not text.startswith(("0", "-0", "+0")) or text == "0" else int(text, 8)
     except ValueError:
+        from sampan.api.goquote import quote
+
         raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax") from None
 
 

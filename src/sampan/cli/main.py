@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from sampan.cli.command import Command, Invocation, load
 from sampan.cli.errors import Exit, FlagError, code_of, words
 from sampan.cli.flags import command_word, parse
+from sampan.cli.global_flags import GLOBAL_FLAGS
 from sampan.cli.say import complain
-from sampan.cli.session import GLOBAL_FLAGS, Session
 
 PROGRAM = "kubectl"
 """What messages call the program: scripts look for these very texts."""
@@ -126,6 +126,8 @@ def execute(command: Command, argv: Sequence[str]) -> int:
             return _unknown_subcommand(command, args)
         (sys.stdout if flags["help"] else sys.stderr).write(command_help(command))
         return 0 if flags["help"] else 1
+    from sampan.cli.session import Session
+
     session = Session(flags)
     try:
         code = command.run(Invocation(command, flags, args, dash, session)) or 0

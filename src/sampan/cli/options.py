@@ -1,8 +1,8 @@
 """`options`: the flags of every verb."""
 
 from sampan.cli.command import Command, Invocation
+from sampan.cli.global_flags import GLOBAL_FLAGS
 from sampan.cli.help import command_help
-from sampan.cli.session import GLOBAL_FLAGS
 
 
 def run(call: Invocation) -> int:

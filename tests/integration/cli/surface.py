@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sampan.cli.command import Command, load
+from sampan.cli.global_flags import GLOBAL_FLAGS
 from sampan.cli.main import VERBS
-from sampan.cli.session import GLOBAL_FLAGS
 from tests.integration.cli.parity import LINES, kubectl, lines_of
 
 HERE = Path(__file__).parent

@@ -93,6 +93,29 @@ def test_get_imports_little() -> None:
     assert int(count) < 260
 
 
+def test_help_imports_next_to_nothing() -> None:
+    script = (
+        "import sys\n"
+        "from sampan.cli.main import run\n"
+        "run(['--help'])\n"
+        "sys.stderr.write(' '.join(name for name in sys.modules if name.startswith(('sampan.', 'msgspec', 'ssl'))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stderr.split()) <= {
+        f"sampan.{name}"
+        for name in (
+            "cli",
+            "cli.main",
+            "cli.command",
+            "cli.flags",
+            "cli.errors",
+            "cli.say",
+            "cli.global_flags",
+            "cli.help",
+        )
+    }
+
+
 def test_every_verb_of_the_table_is_there_and_names_itself() -> None:
     from sampan.cli.command import load
 
