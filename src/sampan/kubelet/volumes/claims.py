@@ -19,10 +19,13 @@ class Claims:
     async def set_up(
         self, pod: core_v1.Pod, volume: core_v1.Volume, *, group: int | None, only_if_needed: bool
     ) -> Source:
-        wanted = volume.persistentVolumeClaim
+        wanted = claim_of(pod, volume)
         assert wanted is not None
         uid, namespace = pod.metadata.uid or "", pod.metadata.namespace or ""
         claim = await self._objects.get(uid, core_v1.PersistentVolumeClaim, namespace, wanted.claimName)
+        if volume.ephemeral is not None and not any(o.uid == uid for o in claim.metadata.ownerReferences or ()):
+            whose = f"PVC {namespace}/{wanted.claimName} was not created for pod {namespace}/{pod.metadata.name}"
+            raise MountFault(volume.name, f"{whose} (pod is not owner)")
         if claim.status.phase != "Bound" or not claim.spec.volumeName:
             raise MountFault(volume.name, f'PVC "{namespace}/{wanted.claimName}" is not bound')
         bound = await self._objects.get(uid, core_v1.PersistentVolume, "", claim.spec.volumeName)
@@ -31,6 +34,13 @@ class Claims:
             await asyncio.to_thread(set_group, path, group, only_if_needed=only_if_needed)
         only_reads = list(claim.spec.accessModes or ()) == ["ReadOnlyMany"]
         return Source(path, readonly=bool(wanted.readOnly) or only_reads)
+
+
+def claim_of(pod: core_v1.Pod, volume: core_v1.Volume) -> core_v1.PersistentVolumeClaimVolumeSource | None:
+    """The claim that a volume names, or the one that is made for an ephemeral volume of this Pod alone."""
+    if volume.ephemeral is not None:
+        return core_v1.PersistentVolumeClaimVolumeSource(claimName=f"{pod.metadata.name}-{volume.name}")
+    return volume.persistentVolumeClaim
 
 
 def make_shared(path: Path) -> None:

@@ -15,7 +15,7 @@ from sampan.kubelet.environment import NodeFacts, object_field
 from sampan.kubelet.errors import MountFault
 from sampan.kubelet.objects import Missing, Objects
 from sampan.kubelet.volumes import atomic, payload
-from sampan.kubelet.volumes.claims import Claims
+from sampan.kubelet.volumes.claims import Claims, claim_of
 from sampan.kubelet.volumes.mounts import Source, container_mounts
 from sampan.kubelet.volumes.plugins import remove_directory, set_up_empty_dir, set_up_host_path
 from sampan.kubelet.volumes.tokens import Tokens
@@ -117,7 +117,7 @@ class VolumeManager:
         try:
             if volume.hostPath is not None:
                 return Source(await asyncio.to_thread(set_up_host_path, volume))
-            if volume.persistentVolumeClaim is not None:
+            if claim_of(pod, volume) is not None:
                 policy = context.fsGroupChangePolicy if context is not None else None
                 return await self._claims.set_up(pod, volume, group=group, only_if_needed=policy == "OnRootMismatch")
             if volume.emptyDir is not None:
