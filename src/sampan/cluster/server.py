@@ -22,6 +22,7 @@ from sampan.apiserver.bootstrap.servers import Address, Servers, publish
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.custom.registrar import Registrar
+from sampan.apiserver.flow_status import keep_flow_status
 from sampan.apiserver.inprocess import InProcessTransport
 from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.server import Server, ServerConfig, serve
@@ -151,6 +152,7 @@ async def run_server(
             tasks.create_task(registrar.run())
             tasks.create_task(run_aggregator(chain, pki))
             tasks.create_task(keep_policy_status(chain.core, own_client(chain)))
+            tasks.create_task(keep_flow_status(own_client(chain), chain.core.timestamp))
             tasks.create_task(keep_prepared(chain, config, servers))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(renew, options)))
             tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))

@@ -202,8 +202,10 @@ def _with(obj: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 async def world(*, golden: bool = True) -> World:
     """As the recordings' server was before the first row: bootstrapped, with the namespace `golden`."""
+    from sampan.api.types import flowcontrol_v1
     from sampan.apiserver.bootstrap.ensure import bootstrap
     from sampan.apiserver.bootstrap.servers import Address
+    from sampan.apiserver.flow_status import tend
     from sampan.apiserver.inprocess import InProcessTransport
     from sampan.apiserver.secure import cluster_security
     from sampan.apiserver.wiring import build_for_tests
@@ -219,6 +221,9 @@ async def world(*, golden: bool = True) -> World:
         port=6443,
         servers=[Address(6443, "192.0.2.2")],
     )
+    schemas = client.resource(flowcontrol_v1.FlowSchema)
+    levels = await client.resource(flowcontrol_v1.PriorityLevelConfiguration).list()
+    await tend(schemas, (await schemas.list()).items, levels.items, chain.core.timestamp())
     made = World(chain)
     if not golden:
         return made

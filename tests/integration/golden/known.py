@@ -50,11 +50,9 @@ KNOWN: dict[str, dict[str, str]] = {
             ("daemonsets", "deployments", "jobs", "replicasets", "resourcequotas", "persistentvolumes"), NO_CONTROLLERS
         ),
         "services": RANDOM_ADDRESS,
-        "flowschemas": "priority levels are kept, not acted on: no conditions",
     },
     "bootstrap": {
         "/apis/rbac.authorization.k8s.io/v1/clusterroles": f"{NO_CONTROLLERS}: aggregated roles are not yet filled",
-        "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": "priority levels are kept, not acted on: no conditions",
         "/api/v1/namespaces/default/services": OTHER_PORT,
         "/apis/networking.k8s.io/v1/servicecidrs": f"{NO_CONTROLLERS}: its finalizer is theirs",
     },
