@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import tempfile
 from typing import TYPE_CHECKING
 
 from sampan.client.connection import ConnectionSettings
@@ -91,6 +90,8 @@ def load_pair(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
     elsewhere a file that nobody else may read is there for a moment."""
     pem = cert.rstrip() + b"\n" + key
     if not hasattr(os, "memfd_create") or not os.path.exists("/proc/self/fd"):
+        import tempfile  # not on Linux, and 80 ms to read there
+
         with tempfile.NamedTemporaryFile(prefix="sampan-") as file:
             file.write(pem)
             file.flush()
