@@ -1,4 +1,4 @@
-"""Calls and streams to whichever endpoint answers.
+"""Calls and streams to whichever member of etcd answers.
 
 A read goes from one endpoint to the next until one answers or the time is up. A write does so only while it is certain
 that nobody has begun it (no connection, no leader); otherwise its outcome is unknown and the caller is told.
@@ -7,44 +7,42 @@ that nobody has begun it (no connection, no leader); otherwise its outcome is un
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-import aiohttp
-import msgspec
-
-from sampan.storage.contract import StoreClosed, StoreError, StoreFull, StoreUnavailable
+from sampan.storage.contract import StoreClosed, StoreFull, StoreUnavailable
 from sampan.storage.etcd.address import EtcdAddress
-from sampan.storage.etcd.wire import Body, Failure, StreamLine, WatchResponse
-
-log = logging.getLogger(__name__)
+from sampan.storage.etcd.connection import ANSWER_WITHIN, Connection, EtcdRefused, Unreachable
+from sampan.storage.etcd.wire import Body, WatchResponse
 
 T = TypeVar("T")
+Connect = Callable[[EtcdAddress, str], Connection]
 
 _WITHIN = 10.0  # seconds for a call, all endpoints together
-_READ_WITHIN = 3.0  # seconds for one endpoint: one cut off from the others answers nothing
-_CONNECT_WITHIN = 2.0
 _BETWEEN = 0.1  # seconds: between two rounds of all endpoints
-_CONNECTIONS = 64
 _UNAVAILABLE = {4, 14}  # gRPC: deadline exceeded, unavailable
+_EXHAUSTED = 8
 
 
-class EtcdRefused(StoreError):
-    """etcd answers, with an error."""
+def best() -> Connect:
+    """gRPC where it is installed: etcd answers it twice as fast as through its gateway (docs/decisions/etcd.md)."""
+    try:
+        from sampan.storage.etcd.over_grpc import GrpcConnection
+    except ImportError:
+        from sampan.storage.etcd.over_json import JsonConnection
 
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
+        return JsonConnection
+    return GrpcConnection
 
 
 class Gateway:
-    def __init__(self, address: EtcdAddress) -> None:
+    def __init__(self, address: EtcdAddress, connect: Connect | None = None) -> None:
+        self._address = address
         self._endpoints = address.endpoints
-        self._tls = address.tls()
+        self._connect = connect or best()
+        self._connections: dict[str, Connection] = {}
         self._preferred = 0
-        self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def read(self, path: str, body: Body, kind: type[T]) -> T:
@@ -55,7 +53,6 @@ class Gateway:
         return await self._call(path, body, kind, again=False)
 
     async def _call(self, path: str, body: Body, kind: type[T], *, again: bool) -> T:
-        content = msgspec.json.encode(body)
         loop = asyncio.get_running_loop()
         end = loop.time() + _WITHIN
         for attempt in range(1_000_000):
@@ -63,20 +60,20 @@ class Gateway:
                 await asyncio.sleep(_BETWEEN)
             left = end - loop.time()
             endpoint = self._endpoints[self._preferred]
+            seconds = min(left, ANSWER_WITHIN) if again else left
             try:
-                seconds = min(left, _READ_WITHIN) if again else left
                 # In a task, which a timeout needs: whoever calls may be driven by something else.
-                answer = await asyncio.ensure_future(self._ask(endpoint + path, content, seconds))
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-                unbegun = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-                reason = f"{endpoint}: {error or type(error).__name__}"
-            else:
-                if isinstance(answer, bytes):
-                    return msgspec.json.decode(answer, type=kind, strict=False)
+                return await asyncio.ensure_future(self._to(endpoint).ask(path, body, kind, seconds))
+            except Unreachable as error:
+                unbegun = not error.begun
+                reason = f"{endpoint}: {error}"
+            except EtcdRefused as answer:
                 unbegun = "no leader" in str(answer)
                 reason = f"{endpoint}: {answer}"
+                if answer.code == _EXHAUSTED and "space" in str(answer):
+                    raise StoreFull(str(answer)) from None
                 if answer.code not in _UNAVAILABLE:
-                    raise answer if answer.code != 8 or "space" not in str(answer) else StoreFull(str(answer))
+                    raise
             self.avoid(endpoint)
             if not (again or unbegun):
                 raise StoreUnavailable(f"the outcome of a write is unknown: {reason}")
@@ -84,35 +81,15 @@ class Gateway:
                 raise StoreUnavailable(f"no etcd answers, the last was {reason}")
         raise AssertionError("unreachable")
 
-    async def _ask(self, url: str, content: bytes, seconds: float) -> bytes | EtcdRefused:
-        timeout = aiohttp.ClientTimeout(total=max(seconds, 0.05), sock_connect=_CONNECT_WITHIN)
-        async with self._open_session().post(url, data=content, timeout=timeout) as response:
-            answer = await response.read()
-            return answer if response.status == 200 else _refusal(answer, response.status)
-
     async def watch(self, create: Body) -> AsyncGenerator[WatchResponse, None]:
         """The responses of one watch; ends with `StoreUnavailable` when the stream does."""
         endpoint = self._endpoints[self._preferred]
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_WITHIN)
-        content = msgspec.json.encode({"create_request": create})
-        decoder = msgspec.json.Decoder(StreamLine, strict=False)
         try:
-            asking = self._open_session().post(endpoint + "/v3/watch", data=content, timeout=timeout)
-            async with await asyncio.wait_for(asking, _READ_WITHIN) as response:
-                if response.status != 200:
-                    raise StoreUnavailable(f"{endpoint}: {_refusal(await response.read(), response.status)}")
-                async with aclosing(_lines(response)) as lines:
-                    async for line in lines:
-                        message = decoder.decode(line)
-                        if message.result is None:
-                            raise StoreUnavailable(f"{endpoint}: {message.error and message.error.message}")
-                        yield message.result
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise StoreUnavailable(f"{endpoint}: {error or type(error).__name__}") from error
-        finally:
-            if not self._closed:
-                log.debug("the watch at %s is over", endpoint)
-        raise StoreUnavailable(f"{endpoint}: the stream has ended")
+            async with aclosing(self._to(endpoint).watch(create)) as responses:
+                async for response in responses:
+                    yield response
+        except Unreachable as error:
+            raise StoreUnavailable(f"{endpoint}: {error}") from error
 
     def avoid(self, endpoint: str = "") -> None:
         """What comes next asks another endpoint (than this one, if it is still the preferred one)."""
@@ -121,35 +98,13 @@ class Gateway:
 
     async def close(self) -> None:
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
+        for connection in self._connections.values():
+            await connection.close()
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    def _to(self, endpoint: str) -> Connection:
         if self._closed:
             raise StoreClosed
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS, ssl=self._tls or True)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
-        return self._session
-
-
-async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """A line may be larger than aiohttp's own buffers allow."""
-    parts: list[bytes] = []
-    async for data in response.content.iter_any():
-        *complete, rest = data.split(b"\n")
-        for line in complete:
-            whole = b"".join([*parts, line])
-            parts.clear()
-            if whole:
-                yield whole
-        if rest:
-            parts.append(rest)
-
-
-def _refusal(answer: bytes, status: int) -> EtcdRefused:
-    try:
-        failure = msgspec.json.decode(answer, type=Failure, strict=False)
-    except msgspec.DecodeError:
-        return EtcdRefused(f"HTTP status {status}", 14 if status >= 500 else 2)
-    return EtcdRefused(failure.message or failure.error or f"HTTP status {status}", failure.code or failure.grpc_code)
+        found = self._connections.get(endpoint)
+        if found is None:
+            found = self._connections[endpoint] = self._connect(self._address, endpoint)
+        return found

@@ -33,8 +33,9 @@ from sampan.storage.contract import (
     Watch,
     WatchEvent,
 )
+from sampan.storage.etcd.connection import EtcdRefused
 from sampan.storage.etcd.feed import Feed, events_from
-from sampan.storage.etcd.gateway import EtcdRefused, Gateway
+from sampan.storage.etcd.gateway import Gateway
 from sampan.storage.etcd.head import Head
 from sampan.storage.etcd.watch import EtcdWatch, Live
 from sampan.storage.etcd.wire import (

@@ -14,6 +14,8 @@ import pytest
 from sampan.storage import etcd, memory, sqlite
 from sampan.storage.contract import Store
 from sampan.storage.engine import EmbeddedStore
+from sampan.storage.etcd.gateway import Connect
+from sampan.storage.etcd.over_json import JsonConnection
 from tests.unit.storage.etcd.member import Member
 
 
@@ -61,14 +63,26 @@ async def _sqlite_from_disk(clock: FakeClock, folder: Path) -> World:
 _FASTER = 10  # leases last whole seconds of real time: the suite's minutes go by ten times faster
 
 
-async def _etcd(_: FakeClock, folder: Path) -> World:
+async def _etcd_grpc(clock: FakeClock, folder: Path) -> World:
+    pytest.importorskip("grpc")
+    return await _etcd(clock, folder)
+
+
+async def _etcd_json(clock: FakeClock, folder: Path) -> World:
+    return await _etcd(clock, folder, JsonConnection)
+
+
+async def _etcd(_: FakeClock, folder: Path, connect: Connect | None = None) -> World:
     """A real etcd of its own: revisions are counted from 1."""
     if shutil.which("etcd") is None:
         pytest.skip("etcd is not installed")
     member = Member.start(folder)
     try:
         store = await etcd.open_store(
-            member.address, history_seconds=0, lease_seconds=lambda seconds: math.ceil(seconds / _FASTER)
+            member.address,
+            history_seconds=0,
+            lease_seconds=lambda seconds: math.ceil(seconds / _FASTER),
+            connect=connect,
         )
     except BaseException:
         member.end()
@@ -84,7 +98,13 @@ async def _etcd(_: FakeClock, folder: Path) -> World:
     return World(store, advance, member.end)
 
 
-WORLDS = {"memory": _memory, "sqlite": _sqlite, "sqlite-from-disk": _sqlite_from_disk, "etcd": _etcd}
+WORLDS = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "sqlite-from-disk": _sqlite_from_disk,
+    "etcd-grpc": _etcd_grpc,
+    "etcd-json": _etcd_json,
+}
 
 
 @pytest.fixture(params=WORLDS)
