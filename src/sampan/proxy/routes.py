@@ -6,12 +6,12 @@ import asyncio
 import logging
 from ipaddress import IPv4Network
 
+from sampan.api.simulated import is_simulated
 from sampan.api.types.core_v1 import Node
 from sampan.client.informer import Informer
 from sampan.network.contract import NetworkError, PodNetwork
 from sampan.proxy.model import is_ipv4
 
-SIMULATED = "sampan.io/simulated"  # the label of Nodes that nobody can reach: they would be routes to nowhere
 _CHECK_SECONDS = 30.0  # a link that was down took its routes with it
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def ways(nodes: list[Node], own: str) -> dict[IPv4Network, str]:
     """Ranges of the other nodes, by the address that leads there. Pure."""
     found: dict[IPv4Network, str] = {}
     for node in nodes:
-        if node.metadata.name == own or (node.metadata.labels or {}).get(SIMULATED) == "true":
+        if node.metadata.name == own or is_simulated(node.metadata.labels):
             continue
         addresses = node.status.addresses or ()
         internal = next((each.address for each in addresses if each.type == "InternalIP" and is_ipv4(each.address)), "")

@@ -14,8 +14,8 @@ server only, so it works with any cluster.
 How a Pod fares is said by annotations (`behaviour.py`). Barred from here: processes, networks, and every other room.
 """
 
+from sampan.api.simulated import SIMULATED
 from sampan.simulator.behaviour import Behaviour
-from sampan.simulator.names import SIMULATED
 from sampan.simulator.nodes import NodeShape, add_nodes, list_nodes, remove_nodes
 from sampan.simulator.run import SimulatorConfig, run, simulated
 

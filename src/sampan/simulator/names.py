@@ -1,6 +1,7 @@
 """Labels and annotations by which people steer the simulation."""
 
-SIMULATED = "sampan.io/simulated"  # the label of a Node that is simulated
+from sampan.api.simulated import SIMULATED
+
 SELECTOR = f"{SIMULATED}=true"
 
 PREFIX = "simulate.sampan.io/"  # of annotations on Pods (their templates) and, for all their Pods, on Nodes

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 from msgspec import Struct, field
 
 from sampan.api.errors import AlreadyExists, NotFound
+from sampan.api.simulated import SIMULATED
 from sampan.api.types import core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.client.clock import Clock, RealClock, rfc3339
 from sampan.simulator import addresses
 from sampan.simulator.behaviour import Behaviour
-from sampan.simulator.names import SELECTOR, SIMULATED
+from sampan.simulator.names import SELECTOR
 from sampan.version import GIT_VERSION
 
 AT_ONCE = 16  # requests under way

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from sampan import simulator
+from sampan.api.errors import InternalError
 from sampan.api.types import batch_v1, coordination_v1, core_v1, meta_v1
 from sampan.scheduler import SchedulerConfig
 from sampan.scheduler import run as run_scheduler
@@ -143,3 +145,11 @@ async def test_nothing_stays_of_nodes_that_are_removed(cluster: World) -> None:
     await cluster.gone(core_v1.Pod, "p", namespace="default")
     for name in names:
         await cluster.gone(coordination_v1.Lease, name, namespace=LEASES)
+
+
+async def test_nobody_is_asked_for_logs_at_an_address_that_may_be_somebody_elses(cluster: World) -> None:
+    await simulator.add_nodes(cluster.admin, 1)
+    await make_pod(cluster, pod("p"))
+    await until_phase(cluster, "p", "Running")
+    with pytest.raises(InternalError, match="node sim-0001 is simulated: nothing runs there"):
+        await cluster.admin.raw("GET", "/api/v1/namespaces/default/pods/p/log")

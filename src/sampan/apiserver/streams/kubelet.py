@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from sampan.api.errors import ApiError, InternalError, ServiceUnavailable
+from sampan.api.simulated import is_simulated
 from sampan.apiserver.core import Core
 from sampan.apiserver.request import Reply
 from sampan.client.tls import written
@@ -123,6 +124,8 @@ class Kubelets:
         nodes = self._core.endpoint("", "v1", "nodes")
         assert nodes is not None
         node = nodes.decode(nodes.find("", node_name))
+        if is_simulated(node.metadata.labels):  # its address may be somebody else's
+            raise InternalError(f"Internal error occurred: node {node_name} is simulated: nothing runs there")
         known = {a.type: a.address for a in reversed(node.status.addresses or ())}
         host = next((known[t] for t in _ADDRESS_TYPES if t in known), "")
         if not host:
