@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -14,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.cluster.test_footprint import NEEDED
+from tests.host.needs import PODS, need
 from tests.host.rows.user import User, pod, web
 
 pytestmark = pytest.mark.root
@@ -22,10 +20,7 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture
 def user(tmp_path: Path) -> Iterator[User]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*PODS)
     made = User(tmp_path, f"c8{uuid.uuid4().hex[:5]}")
     try:
         made.up()

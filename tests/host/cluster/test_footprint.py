@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -12,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.needs import PODS, need
+
 pytestmark = pytest.mark.root
-NEEDED = ("unshare", "conmon", "catatonit", "nft", "busybox", "ip")
+NEEDED = (*PODS, "unshare", "ip")
 # In namespaces of its own, so that nothing else of this machine can be taken for the cluster's. catatonit reaps.
 APART = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "catatonit", "--"]
 
@@ -23,10 +23,7 @@ CASES = {"one node": (1, 1), "three nodes": (3, 1), "two clusters": (1, 2)}
 
 @pytest.mark.parametrize(("nodes", "clusters"), CASES.values(), ids=CASES)
 def test_nothing_is_left(tmp_path: Path, nodes: int, clusters: int) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*NEEDED)
     names = [f"f{uuid.uuid4().hex[:6]}" for _ in range(clusters)]
     done = subprocess.run(
         [*APART, sys.executable, "-m", "tests.host.cluster.inside", str(tmp_path), str(nodes), *names],

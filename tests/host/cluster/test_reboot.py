@@ -6,7 +6,6 @@ kernel kills every process and takes mounts, interfaces and rules away, as a reb
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.cluster.test_footprint import APART, NEEDED
+from tests.host.needs import need
 
 pytestmark = pytest.mark.root
 ROOT = Path(__file__).parents[3]
@@ -44,10 +44,7 @@ clusters.down("--purge")
 
 
 def test_the_cluster_comes_back(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*NEEDED)
     name = f"r{uuid.uuid4().hex[:6]}"
     before = run(BEFORE, tmp_path, name)
     for folder in Path("/run/sampan").glob(f"*{name}*"):  # /run does not outlive a reboot

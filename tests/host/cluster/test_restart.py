@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.host.cluster.test_footprint import NEEDED
+from tests.host.needs import PODS, need
 from tests.host.rows.user import User, pod, web
 
 pytestmark = pytest.mark.root
@@ -20,10 +18,7 @@ def pids(user: User) -> dict[str, str]:
 
 
 def test_pods_go_on(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*PODS)
     user = User(tmp_path, f"up{uuid.uuid4().hex[:5]}")
     try:
         user.up()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -11,16 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.needs import PODS, need
 from tests.host.rows.user import User
 
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    missing = [tool for tool in ("conmon", "catatonit", "nft", "busybox") if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*PODS)
     made = User(tmp_path_factory.mktemp("home"), f"ex{uuid.uuid4().hex[:5]}")
     try:
         made.up()

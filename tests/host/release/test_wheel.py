@@ -19,6 +19,7 @@ from zipfile import ZipFile
 import pytest
 
 from sampan.version import __version__
+from tests.host.needs import PODS, need
 
 pytest.importorskip("build")
 pytest.importorskip("hatchling")
@@ -105,10 +106,7 @@ def test_a_control_plane_comes_up(installed: Path, env: dict[str, str]) -> None:
 
 @pytest.mark.root
 def test_a_pod_runs(installed: Path, env: dict[str, str]) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if missing := [tool for tool in ("conmon", "catatonit", "nft", "busybox") if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*PODS)
     run(installed, env, "up")
     run(installed, env, "image", "examples")
     run(installed, env, "run", "kubia", "--image=sampan.local/kubia")

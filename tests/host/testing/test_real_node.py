@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tarfile
 from pathlib import Path
 from urllib.request import urlopen
@@ -13,16 +12,14 @@ import pytest
 
 from sampan.testing import Cluster
 from tests.host.examples.conftest import processes_naming
+from tests.host.needs import PODS, need
 
 pytestmark = pytest.mark.root
 
 
 @pytest.fixture(autouse=True)
 def host() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if missing := [tool for tool in ("conmon", "catatonit", "nft", "busybox") if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
+    need(*PODS)
 
 
 def test_pods_run_and_are_reached(tmp_path: Path) -> None:
