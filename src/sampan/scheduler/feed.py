@@ -87,12 +87,14 @@ class Feed:
         if old.status.nominatedNodeName and not new.status.nominatedNodeName:
             self._world.nominated.drop(new.metadata.uid or "")
         self._pod(new)
-        if new.spec.nodeName and (
-            old.metadata.labels != new.metadata.labels
-            or (new.metadata.deletionTimestamp and not old.metadata.deletionTimestamp)
-        ):
-            # As good as another Pod, or as one Pod less, to whoever counts Pods by their labels.
+        if not new.spec.nodeName:
+            return
+        relabelled = old.metadata.labels != new.metadata.labels
+        if relabelled or (new.metadata.deletionTimestamp and not old.metadata.deletionTimestamp):
+            # To whoever counts Pods by their labels as good as one that came and one that went.
             self._queue.happened(Happening.POD_PLACED, self._cache.pod(new.metadata.uid or ""))
+        if relabelled:
+            self._queue.happened(Happening.POD_GONE, PodInfo(old))
 
     def _pod_gone(self, pod: core_v1.Pod) -> None:
         self._gone(pod.metadata.uid or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sampan.api.types import core_v1
+from sampan.api.types import core_v1, meta_v1
 from tests.integration.controllers.objects import make_pod, pod
 from tests.integration.controllers.world import World
 from tests.integration.scheduler.test_again import asking
@@ -42,3 +42,21 @@ async def test_a_pod_that_shrinks_makes_room(cluster: World) -> None:
         type="application/strategic-merge-patch+json",
     )
     assert await placed(cluster, "waiting", timeout=10) == "n1"
+
+
+async def test_a_neighbour_that_is_relabelled_is_in_nobodys_way(cluster: World) -> None:
+    await add_node(cluster, "n1")
+    await cluster.admin.resource(core_v1.Node).patch("n1", {"metadata": {"labels": {"kubernetes.io/hostname": "n1"}}})
+    await make_pod(cluster, pod("web", labels={"app": "web"}))
+    await placed(cluster, "web")
+    term = core_v1.PodAffinityTerm(
+        labelSelector=meta_v1.LabelSelector(matchLabels={"app": "web"}), topologyKey="kubernetes.io/hostname"
+    )
+    away = core_v1.PodAntiAffinity(requiredDuringSchedulingIgnoredDuringExecution=[term])
+    await make_pod(cluster, pod("loner", affinity=core_v1.Affinity(podAntiAffinity=away)))
+    await cluster.until(lambda: events(cluster, "loner", "FailedScheduling"))
+    await asyncio.sleep(1.1)  # its first back-off
+    await cluster.admin.resource(core_v1.Pod).patch(
+        "web", {"metadata": {"labels": {"app": "old"}}}, namespace="default"
+    )
+    assert await placed(cluster, "loner", timeout=10) == "n1"
