@@ -120,13 +120,19 @@ def _known(error: Exception) -> str | None:
     return None
 
 
+NOWHERE = "localhost:8080"  # where kubectl looks when it is told nothing
+
+
 def _unreachable(error: TransportError) -> str:
     from sampan.client.transport import ConnectionRefused
 
     said = str(error)
     if isinstance(error, ConnectionRefused):
         host = (error.server or "").split("://", 1)[-1].split("/", 1)[0]
-        return f"The connection to the server {host} was refused - did you specify the right host or port?"
+        refused = f"The connection to the server {host} was refused - did you specify the right host or port?"
+        if host == NOWHERE:
+            refused += "\n(No kubeconfig names a cluster. To have one: sampan up)"
+        return refused
     return f"Unable to connect to the server: {said}"
 
 

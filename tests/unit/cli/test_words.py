@@ -26,6 +26,11 @@ from sampan.client.transport import ConnectionRefused, TransportError
             ConnectionRefused("refused", server="https://127.0.0.1:1"),
             "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?",
         ),
+        (
+            ConnectionRefused("refused", server="http://localhost:8080"),
+            "The connection to the server localhost:8080 was refused - did you specify the right host or port?\n"
+            "(No kubeconfig names a cluster. To have one: sampan up)",
+        ),
         (TransportError("EOF", server="https://x"), "Unable to connect to the server: EOF"),
         (
             Invalid("m", name="x", kind="Pod", causes=[Cause(field="a", message="b")]),
