@@ -5,29 +5,13 @@ The scheduler has looked already; static Pods and those with `spec.nodeName` set
 
 from collections.abc import Callable, Iterable
 
-from sampan.api import quantity
+from sampan.api import quantity, sysctls
 from sampan.api.types import core_v1
 from sampan.kubelet.allocation import PENDING, Resizing
 from sampan.kubelet.apparmor import AppArmor, objections, read_host
 from sampan.kubelet.sandbox_config import host_ports
 from sampan.kubelet.worker import Verdict
 
-SAFE_SYSCTLS = frozenset(
-    {
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_wmem",
-    }
-)
 Amounts = dict[str, int]  # milli-units
 
 
@@ -54,6 +38,18 @@ class NodeAdmission:
             or self._ports(pod, others)
         )
 
+    def missing(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Amounts:
+        """What the Pod asks for and the node has not got left, with `pods` for its place among them."""
+        used: Amounts = {"pods": 1000 * len(others)}
+        for other in others:
+            _add(used, requests(other))
+        found = {}
+        for name, amount in {"pods": 1000, **requests(pod)}.items():
+            lacking = used.get(name, 0) + amount - self._room.get(name, 110_000 if name == "pods" else 0)
+            if amount and lacking > 0:
+                found[name] = lacking
+        return found
+
     def fits(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Resizing | None:
         """Whether a Pod that is here already may have what it is to be resized to."""
         for name, amount in requests(pod).items():
@@ -72,7 +68,7 @@ class NodeAdmission:
     def _sysctls(self, pod: core_v1.Pod) -> Verdict | None:
         context = pod.spec.securityContext
         for sysctl in (context.sysctls if context is not None else None) or ():
-            allowed = sysctl.name in SAFE_SYSCTLS or any(
+            allowed = sysctl.name in sysctls.SAFE or any(
                 sysctl.name == p or (p.endswith("*") and sysctl.name.startswith(p[:-1])) for p in self._unsafe
             )
             if not allowed:

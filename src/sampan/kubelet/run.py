@@ -11,12 +11,12 @@ from sampan.client.clock import Clock, RealClock
 from sampan.client.event_correlation import Correlator
 from sampan.client.events import EventRecorder
 from sampan.client.informer import Informer
-from sampan.kubelet.admission import NodeAdmission
+from sampan.kubelet.admission import NodeAdmission, requests
 from sampan.kubelet.allocation import Resizing
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.environment import NodeFacts, PodEnvironment
 from sampan.kubelet.events import PodEvents
-from sampan.kubelet.eviction import refusal
+from sampan.kubelet.eviction import is_critical, refusal
 from sampan.kubelet.evictor import Evictor
 from sampan.kubelet.hooks import LifecycleHooks
 from sampan.kubelet.image_gc import ImageCollector
@@ -27,6 +27,8 @@ from sampan.kubelet.node.status import Health, NodeInputs, allocatable, labels
 from sampan.kubelet.objects import Objects
 from sampan.kubelet.pod_state import is_mirror
 from sampan.kubelet.pods import Pods
+from sampan.kubelet.preemption import VERDICT as PREEMPTED
+from sampan.kubelet.preemption import victims
 from sampan.kubelet.probes.prober import Prober
 from sampan.kubelet.pull_secrets import PullSecrets
 from sampan.kubelet.security import PodSecurity
@@ -182,7 +184,22 @@ class Kubelet:
         return None
 
     def _admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
-        return self.shutdown.refusal() or refusal(pod, self.evictor.active) or self._admission.admit(pod, others)
+        verdict = self.shutdown.refusal() or refusal(pod, self.evictor.active) or self._admission.admit(pod, others)
+        if verdict is not None and verdict.reason.startswith("OutOf") and is_critical(pod):
+            others = self._make_room(pod, others)
+            verdict = self._admission.admit(pod, others)
+        return verdict
+
+    def _make_room(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> list[core_v1.Pod]:
+        """Ends as many Pods as it takes for a critical one; those that stay."""
+        asked = [(other, requests(other)) for other in others]
+        gone = victims(self._admission.missing(pod, others), asked) or []
+        for victim in gone:
+            worker = self.pods.worker(victim.metadata.uid or "")
+            if worker is not None:
+                self.events.warning(victim, PREEMPTED.reason, PREEMPTED.message)
+                worker.end(PREEMPTED)
+        return [other for other in others if other not in gone]
 
     def _fits(self, pod: core_v1.Pod) -> Resizing | None:
         others = [w.pod for w in self.pods if w.uid != pod.metadata.uid and w.phase is Phase.SYNC]
