@@ -5,7 +5,8 @@ The scheduler has looked already; static Pods and those with `spec.nodeName` set
 
 from collections.abc import Callable, Iterable
 
-from sampan.api import quantity, sysctls
+from sampan.api import quantity
+from sampan.api.sysctls import SAFE_SYSCTLS
 from sampan.api.types import core_v1
 from sampan.kubelet.allocation import PENDING, Resizing
 from sampan.kubelet.apparmor import AppArmor, objections, read_host
@@ -68,7 +69,7 @@ class NodeAdmission:
     def _sysctls(self, pod: core_v1.Pod) -> Verdict | None:
         context = pod.spec.securityContext
         for sysctl in (context.sysctls if context is not None else None) or ():
-            allowed = sysctl.name in sysctls.SAFE or any(
+            allowed = sysctl.name in SAFE_SYSCTLS or any(
                 sysctl.name == p or (p.endswith("*") and sysctl.name.startswith(p[:-1])) for p in self._unsafe
             )
             if not allowed:
