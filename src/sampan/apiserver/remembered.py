@@ -13,19 +13,23 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 _LARGEST = 8192
+_MOST_BYTES = 1024 * 1024
 
 
 class Remembered(dict[K, V]):
-    """By a key that holds bytes, or is bytes. Bounded: at most `most` keys, and none of large bytes."""
+    """By a key that holds bytes, or is bytes. Bounded: so many bytes of keys in all, and none that is large alone."""
 
-    def __init__(self, most: int = 1024) -> None:
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         super().__init__()
-        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
 
     def keep(self, key: K, data: bytes, value: V) -> None:
         """`data` are the key's bytes."""
         if len(data) > _LARGEST:
             return
-        if len(self) >= self._most:
+        self._bytes += len(data)
+        if self._bytes > self._most_bytes:
             self.clear()
+            self._bytes = len(data)
         self[key] = value
