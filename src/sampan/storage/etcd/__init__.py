@@ -11,6 +11,7 @@ connection.py   a way to one member: over_grpc.py (its messages as bytes: proto.
 gateway.py      calls and streams, from one endpoint to the next
 feed.py         the one watch that everything here hears from
 head.py         being abreast of etcd
+transactions.py writes
 watch.py        a watch: what etcd still has of the past, then the feed
 store.py        the contract
 """

@@ -12,15 +12,14 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 
 from sampan.storage.contract import (
     Compacted,
     DeleteResult,
     FutureRevision,
-    GuardMoved,
     KeyExists,
     KeyNotFound,
     KeyValue,
@@ -37,6 +36,7 @@ from sampan.storage.etcd.connection import EtcdRefused
 from sampan.storage.etcd.feed import Feed, events_from
 from sampan.storage.etcd.gateway import Gateway
 from sampan.storage.etcd.head import Head
+from sampan.storage.etcd.transactions import Transactions
 from sampan.storage.etcd.watch import EtcdWatch, Live
 from sampan.storage.etcd.wire import (
     NOTHING,
@@ -44,7 +44,6 @@ from sampan.storage.etcd.wire import (
     Kv,
     LeaseResponse,
     Message,
-    OperationResponse,
     RangeResponse,
     TxnResponse,
     compare,
@@ -59,7 +58,6 @@ from sampan.storage.watch import CallbackSubscription
 log = logging.getLogger(__name__)
 
 _OFFSET_KEY = b"sampan/revision-offset"  # beside what is stored: all of that starts with a slash
-_GUARDS = "sampan/guards/"
 _PAGE = 500  # keys asked for at a time
 _OUT_OF_RANGE = 11  # gRPC
 _TOO_MUCH = 8  # gRPC: a page that is larger than a message may be
@@ -72,13 +70,10 @@ class EtcdStore(Store):
         self, gateway: Gateway, *, history_seconds: float = 0, lease_seconds: Callable[[float], int] = math.ceil
     ) -> None:
         self._gateway = gateway
-        self._lease_seconds = lease_seconds
         self._history_seconds = history_seconds
         self._feed = Feed(gateway, self)
         self._head = Head(self.current_revision, lambda: self._feed)
-        self._guards: dict[str, int] = {}  # by guard: etcd's revision of its last write that is known here
-        self._writing: dict[str, tuple[asyncio.Lock, int]] = {}  # by key: the lock and how many want it
-        self._written = asyncio.Event()  # when closed: nothing of `_writing` is left
+        self._transactions = Transactions(gateway, self._heard, lease_seconds)
         self._compacting: asyncio.Task[None] | None = None
         self._closed = False
         self._offset = 0
@@ -186,8 +181,8 @@ class EtcdStore(Store):
 
     async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
         raw = key.encode()
-        async with self._turn(key), self._lease(ttl_seconds) as lease:
-            answer = await self._txn(
+        async with self._turn(key), self._transactions.lease(ttl_seconds) as lease:
+            answer = await self._transactions.run(
                 when=[compare(raw, "CREATE", "EQUAL", 0)],
                 then=[{"request_put": {"key": raw, "value": value, **lease}}],
                 otherwise=[read(raw)],
@@ -202,8 +197,8 @@ class EtcdStore(Store):
         self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
     ) -> KeyValue:
         raw = key.encode()
-        async with self._turn(key), self._lease(ttl_seconds) as lease:
-            answer = await self._txn(
+        async with self._turn(key), self._transactions.lease(ttl_seconds) as lease:
+            answer = await self._transactions.run(
                 when=self._unchanged(raw, expected_revision),
                 then=[{"request_put": {"key": raw, "value": value, **lease}}, read(raw, keys_only=True)],
                 otherwise=[read(raw)],
@@ -218,7 +213,7 @@ class EtcdStore(Store):
     async def delete(self, *, key: str, expected_revision: int | None = None) -> DeleteResult:
         raw = key.encode()
         async with self._turn(key):
-            answer = await self._txn(
+            answer = await self._transactions.run(
                 when=self._unchanged(raw, expected_revision),
                 then=[{"request_delete_range": {"key": raw, "prev_kv": True}}],
                 otherwise=[read(raw)],
@@ -239,55 +234,6 @@ class EtcdStore(Store):
         if found is None or not found.kvs:
             raise KeyNotFound(key=key)
         return key_value(found.kvs[0], self._offset)
-
-    async def _txn(self, *, when: list[Body], then: list[Body], otherwise: list[Body], guard: str = "") -> TxnResponse:
-        """Returns when everything up to this transaction, refused or not, has been handed on here."""
-        if guard:
-            raw = (_GUARDS + guard).encode()
-            known = self._guards.get(guard, 0)
-            when = [*when, compare(raw, "MOD", "EQUAL", known)]
-            then = [*then, {"request_put": {"key": raw, "value": b""}}]
-            otherwise = [*otherwise, read(raw)]
-        body = {"compare": when, "success": then, "failure": otherwise}
-        answer = await self._gateway.write("/v3/kv/txn", body, TxnResponse)
-        await self._feed.reached(answer.header.revision + self._offset)
-        if guard:
-            now = answer.header.revision if answer.succeeded else _mod_revision(answer.responses[-1])
-            self._guards[guard] = now
-            if not answer.succeeded and now != known:
-                raise GuardMoved(guard=guard)
-        return answer
-
-    @asynccontextmanager
-    async def _turn(self, key: str) -> AsyncIterator[None]:
-        self._check_open()
-        lock, wanted = self._writing.get(key) or (asyncio.Lock(), 0)
-        self._writing[key] = (lock, wanted + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, wanted = self._writing[key]
-            if wanted == 1:
-                del self._writing[key]
-                if self._closed and not self._writing:
-                    self._written.set()
-            else:
-                self._writing[key] = (lock, wanted - 1)
-
-    @asynccontextmanager
-    async def _lease(self, ttl_seconds: float | None) -> AsyncIterator[Body]:
-        """A lease of its own for the key, so that its end is a write of its own. A refused write gives it back."""
-        if ttl_seconds is None:
-            yield {}
-            return
-        body = {"TTL": max(self._lease_seconds(ttl_seconds), 1)}
-        lease = (await self._gateway.write("/v3/lease/grant", body, LeaseResponse)).ID
-        try:
-            yield {"lease": lease}
-        except (GuardMoved, KeyExists, KeyNotFound, RevisionConflict):
-            await self._gateway.write("/v3/lease/revoke", {"ID": lease}, Message)
-            raise
 
     # Watches
 
@@ -410,16 +356,17 @@ class EtcdStore(Store):
         if self._compacting is not None:
             self._compacting.cancel()
             await asyncio.gather(self._compacting, return_exceptions=True)
-        if self._writing:
-            await self._written.wait()  # what was accepted is finished
+        await self._transactions.finished()  # what was accepted
         await self._feed.stop(StoreClosed())
         await self._gateway.close()
+
+    async def _heard(self, revision: int) -> None:
+        await self._feed.reached(revision + self._offset)
+
+    def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
+        self._check_open()
+        return self._transactions.turn(key)
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed
-
-
-def _mod_revision(answer: OperationResponse) -> int:
-    found = answer.response_range
-    return found.kvs[0].mod_revision if found is not None and found.kvs else 0
