@@ -13,9 +13,9 @@ import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sampan.apiserver.objects import CachedObject, cached
+from sampan.apiserver.objects import VERSION, CachedObject, cached, version_of
 from sampan.storage.contract import (
     Compacted,
     EventType,
@@ -57,7 +57,7 @@ class Event:
         self.previous = previous
         self.deleted = deleted
         # Encoded frames by (type, view): made for the first watcher that wants one, shared by all others.
-        self.frames: dict[object, bytes] = {}
+        self.frames: dict[object, Any] = {}
 
 
 class TooOld(Exception):
@@ -90,6 +90,8 @@ class ResourceCache:
         self.index: Callable[[CachedObject], str] | None = None
         # Lists as they were last joined, until the next write: many ask for the same.
         self.joined: dict[object, bytes] = {}
+        # Whether objects of several versions are kept, each saying which (a custom resource with a conversion webhook).
+        self.mixed = False
         # Parts of the server itself that follow this resource.
         self.listeners: list[Callable[[Event], None]] = []
 
@@ -281,7 +283,10 @@ class ResourceCache:
     def _cached(self, kv: KeyValue) -> CachedObject:
         key = kv.key[len(self.prefix) :]
         namespace, _, name = key.rpartition("/")
-        return cached(kv, namespace, name, key)
+        obj = cached(kv, namespace, name, key)
+        if self.mixed:
+            obj.views = {VERSION: version_of(kv.value)}
+        return obj
 
 
 class Caches:
@@ -358,6 +363,19 @@ class Caches:
             if event.revision > found.revision:
                 cache.apply(event)
         return self._caches.setdefault(qualified, cache)
+
+    async def keep_versions(self, qualified: str) -> None:
+        """From now on the objects of this resource say in which version they were written."""
+        cache = self._caches[qualified]
+        if cache.mixed:
+            return
+        cache.mixed = True
+        cache.forget_events()  # they do not say it
+        cache.oldest = self.revision
+        for kv in (await self.store.range(prefix=cache.prefix)).items:
+            obj = cache.objects.get(kv.key[len(cache.prefix) :])
+            if obj is not None and obj.revision == kv.revision:
+                obj.views = {**(obj.views or {}), VERSION: version_of(kv.value)}
 
     def remove(self, qualified: str) -> None:
         """A custom resource is gone: its watches end."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sampan.api import protobuf
 from sampan.api.errors import ApiError, BadRequest, TooLarge, not_found
@@ -18,6 +18,9 @@ from sampan.apiserver.codec import Codec, CustomCodec
 from sampan.apiserver.objects import CachedObject, head
 from sampan.apiserver.registry.strategy import Strategy
 from sampan.apiserver.views import View
+
+if TYPE_CHECKING:
+    from sampan.apiserver.custom.conversion import Converter
 
 # Small patches must not make an object grow without end; somewhat more than a request's body may hold.
 MAX_OBJECT = 4 * 1024 * 1024
@@ -62,6 +65,8 @@ class Endpoint(Kind):
         # Whether a delete answers the object it deleted, rather than a Status.
         self.returns_deleted: bool = getattr(strategy, "returns_deleted", False)
         self.convert_tail: Callable[[CachedObject], bytes] | None = None
+        # Of a custom resource with a conversion webhook.
+        self.converter: Converter | None = None
         if storage is not info and info.module:
             self.convert_tail = self._converted
 
@@ -96,6 +101,10 @@ class Endpoint(Kind):
 
     def decode(self, obj: CachedObject) -> Any:
         """A fresh object, the caller's to change. Its resourceVersion is set."""
+        if self.converter is not None:
+            converted = self.codec.decode(b"{" + self.converter.tail(obj))
+            converted.kind, converted.apiVersion = self.info.kind, self.info.api_version
+            return converted
         stored = self.storage_codec.decode(b"{" + obj.tail)
         served = stored if self.convert_tail is None else self.strategy.from_storage(stored)
         served.kind, served.apiVersion = self.info.kind, self.info.api_version
@@ -112,7 +121,7 @@ class Endpoint(Kind):
 
     def encode(self, obj: Any) -> bytes:
         """The bytes to store."""
-        if self.convert_tail is None:
+        if self.convert_tail is None or self.converter is not None:
             data = self.codec.encode(obj)
         else:
             data = self.storage_codec.encode(self.strategy.to_storage(obj))
@@ -128,6 +137,10 @@ class Endpoint(Kind):
             return data
         at = data.index(b'"metadata":{') + 12
         return b'%s"resourceVersion":"%s",%s' % (data[:at], revision.encode(), data[at:])
+
+    def convert_with(self, converter: Converter) -> None:
+        self.converter = converter
+        self.convert_tail = converter.tail
 
     def _converted(self, obj: CachedObject) -> bytes:
         views = obj.views

@@ -19,6 +19,10 @@ _METADATA = b'"metadata":{'
 _MARK = b'"metadata":{"resourceVersion":"'
 
 
+# In `views`: the version that an object was written in, for resources that keep several.
+VERSION = "version"
+
+
 class _Meta(msgspec.Struct, gc=False):
     labels: dict[str, str] | None = None
 
@@ -62,6 +66,12 @@ def cached(kv: KeyValue, namespace: str, name: str, key: str) -> CachedObject:
     value = kv.value
     at = value.index(_METADATA) + len(_METADATA)
     return CachedObject(key, namespace, name, kv.revision, splice(value[at:], kv.revision))
+
+
+def version_of(value: bytes) -> str:
+    """The version that stored bytes say they are in."""
+    head = value[: value.index(_METADATA)]
+    return head.rpartition(b'"apiVersion":"')[2].partition(b'"')[0].rpartition(b"/")[2].decode()
 
 
 def splice(after_metadata: bytes, revision: int) -> bytes:

@@ -72,6 +72,8 @@ class Router:
         handler = self._handler(endpoint, info)
         if not info.long_running:
             accepted(request.header("accept"), endpoint.binary)  # before anything is done, not after
+        if endpoint.converter is not None:
+            return await endpoint.converter.serve(handler, context)
         return await handler(context)
 
     def _handler(self, endpoint: Endpoint, info: RequestInfo) -> Handler:

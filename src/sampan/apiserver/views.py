@@ -78,7 +78,8 @@ class View:
             obj = event.object
             if kind == "LEFT":
                 assert event.previous is not None
-                obj = event.previous.at_revision(event.revision)
+                kept = event.frames.get(("left", self.endpoint.info.version))
+                obj = kept if isinstance(kept, CachedObject) else event.previous.at_revision(event.revision)
             name = b"DELETED" if kind == "LEFT" else kind.encode()
             frame = b'{"type":"%s","object":%s}' % (name, self.whole(obj))
             event.frames[kind, self.key] = frame

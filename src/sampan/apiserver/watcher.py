@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sampan.apiserver.cache import Event, ResourceCache
@@ -99,6 +100,8 @@ class Watcher:
             if not self._queue and not self._over and self._bookmarks:
                 return [self.view.bookmark(self.cache.revision)]
         queue, view = self._queue, self.view
+        if view.endpoint.converter is not None:
+            await view.endpoint.converter.prepare_events(view, list(islice(queue, view.batch)))
         frames = []
         for _ in range(min(len(queue), view.batch)):
             entry = queue.popleft()

@@ -14,8 +14,9 @@ import msgspec
 
 from sampan.api.errors import ApiError, Conflict, NotFound
 from sampan.api.types import apiextensions_v1
-from sampan.apiserver.core import Core
+from sampan.apiserver.core import Core, storage_name
 from sampan.apiserver.custom.strategy import CustomStrategy, resource_info
+from sampan.apiserver.endpoint import Endpoint
 from sampan.client.api import Client
 from sampan.client.informer import Informer
 
@@ -114,12 +115,24 @@ class Registrar:
             if not version.served:
                 continue
             info = resource_info(definition, version)
-            await self._core.add_resource(info, CustomStrategy(info, definition, version))
+            endpoint = await self._core.add_resource(info, CustomStrategy(info, definition, version))
+            await self._convert(endpoint, definition)
             served.append((info.group, info.version, info.resource))
         for key in known[1] if known is not None else ():
             if key not in served:
                 self._remove(key)
         self._served[name] = (generation, served)
+
+    async def _convert(self, endpoint: Endpoint, definition: Definition) -> None:
+        """Versions that differ: a webhook turns one into another."""
+        conversion = definition.spec.conversion
+        if conversion is None or conversion.strategy != "Webhook" or conversion.webhook is None:
+            return
+        from sampan.apiserver.custom.conversion import Converter
+
+        storage = next((v.name for v in definition.spec.versions if v.storage), "")
+        endpoint.convert_with(Converter(self._core, endpoint.info, conversion.webhook, storage))
+        await self._core.caches.keep_versions(storage_name(endpoint.info))
 
     def _withdraw(self, name: str) -> None:
         for key in self._served.pop(name, (0, []))[1]:
