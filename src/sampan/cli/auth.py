@@ -125,12 +125,13 @@ def rule_rows(status: dict[str, Any]) -> list[list[str]]:
     """One row a resource, equal ones joined, by their whole text; the URLs' rows after them as they came."""
     merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for rule in status.get("resourceRules") or ():
-        names = tuple(rule.get("resourceNames") or ())
         for group in rule.get("apiGroups") or ("",):
             for resource in rule.get("resources") or ():
-                text = f"{resource}.{group}" if group else resource
-                verbs = merged.setdefault((text, names), [])
-                verbs += [verb for verb in rule.get("verbs") or () if verb not in verbs]
+                what, slash, part = resource.partition("/")
+                text = f"{what}.{group}{slash}{part}" if group else resource
+                for name in rule.get("resourceNames") or ("",):
+                    verbs = merged.setdefault((text, (name,) if name else ()), [])
+                    verbs += [verb for verb in rule.get("verbs") or () if verb not in verbs]
     rows = [[text, "[]", f"[{' '.join(names)}]", f"[{' '.join(verbs)}]"] for (text, names), verbs in merged.items()]
     rows += [
         ["", f"[{url}]", "[]", f"[{' '.join(rule.get('verbs') or ())}]"]
@@ -142,8 +143,9 @@ def rule_rows(status: dict[str, Any]) -> list[list[str]]:
 
 def _go_text(row: list[str]) -> str:
     """kubectl sorts rules by their Go text: verbs, groups, resources, names, URLs."""
-    word, _, group = row[0].partition(".")
-    groups, resources = (f"[{group}]", f"[{word}]") if row[0] else ("[]", "[]")
+    word, slash, part = row[0].partition("/")
+    what, _, group = word.partition(".")
+    groups, resources = (f"[{group}]", f"[{what}{slash}{part}]") if row[0] else ("[]", "[]")
     return f"{row[3]},APIGroups:{groups},Resources:{resources},ResourceNames:{row[2]},NonResourceURLs:{row[1]}"
 
 

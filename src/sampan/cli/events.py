@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from sampan.cli import printers
@@ -16,6 +17,7 @@ from sampan.cli.resources import targets
 from sampan.cli.say import complain
 from sampan.client.calls import ListOptions
 from sampan.client.resources import NoSuchResource
+from sampan.client.transport import RequestTimeout
 
 TYPES = ("Normal", "Warning")
 
@@ -39,7 +41,10 @@ def run(call: Invocation) -> int:
     writer = _Writer(call)
     writer.write(found, whole=True)
     if flags["watch"]:
-        with client.watch(options._replace(resource_version=version), namespace=namespace) as stream:
+        with (
+            suppress(RequestTimeout),  # --request-timeout is how long was wanted
+            client.watch(options._replace(resource_version=version), namespace=namespace) as stream,
+        ):
             for event in stream:
                 if event.type in ("ADDED", "MODIFIED") and (not kinds or event.object.get("type") in kinds):
                     writer.write([event.object], whole=False)

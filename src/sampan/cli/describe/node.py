@@ -117,22 +117,26 @@ def _pods(text: Text, pods: list[Object], room: Object) -> None:
         for key, amount in used.items():
             total[key] = total.get(key, 0) + amount
         cells = [
-            _share(used[(name, which)], name, room) for name in ("cpu", "memory") for which in ("requests", "limits")
+            _share(used.get((name, which), 0), name, room)
+            for name in ("cpu", "memory")
+            for which in ("requests", "limits")
         ]
         row = (meta(pod).get("namespace", ""), meta(pod)["name"], "", *cells, age(meta(pod).get("creationTimestamp")))
         text.line("\t".join(row), 1)
     text.line("Allocated resources:\n  (Total limits may be over 100 percent, i.e., overcommitted.)")
     text.line("Resource\tRequests\tLimits", 1)
     text.line("--------\t--------\t------", 1)
-    for name in PARTS:
+    for name in (*PARTS, *sorted(name for name in room if name.startswith("hugepages-"))):
         cells = [_share(total.get((name, which), 0), name, room) for which in ("requests", "limits")]
         text.line("\t".join((name, *cells)), 1)
+    for name in sorted(name for name in room if "/" in name):  # what device plugins offer
+        text.line("\t".join((name, *(str(total.get((name, which), 0)) for which in ("requests", "limits")))), 1)
 
 
 def _used(pod: Object) -> dict[tuple[str, str], int]:
     """(resource, requests or limits) → thousandths of a CPU, or bytes."""
     sides = {"requests": pod_resources.request_numbers(pod), "limits": pod_resources.limit_numbers(pod)}
-    return {(name, which): numbers.get(name, 0) for which, numbers in sides.items() for name in PARTS}
+    return {(name, which): amount for which, numbers in sides.items() for name, amount in numbers.items()}
 
 
 def _share(amount: int, name: str, room: Object) -> str:

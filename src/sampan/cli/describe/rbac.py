@@ -25,13 +25,18 @@ class _Row(NamedTuple):
 
 
 def _rows(obj: Object) -> list[_Row]:
-    """One row for each resource; the verbs of several rules on the same one are put together."""
+    """One row for each resource and name; the verbs of several rules on the same one are put together."""
     merged: dict[tuple[str, str, str, str], list[str]] = {}
     for rule in obj.get("rules") or ():
-        names, urls = " ".join(rule.get("resourceNames") or ()), rule.get("nonResourceURLs") or ()
-        whats = [("", resource, group) for resource in rule.get("resources") or () for group in rule["apiGroups"]]
-        for url, resource, group in (*((url, "", "") for url in urls), *whats):
-            verbs = merged.setdefault((group, resource, names, url), [])
+        names, urls = rule.get("resourceNames") or ("",), rule.get("nonResourceURLs") or ()
+        whats = [
+            ("", resource, group, name)
+            for resource in rule.get("resources") or ()
+            for group in rule["apiGroups"]
+            for name in names
+        ]
+        for url, resource, group, name in (*((url, "", "", "") for url in urls), *whats):
+            verbs = merged.setdefault((group, resource, name, url), [])
             verbs += [verb for verb in rule.get("verbs") or () if verb not in verbs]
     rows = []
     for (group, resource, names, url), verbs in merged.items():

@@ -68,4 +68,4 @@ def _from_file(path: str) -> list[tuple[str, JsonPath]]:
 
 def _cell(path: JsonPath, item: dict[str, Any]) -> str:
     values = path.values(item)
-    return ",".join(NONE if value is None else go_text(value) for value in values) if values else NONE
+    return ",".join(go_text(value) for value in values) if values else NONE
