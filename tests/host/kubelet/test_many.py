@@ -39,6 +39,14 @@ def memory(pid: int) -> int:
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_")) * 1024
 
 
+def cpu_seconds(pid: int) -> float:
+    """Of all its threads: what it used, not how long it had to wait for it."""
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
 def traces(cluster: Cluster) -> dict[str, list[str]]:
     """All that Pods have on the host: the cluster's own Pods' part of it is what was there before the test."""
     agent = cluster.root / "agent"
@@ -106,3 +114,15 @@ def test_memory_does_not_grow_with_the_pods_that_were(cluster: Cluster) -> None:
             print(f"{memory(cluster.agent_pid) - before} bytes more after {(number + 1) * AT_ONCE} Pods")
     grown = memory(cluster.agent_pid) - before
     assert grown < 4_000_000 + rounds * AT_ONCE * 4_000, f"{grown} bytes for {rounds * AT_ONCE} Pods"
+
+
+def test_idle_pods_cost_next_to_nothing(cluster: Cluster) -> None:
+    names = [f"idle-{at}" for at in range(AT_ONCE)]
+    cluster.create(pods_of(names))
+    cluster.kubectl("wait", "pod", *names, "--for=condition=Ready", "--timeout=60s")
+    time.sleep(1)
+    before, begun = cpu_seconds(cluster.agent_pid), time.monotonic()
+    time.sleep(6)
+    used = (cpu_seconds(cluster.agent_pid) - before) / (time.monotonic() - begun)
+    cluster.kubectl("delete", "pod", *names)
+    assert used < 0.03  # of a core, for as many as there may be
