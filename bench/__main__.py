@@ -1,6 +1,6 @@
-"""`python -m bench [ROW…]` measures and prints one table. `compare A B` shows what changed between two of the JSON
-files it wrote, `plot` draws the history, `growth` measures how costs grow and draws that. README.md here says how each
-row is measured.
+"""`python -m bench [ROW…]` measures and prints one table. `show A` prints that of a JSON file it wrote, `compare A B`
+shows what changed between two, `plot` draws the history, `growth` measures how costs grow and draws that. README.md
+here says how each row is measured.
 """
 
 from __future__ import annotations
@@ -131,8 +131,13 @@ def _commit() -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
+def figures_in(file: str) -> Figures:
+    found: Figures = json.loads(Path(file).read_text())["figures"]
+    return found
+
+
 def compare(before: str, after: str) -> int:
-    first, second = (json.loads(Path(name).read_text())["figures"] for name in (before, after))
+    first, second = figures_in(before), figures_in(after)
     print("\n".join(table.compared(first, second)))
     return 0
 
@@ -142,6 +147,9 @@ def main(argv: list[str]) -> int:
         if len(argv) != 3:
             sys.exit("usage: python -m bench compare A.json B.json")
         return compare(argv[1], argv[2])
+    if argv[:1] == ["show"] and len(argv) == 2:
+        print("\n".join(table.lines(figures_in(argv[1]), budgets())))
+        return 0
     if argv[:1] == ["plot"]:
         history.draw()
         return 0
