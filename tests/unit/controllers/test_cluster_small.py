@@ -25,6 +25,7 @@ from sampan.controllers.disruption.decide import (
     scaled,
     status,
     still_disrupted,
+    unmanaged,
 )
 from sampan.controllers.gate import Gate
 from sampan.controllers.registry import rows
@@ -83,6 +84,18 @@ def test_allowed(wanted: Numbers, current: int, allowed: int, reason: str) -> No
     found = status(budget(), wanted, current, {}, NOW)
     assert (found.disruptionsAllowed, found.observedGeneration) == (allowed, 3)
     assert [c.reason for c in found.conditions or ()] == [reason]
+
+
+def test_what_is_said_of_pods_that_nobody_controls() -> None:
+    selector = meta_v1.LabelSelector(
+        matchLabels={"app": "web"},
+        matchExpressions=[meta_v1.LabelSelectorRequirement(key="t", operator="In", values=["a", "b"])],
+    )
+    expected = (
+        "(selector: &LabelSelector{MatchLabels:map[string]string{app: web,},MatchExpressions:[]LabelSelectorRequirement"
+        "{LabelSelectorRequirement{Key:t,Operator:In,Values:[a b],},},}) were found to be unmanaged."
+    )
+    assert expected in unmanaged(selector)
 
 
 def test_granted_evictions_count_until_they_are_seen_or_late() -> None:

@@ -13,14 +13,18 @@ from sampan.api.selectors import labels as label_selectors
 from sampan.api.types import core_v1
 from sampan.client.codec import key_of
 from sampan.controllers.contract import Context, KeyedController
-from sampan.controllers.disruption.decide import Budget, healthy, needs_scale, numbers, status, still_disrupted
+from sampan.controllers.disruption.decide import (
+    Budget,
+    healthy,
+    needs_scale,
+    numbers,
+    status,
+    still_disrupted,
+    unmanaged,
+)
 from sampan.controllers.disruption.decide import with_condition as condition
 from sampan.controllers.disruption.scale import NoScale, Scales
 
-UNMANAGED = (
-    "Some of the Pods that this budget selects have no controller, so it cannot be said how many there should be; "
-    "set .spec.minAvailable to a number."
-)
 AGAIN = 30.0  # seconds until a budget that could not be counted is tried again
 
 
@@ -75,7 +79,7 @@ class Disruption(KeyedController):
     async def _count(self, budget: Budget, pods: list[core_v1.Pod]) -> float | None:
         scale = await self.scales.expected(pods) if needs_scale(budget) else 0
         if needs_scale(budget) and any(controller_of(pod) is None for pod in pods):
-            self.recorder.event(budget, "Warning", "UnmanagedPods", UNMANAGED)
+            self.recorder.event(budget, "Warning", "UnmanagedPods", unmanaged(budget.spec.selector))
         wanted = numbers(budget, len(pods), scale)
         now = self.clock.now()
         disrupted, late, again = still_disrupted(budget, pods, now)

@@ -116,3 +116,21 @@ def with_condition(budget: Budget, truth: str, reason: str, message: str, now: s
         )
     )
     return out
+
+
+def unmanaged(selector: meta_v1.LabelSelector | None) -> str:
+    """What is said of Pods that nobody controls; the selector is written as Kubernetes does."""
+    labels = "".join(f"{k}: {v}," for k, v in sorted(((selector and selector.matchLabels) or {}).items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{e.key},Operator:{e.operator},Values:[{' '.join(e.values or ())}],}},"
+        for e in (selector and selector.matchExpressions) or ()
+    )
+    shown = (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )
+    return (
+        f"Pods selected by this PodDisruptionBudget (selector: {shown}) were found to be unmanaged. As a result, the "
+        "status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for "
+        'these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+    )
