@@ -25,6 +25,7 @@ class NodeCache:
         self.claims: Counter[str] = Counter()  # how many Pods use each
         self._zones: dict[str, str] = {}  # of the nodes that exist
         self._ordered: list[str] | None = []
+        self._by_namespace: dict[str, dict[str, None]] = {}  # nodes with Pods of it
 
     @property
     def ordered(self) -> list[str]:
@@ -36,6 +37,15 @@ class NodeCache:
             rounds = zip_longest(*by_zone.values())
             self._ordered = [name for one in rounds for name in one if name is not None]
         return self._ordered
+
+    def existing(self, name: str) -> NodeInfo | None:
+        """Not one that is known by its Pods alone."""
+        node = self.nodes.get(name)
+        return node if node is not None and node.node is not None else None
+
+    def with_pods_of(self, namespace: str) -> list[str]:
+        """The nodes that have some."""
+        return list(self._by_namespace.get(namespace, ()))
 
     def set_node(self, node: core_v1.Node) -> None:
         name = node.metadata.name or ""
@@ -99,6 +109,8 @@ class NodeCache:
         gone = node.remove(uid)
         if gone is not None:
             self._count(gone, -1)
+            if gone.namespace not in node.namespaces:
+                self._by_namespace[gone.namespace].pop(name, None)
         if node.node is None and not node.pods:
             del self.nodes[name]
         self._changed(name)
@@ -120,6 +132,7 @@ class NodeCache:
             node = self.nodes[name] = NodeInfo(name)
         node.add(info)
         self._count(info, 1)
+        self._by_namespace.setdefault(info.namespace, {})[name] = None
         self._placed[info.uid] = name
         self._changed(name)
 

@@ -14,8 +14,8 @@ _versions = itertools.count(1)
 
 class NodeInfo:
     __slots__ = (
-        "allocatable", "claims", "images", "labels", "name", "node", "nonzero_cpu", "nonzero_memory", "pods",
-        "ports", "requested", "taints", "version", "with_affinity",
+        "allocatable", "claims", "images", "labels", "name", "namespaces", "node", "nonzero_cpu", "nonzero_memory",
+        "pods", "ports", "requested", "taints", "version", "with_affinity",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -29,6 +29,7 @@ class NodeInfo:
         self.labels: dict[str, str] = {}
         self.taints: list[core_v1.Taint] = []
         self.images: dict[str, int] = {}
+        self.namespaces: dict[str, int] = {}  # how many of the Pods here are of each
         self.claims: dict[str, int] = {}  # NAMESPACE/NAME → how many Pods here use it
         self.with_affinity = 0  # Pods here that ask something of others
         self.version = next(_versions)  # another one after every change
@@ -46,6 +47,7 @@ class NodeInfo:
 
     def add(self, info: PodInfo) -> None:
         self.pods[info.uid] = info
+        self.namespaces[info.namespace] = self.namespaces.get(info.namespace, 0) + 1
         for name, amount in info.requests.items():
             self.requested[name] = self.requested.get(name, 0) + amount
         self.nonzero_cpu += info.nonzero_cpu
@@ -61,6 +63,9 @@ class NodeInfo:
         info = self.pods.pop(uid, None)
         if info is None:
             return None
+        self.namespaces[info.namespace] -= 1
+        if not self.namespaces[info.namespace]:
+            del self.namespaces[info.namespace]
         for name, amount in info.requests.items():
             self.requested[name] -= amount
         self.nonzero_cpu -= info.nonzero_cpu
@@ -82,5 +87,6 @@ class NodeInfo:
         copy.allocatable, copy.images = self.allocatable, self.images
         copy.requested, copy.ports, copy.pods = dict(self.requested), dict(self.ports), dict(self.pods)
         copy.nonzero_cpu, copy.nonzero_memory = self.nonzero_cpu, self.nonzero_memory
-        copy.claims, copy.with_affinity = dict(self.claims), self.with_affinity
+        copy.claims, copy.namespaces = dict(self.claims), dict(self.namespaces)
+        copy.with_affinity = self.with_affinity
         return copy

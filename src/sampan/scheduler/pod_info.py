@@ -54,8 +54,8 @@ def _with_keys(selector: Any, term: core_v1.PodAffinityTerm, labels: dict[str, s
 class PodInfo:
     __slots__ = (
         "affine", "affinity_preferred", "affinity_required", "anti_preferred", "anti_required", "choosy", "claims",
-        "key", "labels", "namespace", "nonzero_cpu", "nonzero_memory", "pod", "ports", "priority", "requests",
-        "uid", "wish",
+        "company", "key", "labels", "namespace", "nonzero_cpu", "nonzero_memory", "pod", "ports", "priority",
+        "requests", "uid", "wish",
     )  # fmt: skip
 
     def __init__(self, pod: core_v1.Pod) -> None:
@@ -80,7 +80,7 @@ class PodInfo:
         # Whether other Pods, and its own labels, decide where it may go.
         self.choosy = bool(self.affine or spec.topologySpreadConstraints)
         self.claims = _claims(pod)
-        self.wish = _wish_of(self)
+        self.wish, self.company = _wish_of(self), _company_of(self)
 
     @property
     def name(self) -> str:
@@ -92,20 +92,29 @@ class PodInfo:
 
     def same_as(self, other: PodInfo) -> bool:
         """Whether an update changed nothing that decides where it may run."""
-        return self.wish == other.wish and self.labels == other.labels and self.priority == other.priority
+        if (self.wish, self.company) != (other.wish, other.company):
+            return False
+        return self.labels == other.labels and self.priority == other.priority
 
 
 class _Wish(Struct):
-    """The parts of a Pod's spec that decide where it may run, and nothing else."""
+    """The parts of a Pod's spec by which it chooses a node, and nothing else."""
 
     selector: dict[str, str] | None
-    affinity: core_v1.Affinity | None
+    affinity: core_v1.NodeAffinity | None
     tolerations: list[core_v1.Toleration] | None
     requests: list[Any]
     images: list[str | None]
     node: str | None
-    spread: list[core_v1.TopologySpreadConstraint] | None
     ports: list[Any]
+
+
+class _Company(Struct):
+    """Those by which it chooses the Pods around it."""
+
+    near: core_v1.PodAffinity | None
+    away: core_v1.PodAntiAffinity | None
+    spread: list[core_v1.TopologySpreadConstraint] | None
 
 
 def _wish_of(info: PodInfo) -> bytes:
@@ -115,15 +124,24 @@ def _wish_of(info: PodInfo) -> bytes:
     return msgspec.json.encode(
         _Wish(
             selector=spec.nodeSelector,
-            affinity=spec.affinity,
+            affinity=spec.affinity.nodeAffinity if spec.affinity is not None else None,
             tolerations=spec.tolerations,
             # The sums, not the containers: the same amounts of an init container and of an app's add up differently.
             requests=[info.requests, info.nonzero_cpu, info.nonzero_memory],
             images=[c.image for c in every],
             node=spec.nodeName,
-            spread=spec.topologySpreadConstraints,
             ports=info.ports,
         ),
+        order="deterministic",
+    )
+
+
+def _company_of(info: PodInfo) -> bytes:
+    if not info.choosy:
+        return b""
+    spec, affinity = info.pod.spec, info.pod.spec.affinity or core_v1.Affinity()
+    return msgspec.json.encode(
+        _Company(near=affinity.podAffinity, away=affinity.podAntiAffinity, spread=spec.topologySpreadConstraints),
         order="deterministic",
     )
 

@@ -73,6 +73,7 @@ class Constraint:
     def __init__(
         self, spec: core_v1.TopologySpreadConstraint, pod: PodInfo, selector: meta_v1.LabelSelector | None
     ) -> None:
+        self.hard = spec.whenUnsatisfiable != "ScheduleAnyway"
         self.key = spec.topologyKey
         self.max_skew = spec.maxSkew
         self._min_domains = spec.minDomains or 1
@@ -96,7 +97,7 @@ class Constraint:
         if old is not None:
             self._domains.take(*old)
         new = self._part(node) if node is not None else None
-        if new is not None:
+        if new is not None and (self.hard or new[1]):  # for scores alone, a domain without Pods is nothing
             self._parts[name] = new
             self._domains.add(*new)
 
@@ -109,6 +110,8 @@ class Constraint:
         if self._by_taints and taint_toleration.filter_node(self._pod, node) is not None:
             return None
         namespace, matches = self._pod.namespace, self._selector.matches
+        if namespace not in node.namespaces:
+            return value, 0
         return value, sum(
             1
             for other in node.pods.values()
@@ -136,11 +139,10 @@ class Spread:
         own = pod.pod.spec.topologySpreadConstraints
         self._lenient = lenient and not own
         listed = own or (defaults if default_selector is not None else ())
-        constraints = [
-            (Constraint(c, pod, c.labelSelector if own else default_selector), c.whenUnsatisfiable) for c in listed
-        ]
-        self.hard = [c for c, when in constraints if when != "ScheduleAnyway"]
-        self.soft = [c for c, when in constraints if when == "ScheduleAnyway"]
+        constraints = [Constraint(c, pod, c.labelSelector if own else default_selector) for c in listed]
+        self.namespace = pod.namespace
+        self.hard = [c for c in constraints if c.hard]
+        self.soft = [c for c in constraints if not c.hard]
 
     def update(self, name: str, node: NodeInfo | None) -> None:
         """A node counts if it has the keys of all constraints, not only of one."""
