@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sampan.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestSpec
-from sampan.api.types.core_v1 import Node, NodeAddress, NodeStatus
+from sampan.api.types.core_v1 import EndpointAddress, Endpoints, EndpointSubset, Node, NodeAddress, NodeStatus
 from sampan.api.types.meta_v1 import ObjectMeta
-from sampan.controllers.certificates.requests import CLIENT, SERVING, may_serve, read, subresource
+from sampan.controllers.certificates.requests import CLIENT, SERVING, may_serve, read, server_addresses, subresource
 from sampan.controllers.certificates.signer import Authority
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,6 +126,15 @@ def test_nobody_poses_as_the_api_server(name: str) -> None:
     asked = read(serving())
     assert asked is not None
     assert not may_serve(asked, [node("n1", "10.0.0.1")], [name])
+
+
+def test_nor_as_another_server() -> None:
+    there = [EndpointAddress(ip="10.0.0.8"), EndpointAddress(ip="10.0.0.1")]
+    servers = server_addresses([Endpoints(subsets=[EndpointSubset(addresses=there)]), Endpoints()])
+    asked = read(serving())
+    assert asked is not None
+    assert not may_serve(asked, [node("n1", "10.0.0.1")], [*servers])
+    assert may_serve(asked, [node("n1", "10.0.0.1")], [*servers - {"10.0.0.1"}])
 
 
 def authority() -> tuple[Authority, ec.EllipticCurvePublicKey]:

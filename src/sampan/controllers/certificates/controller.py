@@ -18,7 +18,7 @@ from sampan.api.types.certificates_v1 import (
     CertificateSigningRequest,
     CertificateSigningRequestCondition,
 )
-from sampan.api.types.core_v1 import Node
+from sampan.api.types.core_v1 import Endpoints, Node
 from sampan.controllers.certificates.requests import (
     CLIENT,
     SERVING,
@@ -27,6 +27,7 @@ from sampan.controllers.certificates.requests import (
     failed,
     may_serve,
     read,
+    server_addresses,
     subresource,
 )
 from sampan.controllers.certificates.signer import Authority
@@ -46,6 +47,7 @@ class CertificateApproving(KeyedController):
         super().__init__(context)
         self.requests = context.informer(CertificateSigningRequest)
         self.nodes = context.informer(Node)
+        self.servers = context.informer(Endpoints, namespace="default", field_selector="metadata.name=kubernetes")
         self.requests.add_key_handler(self.queue.add)
 
     async def reconcile(self, key: str) -> float | None:
@@ -56,7 +58,8 @@ class CertificateApproving(KeyedController):
         if asked is None or not isinstance(asked.request.public_key(), ec.EllipticCurvePublicKey):
             return None
         if csr.spec.signerName == SERVING:
-            allowed = may_serve(asked, self.nodes.store.list(), self.config.server_names)
+            names = [*self.config.server_names, *server_addresses(self.servers.store.list())]
+            allowed = may_serve(asked, self.nodes.store.list(), names)
         else:
             allowed = await self._allowed(csr, asked)
         if not allowed:

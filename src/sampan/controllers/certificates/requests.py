@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
 from sampan.api.types.certificates_v1 import CertificateSigningRequest
-from sampan.api.types.core_v1 import Node
+from sampan.api.types.core_v1 import Endpoints, Node
 
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 SERVING = "kubernetes.io/kubelet-serving"
@@ -65,6 +65,11 @@ def _alternatives(request: x509.CertificateSigningRequest) -> list[x509.GeneralN
         return list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         return []
+
+
+def server_addresses(servers: Iterable[Endpoints]) -> set[str]:
+    """Of all API servers there are, as they say themselves."""
+    return {address.ip for one in servers for subset in one.subsets or () for address in subset.addresses or ()}
 
 
 def may_serve(asked: NodeRequest, nodes: Iterable[Node], server_names: Iterable[str] = ()) -> bool:
