@@ -17,11 +17,12 @@ def status(paths: ClusterPaths) -> tuple[bool, list[str]]:
         return False, [f"There is no cluster {paths.name!r}. Make one: sampan up" + _name_flag(paths)]
     pki = Pki(paths.pki)
     server = server_daemon(paths)
-    code, _ = ask(config, pki, "/readyz") if server.pid else (0, b"")
+    code, _ = ask(config, pki, "/readyz")  # `sampan server` may run in somebody else's care (systemd)
     healthy = code == 200
+    where = "in the foreground" if code and not server.pid else _process(server.pid)
     lines = [
         f"cluster     {paths.name} ({GIT_VERSION})",
-        f"API server  {_process(server.pid)}, {'ready' if healthy else 'not ready'}, {config.url}",
+        f"API server  {where}, {'ready' if healthy else 'not ready'}, {config.url}",
     ]
     listed = _nodes(ask(config, pki, "/api/v1/nodes")[1]) if healthy else {}
     for node in config.node_names:
