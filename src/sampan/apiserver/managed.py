@@ -71,19 +71,23 @@ def _fields_of_new(endpoint: Endpoint, obj: Any, reset: FieldSet) -> FieldSet:
     """Part by part: the spec of a new Pod is most often one that another Pod has, and its fields are known then."""
     shape = shape_of(endpoint)
     found: FieldSet = {}
+    rest: dict[str, Any] = {}
     for name in endpoint.parts:
         value = getattr(obj, name)
         if value is None or f"f:{name}" in reset:
+            continue
+        if name == "metadata" or not isinstance(value, (msgspec.Struct, dict, list)):
+            rest[name] = value
             continue
         data = encode(value)
         key = (shape.name, name, data)
         fields = _known_parts.get(key)
         if fields is None:
-            fields = new_fields(shape, name, msgspec.to_builtins(value))
-            if name != "metadata":
-                _known_parts.keep(key, data, fields)
+            fields = new_fields(shape, {name: msgspec.to_builtins(value)})
+            _known_parts.keep(key, data, fields)
         found |= fields
-    return found
+    found |= new_fields(shape, msgspec.to_builtins(rest))
+    return {name: found[name] for name in sorted(found)}
 
 
 def on_update(context: Context, obj: Any, old: Any) -> None:

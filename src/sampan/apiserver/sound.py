@@ -7,6 +7,8 @@ hundred Pods of a Job differ in their metadata and have the same bytes as spec.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from sampan.apiserver import leaves, strict
@@ -15,6 +17,7 @@ from sampan.apiserver.endpoint import Kind
 from sampan.apiserver.remembered import Remembered
 
 _COLON = strict.COLON
+_STRUCTURED = (b"{", b"[")
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # By schema, name and bytes of the part. Schemas of built-in kinds never change.
@@ -27,23 +30,31 @@ def is_sound(kind: Kind, body: bytes) -> bool:
     if not reference:
         return False
     parts = _split(body)
-    colons = len(parts)
+    colons, seen = len(parts), 0
+    fresh: dict[str, Any] = {}
+    learnt = []
     for name, raw in parts.items():
         data = bytes(raw)
-        colons += data.count(_COLON)
-        key = (reference, name, data)
-        if key in _sound:
-            continue
-        if not _is_sound_part(kind, name, data):
-            return False
-        if name != "metadata":
-            _sound.keep(key, data, None)
-    return colons == body.count(_COLON)
+        count = data.count(_COLON)
+        colons += count
+        # Scalars cost less to look at than to remember, and no two objects have the same metadata.
+        if data[:1] in _STRUCTURED and name != "metadata":
+            key = (reference, name, data)
+            if key in _sound:
+                continue
+            learnt.append(key)
+        fresh[name] = decode_any(data)
+        seen += count + 1
+    if colons != body.count(_COLON) or not _is_sound(kind, fresh, seen):
+        return False
+    for key in learnt:
+        _sound.keep(key, key[2], None)
+    return True
 
 
-def _is_sound_part(kind: Kind, name: str, data: bytes) -> bool:
-    plain = {name: decode_any(data)}
-    if strict.problems_of(kind, plain) or encode(plain).count(_COLON) != data.count(_COLON) + 1:
+def _is_sound(kind: Kind, plain: dict[str, Any], colons: int) -> bool:
+    """`colons` of the bytes that it was read from."""
+    if strict.problems_of(kind, plain) or encode(plain).count(_COLON) != colons:
         return False
     try:
         return not leaves.check(kind.info.schema_ref, plain)

@@ -28,5 +28,5 @@ def test_the_parts_together_are_the_whole(pod: dict[str, Any]) -> None:
     whole = update(None, plain, shape=SHAPE, api_version="v1", manager="m", now="", reset=reset)[0]["fieldsV1"]
     parts: dict[str, Any] = {}
     for name in ("metadata", "spec"):
-        parts |= new_fields(SHAPE, name, plain[name])
+        parts |= new_fields(SHAPE, {name: plain[name]})
     assert json.dumps(parts) == json.dumps(whole)

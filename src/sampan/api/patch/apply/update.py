@@ -110,11 +110,11 @@ def _created(
     return [entry(identity(manager, UPDATE, api_version, subresource), Owner(fields, api_version, now))]
 
 
-def new_fields(shape: Shape, name: str, value: Any) -> FieldSet:
-    """What a new object owns of one of its parts: `{"f:spec": {…}}`, or nothing."""
+def new_fields(shape: Shape, parts: dict[str, Any]) -> FieldSet:
+    """What a new object owns of some of its parts: `{"f:spec": {…}}`, or nothing."""
     template = shape.template
-    before = {name: template[name]} if name in template else {}
-    return ownable(compare(shape, before, {name: value})[0])
+    before = {name: template[name] for name in parts if name in template}
+    return ownable(compare(shape, before, parts)[0])
 
 
 def written(
