@@ -10,8 +10,9 @@ Each worker is one task: two things never happen to one Pod at once. The phase i
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -84,6 +85,7 @@ class PodWorker:
         self._asked = pod  # as the API has it; `pod` has what the node has given
         self.pod = _own(self._allocation.view(pod))
         self._forced = False
+        self._under_way: asyncio.Task[Outcome] | None = None
         self.removed = False  # gone from the API server (or its file): nobody waits for a status
         self.verdict: Verdict | None = None
         self.stop_asked_at: float | None = None
@@ -151,6 +153,8 @@ class PodWorker:
     def _ask_to_stop(self) -> None:
         if self.stop_asked_at is None:
             self.stop_asked_at = self._tools.clock.now()
+            if self._under_way is not None:
+                self._under_way.cancel()
 
     # --- its life ---
 
@@ -233,10 +237,25 @@ class PodWorker:
             self._ask_to_stop()
             self.wake()
             return 0.0
-        outcome = await self._carry_out(plan, state)
+        outcome = await self._unless_stopped(self._carry_out(plan, state))
+        if outcome is None:
+            return 0.0
         if plan.start_init and not outcome.waiting:
             self.wake()  # a sidecar that runs lets the next one begin, and nothing else will say so
         return min((t for t in (outcome.retry_after, left) if t is not None), default=None)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, Outcome]) -> Outcome | None:
+        """None: the Pod is to stop, and what was under way (a pull, a hook that does not return) is given up for it."""
+        self._under_way = asyncio.ensure_future(work)
+        try:
+            return await self._under_way
+        except asyncio.CancelledError:
+            if self.phase is Phase.SYNC or current_task().cancelling():
+                raise
+            return None
+        finally:
+            self._under_way.cancel()
+            self._under_way = None
 
     async def _resize(self, plan: actions.Plan, state: PodState, resizes: list[Change]) -> None:
         """Give running containers the limits that they are to have now; ends some by adding to the plan."""
@@ -333,6 +352,12 @@ class PodWorker:
             await tools.statuses.finish(self.pod)
         tools.statuses.forget(self.uid)
         return True
+
+
+def current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _own(pod: core_v1.Pod) -> core_v1.Pod:

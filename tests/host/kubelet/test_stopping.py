@@ -65,6 +65,17 @@ def test_a_forced_delete_ends_the_containers_too(cluster: Cluster) -> None:
         time.sleep(0.5)
 
 
+def test_a_hook_that_does_not_return_holds_nobody_up(cluster: Cluster) -> None:
+    hook = {"postStart": {"exec": {"command": ["sleep", "600"]}}}
+    cluster.pod("hooked-up", {"terminationGracePeriodSeconds": 1, "containers": [shell("sleep 3600", lifecycle=hook)]})
+    end = time.monotonic() + 20
+    while " hooked-up " not in cluster.sampan("ctr", "ps", "--name", cluster.name).stdout:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    time.sleep(0.5)
+    cluster.kubectl("delete", "pod", "hooked-up", "--timeout=20s")
+
+
 def test_the_node_goes_down_in_order(cluster: Cluster) -> None:
     """An agent that was given a grace period ends its Pods on SIGTERM; they say why, and the node says that it goes."""
     stubborn = shell("trap '' TERM; while true; do sleep 1; done")

@@ -58,6 +58,32 @@ async def test_a_deadline_while_the_image_is_not_there(world: World) -> None:
         assert world.state["terminated"]["reason"] == "ContainerStatusUnknown"
 
 
+async def test_a_hook_that_does_not_return_holds_nobody_up(world: World) -> None:
+    hook = {"postStart": {"sleep": {"seconds": 6000}}}
+    world.runtime.behave("a", Behaviour(ignores_term=True))
+    async with world.running():
+        world.add({"containers": [{"name": "a", "image": "app:1", "lifecycle": hook}]})
+        await world.pass_time(3)
+        assert await world.container_id()
+        assert world.state["waiting"]["reason"] == "ContainerCreating"  # not running before its hook is done
+        await world.delete(2)
+        await world.pass_time(4)
+        assert world.gone
+    assert world.runtime.sandboxes == {}
+
+
+async def test_a_container_that_takes_for_ever_to_be_made_holds_nobody_up(world: World) -> None:
+    world.runtime.behave("a", Behaviour(create_delay=6000))
+    async with world.running():
+        world.add()
+        await world.pass_time(3)
+        assert world.state["waiting"]["reason"] == "ContainerCreating"
+        await world.delete(30)
+        await world.pass_time(1)
+        assert world.gone
+    assert world.runtime.sandboxes == {}
+
+
 @pytest.mark.parametrize("gracefully_first", [False, True])
 async def test_a_forced_delete_does_not_wait_for_long(world: World, gracefully_first: bool) -> None:
     world.runtime.behave("a", Behaviour(ignores_term=True))
