@@ -22,7 +22,7 @@ SYSCTLS = ("net", "vm", "kernel")
 def footprint(marks: list[str]) -> Footprint:
     """`marks` are words that name the clusters, for what others of the host share with them (cgroups, files)."""
     found = {name: _lines(command) for name, command in TABLES.items()}
-    found["mounts"] = set(Path("/proc/self/mounts").read_text().splitlines())
+    found["mounts"] = mounts()
     found["processes"] = processes()
     found["sysctls"] = sysctls()
     found["cgroups"] = _named(Path("/sys/fs/cgroup"), marks, depth=4)
@@ -40,6 +40,15 @@ def left(before: Footprint, after: Footprint) -> dict[str, list[str]]:
     for kind in (*TABLES, "sysctls"):
         changed[kind] |= {f"gone: {line}" for line in before[kind] - after[kind]}
     return {kind: sorted(lines) for kind, lines in changed.items() if lines}
+
+
+def mounts() -> set[str]:
+    """By number and kind: the path of one that was there may change, when somebody moves a directory above it."""
+    found = set()
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mine, kind = line.partition(" - ")[::2]
+        found.add(f"mount {mine.split()[0]}: {kind.split()[0]}")
+    return found
 
 
 def processes() -> set[str]:

@@ -104,10 +104,12 @@ def main() -> None:
     clusters.up()
     clusters.have_pods()
     shown = len(left(before, footprint(names)))
-    clusters.down()
-    stopped = remains(before, names)
-    clusters.up()
-    clusters.serve()
+    stopped: dict[str, list[str]] = {}
+    if nodes == len(names) == 1:  # once is enough: stopped, looked at, and started again
+        clusters.down()
+        stopped = remains(before, names)
+        clusters.up()
+        clusters.serve()
     clusters.down("--purge")
     purged = remains(before, names)
     data = sorted(str(path) for path in directory.glob("home/*"))
