@@ -27,6 +27,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
     finally:
         made.down()
-    assert not Path("/run/sampan", name).exists(), "the node left something behind"
+    assert not list(Path("/run/sampan").glob(f"{name}*")), "the node left something behind"
     left = Path("/proc/self/mountinfo").read_text()
     assert str(made.root) not in left, "mounts were left behind"
