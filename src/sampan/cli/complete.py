@@ -14,7 +14,7 @@ from sampan.cli.main import VERBS
 from sampan.cli.session import Session
 
 CLUSTER_VERBS = ("down", "image", "ctr", "node", "status", "token", "up")
-POD_VERBS = frozenset(("logs", "exec", "attach", "port-forward", "cp"))
+POD_VERBS = frozenset(("logs", "exec", "attach", "port-forward", "cp", "debug"))
 ENTRIES = {
     "config use-context": "contexts",
     "config delete-context": "contexts",

@@ -58,6 +58,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("exec", "run a command in a container"),
             ("attach", "to a running container"),
             ("cp", "files, both ways"),
+            ("debug", "with another image's tools"),
             ("port-forward", "local ports to a Pod"),
             ("proxy", "the API on a local port"),
         ),

@@ -80,7 +80,7 @@ def goes_on(pod: dict[str, Any], container: str) -> bool:
     status, spec = pod.get("status") or {}, pod.get("spec") or {}
     if pod["metadata"].get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed"):
         return False
-    state = _status(pod, container).get("state") or {}
+    state = status_of(pod, container).get("state") or {}
     ended = state.get("terminated")
     if ended is None:
         return True
@@ -91,19 +91,19 @@ def goes_on(pod: dict[str, Any], container: str) -> bool:
 
 
 def container_id(pod: dict[str, Any], container: str) -> str:
-    return str(_status(pod, container).get("containerID") or "")
+    return str(status_of(pod, container).get("containerID") or "")
 
 
 def is_running(pod: dict[str, Any], container: str) -> bool:
-    return "running" in (_status(pod, container).get("state") or {})
+    return "running" in (status_of(pod, container).get("state") or {})
 
 
 def is_running_or_ended(pod: dict[str, Any], container: str) -> bool:
-    state = _status(pod, container).get("state") or {}
+    state = status_of(pod, container).get("state") or {}
     return "running" in state or "terminated" in state
 
 
-def _status(pod: dict[str, Any], container: str) -> dict[str, Any]:
+def status_of(pod: dict[str, Any], container: str) -> dict[str, Any]:
     status = pod.get("status") or {}
     for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for one in status.get(field) or ():

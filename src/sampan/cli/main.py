@@ -33,6 +33,7 @@ VERBS: dict[str, str] = {
     "cordon": "cordon:CORDON",
     "cp": "cp",
     "create": "create",
+    "debug": "debug",
     "delete": "delete",
     "describe": "describe.verb",
     "diff": "diff",
@@ -62,7 +63,7 @@ VERBS: dict[str, str] = {
     "why": "why",
     "__complete": "complete",
 }
-REFUSED = ("alpha", "debug", "kustomize", "plugin", "kuberc")
+REFUSED = ("alpha", "kustomize", "plugin", "kuberc")
 
 
 def run(argv: Sequence[str]) -> int:

@@ -28,8 +28,10 @@ from sampan.client.transport import ConnectionRefused, TransportError
         ),
         (
             ConnectionRefused("refused", server="http://localhost:8080"),
-            ("The connection to the server localhost:8080 was refused - did you specify the right host or port?\n"
-            "(No kubeconfig names a cluster. To have one: sampan up)"),
+            (
+                "The connection to the server localhost:8080 was refused - did you specify the right host or port?\n"
+                "(No kubeconfig names a cluster. To have one: sampan up)"
+            ),
         ),
         (TransportError("EOF", server="https://x"), "Unable to connect to the server: EOF"),
         (
