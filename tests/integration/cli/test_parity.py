@@ -36,6 +36,7 @@ OTHERWISE = {
 }
 
 
+@pytest.mark.timeout(1200)  # a thousand programs, twice
 def test_command_lines_answer_as_the_real_one() -> None:
     same, different = compare()
     wrong = [f"### {line}\n{told}" for line, told in different if line not in OTHERWISE]
