@@ -14,6 +14,10 @@ FIRST_PORT = 6443
 FIRST_KUBELET_PORT = 10250
 
 
+class BadConfig(ValueError):
+    """What a cluster was made with cannot be read."""
+
+
 class ClusterConfig(msgspec.Struct, kw_only=True):
     name: str
     index: int = 0  # clusters of one host differ in it: their address ranges follow
@@ -52,6 +56,11 @@ def load(paths: ClusterPaths) -> ClusterConfig | None:
         return msgspec.json.decode(paths.config.read_bytes(), type=ClusterConfig)
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise BadConfig(f"{paths.config} cannot be read: it is another user's cluster (with sudo, perhaps)") from None
+    except msgspec.DecodeError as error:
+        mend = f"put it back from a backup, or remove the cluster: rm -r {paths.root}"
+        raise BadConfig(f"{paths.config} cannot be understood ({error}); {mend}") from None
 
 
 def save(paths: ClusterPaths, config: ClusterConfig) -> None:
@@ -71,6 +80,11 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_if_new(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        write_atomically(path, content)
 
 
 def new_config(paths: ClusterPaths, *, nodes: int, port: int | None) -> ClusterConfig:

@@ -7,7 +7,8 @@ from pathlib import Path
 from sampan.client.connection import ConnectionSettings
 from sampan.cluster import config as configs
 from sampan.cluster.agent import AgentOptions, run_agent
-from sampan.cluster.paths import ClusterPaths
+from sampan.cluster.config import ClusterConfig
+from sampan.cluster.paths import SERVERS, ClusterPaths
 from sampan.cluster.pki import Pki, outward_address
 from sampan.cluster.renewal import renewing
 
@@ -33,7 +34,7 @@ def local_options(
         node_ip=node_ip or outward_address() or "127.0.0.1",
         data_dir=data,
         api=ConnectionSettings(
-            server=f"https://{config.agent_host}:{config.port}",
+            server=servers(paths, config),
             ca_file=str(pki.ca.certificate),
             cert_file=str(pair.certificate),
             key_file=str(pair.key),
@@ -50,6 +51,14 @@ def local_options(
         node_labels=labels,
         taints=taints,
     )
+
+
+def servers(paths: ClusterPaths, config: ClusterConfig) -> str:
+    """This machine's own, then the others that it knew of last."""
+    known, own = paths.server / SERVERS, config.address or outward_address()
+    others = known.read_text(encoding="ascii").split() if config.datastore and known.exists() else []
+    elsewhere = [other for other in others if other != f"https://{own}:{config.port}"]
+    return ",".join([f"https://{config.agent_host}:{config.port}", *elsewhere])
 
 
 async def run_local(paths: ClusterPaths, options: AgentOptions) -> None:

@@ -6,7 +6,7 @@ authorisation treats them as it would from another machine.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,9 +32,9 @@ from sampan.client.api import Client
 from sampan.client.leader import LeadershipLost
 from sampan.cluster import metrics_api
 from sampan.cluster.auditing import auditor_of
-from sampan.cluster.config import ClusterConfig
+from sampan.cluster.config import ClusterConfig, write_if_new
 from sampan.cluster.datastores import open_datastore
-from sampan.cluster.paths import STATE, ClusterPaths
+from sampan.cluster.paths import SERVERS, STATE, ClusterPaths
 from sampan.cluster.pki import FRONT_PROXY, Pki, api_names, outward_address
 from sampan.cluster.renewal import keep_renewing
 from sampan.cluster.scheduler_debug import PATH, SchedulerDebug
@@ -155,7 +155,7 @@ async def run_server(
             tasks.create_task(keep_flow_status(own_client(chain), chain.core.timestamp))
             tasks.create_task(keep_prepared(chain, config, servers))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(renew, options)))
-            tasks.create_task(servers.run(lambda found: publish(own_client(chain), found)))
+            tasks.create_task(servers.run(lambda found: tell(chain, found, options.data_dir / SERVERS)))
             for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())
             for other in beside(chain, store):
@@ -202,6 +202,13 @@ async def run_aggregator(chain: Chain, pki: Pki) -> None:
     await ensure(chain.core, own_client(chain), [proxy_trust(pki.ca.certificate.read_text(encoding="ascii"))])
     assert chain.router.aggregator is not None
     await chain.router.aggregator.run(own_client(chain))
+
+
+async def tell(chain: Chain, servers: Sequence[Address], known: Path) -> None:
+    """Clients in the cluster find all servers by the Service, this machine's agents (at their start) by a file."""
+    await publish(own_client(chain), servers)
+    content = "\n".join(f"https://{server.ip}:{server.port}" for server in servers).encode()
+    await asyncio.to_thread(write_if_new, known, content)
 
 
 def own_client(chain: Chain) -> Client:
