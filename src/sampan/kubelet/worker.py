@@ -246,6 +246,9 @@ class PodWorker:
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Outcome]) -> Outcome | None:
         """None: the Pod is to stop, and what was under way (a pull, a hook that does not return) is given up for it."""
+        if self.phase is not Phase.SYNC:
+            work.close()  # asked while its volumes were made ready
+            return None
         self._under_way = asyncio.ensure_future(work)
         try:
             return await self._under_way
