@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import click
 
-from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, BadName, ClusterPaths
+from sampan.cluster.paths import DEFAULT_NAME, NAME_VARIABLE, BadConfig, BadName, ClusterPaths
 
 if TYPE_CHECKING:
     from sampan.network.contract import Overlay
@@ -29,7 +29,7 @@ def run(argv: list[str]) -> int:
         return error.exit_code
     except click.exceptions.Abort:
         return 130
-    except BadName as error:
+    except (BadName, BadConfig) as error:
         click.echo(f"error: {error}", err=True)
         return 1
     return result if isinstance(result, int) else 0

@@ -8,14 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from sampan.cluster.paths import ClusterPaths, all_clusters
+from sampan.cluster.paths import BadConfig, ClusterPaths, all_clusters
 
 FIRST_PORT = 6443
 FIRST_KUBELET_PORT = 10250
-
-
-class BadConfig(ValueError):
-    """What a cluster was made with cannot be read."""
 
 
 class ClusterConfig(msgspec.Struct, kw_only=True):

@@ -17,6 +17,10 @@ class BadName(ValueError):
     """A cluster's name becomes part of file, interface and host names."""
 
 
+class BadConfig(ValueError):
+    """What a cluster was made with cannot be read."""
+
+
 def home() -> Path:
     """`$SAMPAN_HOME`; an ordinary user has a place of their own."""
     given = os.environ.get("SAMPAN_HOME")

@@ -1,11 +1,16 @@
 """Waiting for a cluster to come up: whoever has ended is named, and nobody waits for the dead."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from sampan.cluster import config as configs
+from sampan.cluster.commands import run
+from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.process import Daemon
-from sampan.cluster.up import UpFailed, wait_until
+from sampan.cluster.up import Steps, UpFailed, wait_until
 
 
 class Fake(Daemon):
@@ -34,3 +39,40 @@ def test_after_a_while_it_says_what_it_waited_for(tmp_path: Path) -> None:
     with pytest.raises(UpFailed, match="node x is not Ready after 60 s") as raised:
         wait_until(lambda: False, [Fake("agent", tmp_path, 1)], "node x is not Ready", -1000.0)
     assert "last words of agent" in str(raised.value)
+
+
+def test_progress_is_plain_lines_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    with Steps().step("the API server"):
+        pass
+    with Steps(quiet=True).step("a node"):
+        pass
+    assert re.fullmatch(r" - the API server \(\d\.\d\d s\)\n", capsys.readouterr().err)
+
+
+def test_progress_is_marked_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Steps().step("the API server"):
+        pass
+    assert "✓" in capsys.readouterr().err
+
+
+def test_a_configuration_that_cannot_be_understood_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAMPAN_HOME", str(tmp_path))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "cluster.json").write_text('{"name": "one", "port": ')
+    assert run(["up", "--name", "one", "--nodes", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "cluster.json cannot be understood" in said
+    assert f"rm -r {tmp_path / 'one'}" in said
+
+
+def test_the_number_of_nodes_is_decided_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAMPAN_HOME", str(tmp_path))
+    paths = ClusterPaths.of("one")
+    configs.save(paths, configs.ClusterConfig(name="one", nodes=0))
+    assert run(["up", "--name", "one", "--nodes", "3"]) == 1
+    assert "sampan down --name one --purge" in capsys.readouterr().err
