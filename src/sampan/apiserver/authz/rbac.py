@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sampan.api.types import rbac_v1
-from sampan.apiserver.authz.rules import allows
+from sampan.apiserver.authz.rules import concerns, names_of
 from sampan.apiserver.cache import ResourceCache
 from sampan.apiserver.contracts import Attributes, Decision, User
 from sampan.apiserver.core import Core
 
 _ALLOWED = Decision(True)
 _REMEMBERED = 4096
+ALL = None  # among names of objects: whatever an object is called, it is not this
 GROUP = "rbac.authorization.k8s.io"
 
 
@@ -45,7 +46,7 @@ class Rbac:
         self._state: tuple[int, ...] = ()
         self._grants: dict[str, list[Grant]] = {}
         self._broken: dict[str, list[str]] = {}  # bindings whose role is not there, by subject
-        self._decided: dict[tuple[object, ...], bool] = {}
+        self._decided: dict[tuple[object, ...], frozenset[str | None]] = {}
         self._decoded: dict[tuple[str, str], tuple[int, Any]] = {}
 
     async def authorize(self, user: User, attributes: Attributes) -> Decision:
@@ -58,20 +59,26 @@ class Rbac:
             attributes.resource,
             attributes.subresource,
             attributes.namespace,
-            attributes.name,
             "" if attributes.is_resource else attributes.path,
         )
-        known = self._decided.get(key)
-        if known is None:
-            known = any(
-                allows(rule, attributes) for grant in self._of(user, attributes.namespace) for rule in grant.rules
-            )
+        names = self._decided.get(key)
+        if names is None:
+            names = self._names(user, attributes)
             if len(self._decided) >= _REMEMBERED:
                 self._decided.clear()
-            self._decided[key] = known
-        if known:
+            self._decided[key] = names
+        if attributes.name in names or ALL in names:
             return _ALLOWED
         return Decision(None, self._why(user))
+
+    def _names(self, user: User, attributes: Attributes) -> frozenset[str | None]:
+        """The objects for which some rule allows it, or `ALL`: one look for all the objects of a kind."""
+        found: set[str | None] = set()
+        for grant in self._of(user, attributes.namespace):
+            for rule in grant.rules:
+                if concerns(rule, attributes):
+                    found.update(names_of(rule, attributes) or (ALL,))
+        return frozenset(found)
 
     def rules_for(self, user: User, namespace: str) -> Iterator[rbac_v1.PolicyRule]:
         """Everything that the user may do in a namespace (SelfSubjectRulesReview)."""

@@ -1,21 +1,24 @@
 """RBAC rules and what they match. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sampan.api.types import rbac_v1
 from sampan.apiserver.contracts import Attributes
 
 
-def allows(rule: rbac_v1.PolicyRule, attributes: Attributes) -> bool:
+def concerns(rule: rbac_v1.PolicyRule, attributes: Attributes) -> bool:
+    """Whether it allows this: for the objects that it names, or for all when it names none (`names_of`)."""
     if not _has(rule.verbs, attributes.verb):
         return False
     if not attributes.is_resource:
         return any(_path_matches(pattern, attributes.path) for pattern in rule.nonResourceURLs or ())
     if not _has(rule.apiGroups or (), attributes.group):
         return False
-    if not _resource_matches(rule.resources or (), attributes.resource, attributes.subresource):
-        return False
-    return not rule.resourceNames or attributes.name in rule.resourceNames
+    return _resource_matches(rule.resources or (), attributes.resource, attributes.subresource)
+
+
+def names_of(rule: rbac_v1.PolicyRule, attributes: Attributes) -> Collection[str]:
+    return rule.resourceNames or () if attributes.is_resource else ()
 
 
 def _has(listed: Iterable[str], value: str) -> bool:
