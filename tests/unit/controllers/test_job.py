@@ -12,17 +12,16 @@ from sampan.client.clock import rfc3339
 from sampan.controllers.job import failures, tracking
 from sampan.controllers.job.decide import (
     CRITERIA,
-    FINALIZER,
     TARGET,
     Verdict,
     completed,
     deadline_in,
     resize,
     verdict,
-    view,
 )
 from sampan.controllers.job.indexes import INDEX, format_indexes, parse_indexes
 from sampan.controllers.job.pods import make_pod
+from sampan.controllers.job.view import FINALIZER, view
 from tests.unit.controllers.pods import NOW, names, pod
 
 

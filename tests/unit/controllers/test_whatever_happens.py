@@ -23,7 +23,7 @@ from sampan.client.fake_world import Change
 from sampan.client.transport import TransportError
 from sampan.controllers import ControllersConfig, run
 from sampan.controllers.daemon_set.places import node_of
-from sampan.controllers.job.decide import FINALIZER
+from sampan.controllers.job.view import FINALIZER
 from sampan.controllers.owned_pods import controller_of, is_active
 
 LABELS = {"app": "x"}

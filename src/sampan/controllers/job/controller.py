@@ -8,8 +8,9 @@ from sampan.api.errors import Conflict, NotFound
 from sampan.api.types import batch_v1, core_v1
 from sampan.client.clock import rfc3339
 from sampan.controllers.job import decide, tracking
-from sampan.controllers.job.decide import FINALIZER, Verdict, View
+from sampan.controllers.job.decide import Verdict
 from sampan.controllers.job.pods import make_pod
+from sampan.controllers.job.view import FINALIZER, View, is_tracked, view
 from sampan.controllers.owned_pods import controller_of
 from sampan.controllers.pod_control import all_of
 from sampan.controllers.workload import Workload
@@ -47,7 +48,7 @@ class Jobs(Workload[batch_v1.Job]):
             return None
         now = self.clock.now()
         job = self._started(owner, now)
-        found = decide.view(job, pods)
+        found = view(job, pods)
         verdict = decide.verdict(job, found, now)
         status = replace(job.status, active=len(found.active), ready=decide.ready_of(found.active))
         status.terminating = found.terminating
@@ -103,7 +104,7 @@ class Jobs(Workload[batch_v1.Job]):
         owner = await self.write_status(key, owner, _shown(tracking.foretold(told.status, verdict, now)))
         await self._release(key, told.release)
         released = {p.metadata.uid for p in told.release}
-        tracked = {p.metadata.uid or "" for p in found.pods if decide.is_tracked(p) and p.metadata.uid not in released}
+        tracked = {p.metadata.uid or "" for p in found.pods if is_tracked(p) and p.metadata.uid not in released}
         counted = tracking.exchanged(owner.status, tracked)
         last = tracking.ended(counted, verdict, now) if told.all_told else counted
         await self.write_status(key, owner, _shown(last))
@@ -120,7 +121,7 @@ class Jobs(Workload[batch_v1.Job]):
         self.say(job, "Normal", "Completed", "Job completed")
 
     async def _release(self, key: str, pods: list[core_v1.Pod]) -> None:
-        await all_of(self._let_go(key, p) for p in pods if decide.is_tracked(p))
+        await all_of(self._let_go(key, p) for p in pods if is_tracked(p))
 
     async def _let_go(self, key: str, pod: core_v1.Pod) -> None:
         try:

@@ -1,5 +1,5 @@
-"""What a Job does next: how its Pods stand (`view`), whether it is over (`verdict`), which Pods to make or delete
-(`resize`). Pure; how ended Pods are counted is in `tracking.py`."""
+"""What a Job does next: whether it is over (`verdict`), which Pods to make or delete (`resize`). Pure; how its Pods
+stand is in `view.py`, how ended ones are counted in `tracking.py`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from msgspec import Struct, field
 from sampan.api.types import batch_v1, core_v1
 from sampan.client.clock import parse_time
 from sampan.controllers.job.failures import (
-    all_failures_of,
-    ended_at,
-    ends_index,
     held_back,
     index_held_back,
     is_failed,
@@ -18,10 +15,10 @@ from sampan.controllers.job.failures import (
     only_failed_are_replaced,
 )
 from sampan.controllers.job.indexes import index_of, is_indexed, parse_indexes, valid_index
-from sampan.controllers.owned_pods import deletion_order, is_active, is_over, is_ready
+from sampan.controllers.job.view import View, has_limit_per_index
+from sampan.controllers.owned_pods import deletion_order, is_over, is_ready
 from sampan.controllers.pod_control import BURST
 
-FINALIZER = "batch.kubernetes.io/job-tracking"
 TARGET, FAILED = "FailureTarget", "Failed"
 CRITERIA, COMPLETE = "SuccessCriteriaMet", "Complete"
 
@@ -38,80 +35,12 @@ class Verdict(Struct, frozen=True):
         return FAILED if self.condition == TARGET else COMPLETE
 
 
-class View(Struct, kw_only=True):
-    """How the Pods of a Job stand."""
-
-    pods: list[core_v1.Pod]
-    active: list[core_v1.Pod]
-    terminating: int
-    succeeded: int
-    failed: int
-    counted_indexes: set[int]  # that the status knows
-    completed: set[int]  # those, and those of Pods that are not counted yet
-    failed_indexes: set[int] | None  # None: indexes do not fail by themselves
-    replaced: dict[int, core_v1.Pod] = field(default_factory=dict)  # failed, kept until the index has its next Pod
-
-
 def is_finished(job: batch_v1.Job) -> bool:
     return any(has_condition(job.status, kind) for kind in (COMPLETE, FAILED))
 
 
 def has_condition(status: batch_v1.JobStatus, kind: str) -> bool:
     return any(c.type == kind and c.status == "True" for c in status.conditions or ())
-
-
-def is_tracked(pod: core_v1.Pod) -> bool:
-    """Every Pod of a Job carries a finalizer until it is counted, so one that is deleted early is not forgotten."""
-    return FINALIZER in (pod.metadata.finalizers or ())
-
-
-def has_limit_per_index(job: batch_v1.Job) -> bool:
-    return is_indexed(job) and job.spec.backoffLimitPerIndex is not None
-
-
-def view(job: batch_v1.Job, pods: list[core_v1.Pod]) -> View:
-    status = job.status
-    uncounted = status.uncountedTerminatedPods or batch_v1.UncountedTerminatedPods()
-    told = {*(uncounted.succeeded or ()), *(uncounted.failed or ())}
-    fresh = [p for p in pods if is_tracked(p) and (not is_indexed(job) or valid_index(job, p) is not None)]
-    untold = [p for p in fresh if p.metadata.uid not in told]
-    counted = parse_indexes(status.completedIndexes, below=job.spec.completions)
-    found = View(
-        pods=pods,
-        active=[p for p in pods if is_active(p)],
-        terminating=sum(bool(p.metadata.deletionTimestamp) and not is_over(p) for p in pods),
-        succeeded=(status.succeeded or 0)
-        + len(uncounted.succeeded or ())
-        + sum(p.status.phase == "Succeeded" for p in untold),
-        failed=(status.failed or 0)
-        + len(uncounted.failed or ())
-        + sum(is_failed(job, p) and judge(job, p).counts for p in untold),
-        counted_indexes=counted,
-        completed=set(counted),
-        failed_indexes=None,
-    )
-    if is_indexed(job):
-        found.completed |= {i for p in fresh if p.status.phase == "Succeeded" and (i := index_of(p)) is not None}
-        found.succeeded = len(found.completed)
-    if has_limit_per_index(job):
-        ended = {i for p in fresh if is_failed(job, p) and ends_index(job, p) and (i := index_of(p)) is not None}
-        found.failed_indexes = parse_indexes(status.failedIndexes, below=job.spec.completions) | ended
-        found.replaced = _replaced(job, fresh, found)
-    return found
-
-
-def _replaced(job: batch_v1.Job, fresh: list[core_v1.Pod], found: View) -> dict[int, core_v1.Pod]:
-    """Per index that goes on, its latest failed Pod: the next one carries its count on."""
-    busy = {index_of(p) for p in found.active} | found.completed | (found.failed_indexes or set())
-    latest: dict[int, core_v1.Pod] = {}
-    for pod in fresh:
-        index = index_of(pod)
-        if index is None or index in busy or not is_failed(job, pod):
-            continue
-        known = latest.get(index)
-        if known is None or (all_failures_of(known), ended_at(known)) <= (all_failures_of(pod), ended_at(pod)):
-            latest[index] = pod
-    return latest
 
 
 # --- over? ------------------------------------------------------------------------------------------------------------

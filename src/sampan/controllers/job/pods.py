@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sampan.api.types import batch_v1, core_v1
-from sampan.controllers.job.decide import FINALIZER, has_limit_per_index
 from sampan.controllers.job.failures import failure_annotations
 from sampan.controllers.job.indexes import INDEX
+from sampan.controllers.job.view import FINALIZER, has_limit_per_index
 from sampan.controllers.owned_pods import from_template, owner_reference
 
 VARIABLE = "JOB_COMPLETION_INDEX"

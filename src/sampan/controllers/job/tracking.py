@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from sampan.api.types import batch_v1, core_v1
 from sampan.client.clock import rfc3339
-from sampan.controllers.job.decide import CRITERIA, TARGET, Verdict, View, has_condition, is_tracked
+from sampan.controllers.job.decide import CRITERIA, TARGET, Verdict, has_condition
 from sampan.controllers.job.failures import is_failed, judge
 from sampan.controllers.job.indexes import format_indexes, is_indexed, valid_index
+from sampan.controllers.job.view import View, is_tracked
 
 MOST_UNCOUNTED = 500
 
