@@ -246,7 +246,7 @@ class PodWorker:
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Outcome]) -> Outcome | None:
         """None: the Pod is to stop, and what was under way (a pull, a hook that does not return) is given up for it."""
-        if self.phase is not Phase.SYNC:
+        if self.stop_asked_at is not None:
             work.close()  # asked while its volumes were made ready
             return None
         self._under_way = asyncio.ensure_future(work)
