@@ -1,4 +1,4 @@
-"""Devices that are claimed: kept with the schema's rules, and what must not change."""
+"""Devices that are offered and claimed. What a claim may ask stands in `claims.py`; slices have the schema's rules."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from typing import Any, ClassVar
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.field import Errors
 from sampan.apiserver.registry.printing import age_of
+from sampan.apiserver.registry.resource.claims import (
+    default_claim,
+    validate_claim,
+    validate_configuration,
+    validate_selectors,
+)
 from sampan.apiserver.registry.strategy import AGE, NAME, Column, Strategy, WriteContext
 
 
 class DeviceClassStrategy(Strategy):
     columns: ClassVar[tuple[Column, ...]] = (NAME, AGE)
     generation_fields: ClassVar[tuple[str, ...]] = ("spec",)
+
+    def validate_spec(self, obj: Any, errors: Errors) -> None:
+        validate_selectors(obj.spec.selectors, "spec.selectors", errors)
+        for at, config in enumerate(obj.spec.config or ()):
+            validate_configuration(config, f"spec.config[{at}]", errors)
 
     def cells(self, obj: Any, now: datetime) -> list[Any]:
         return [obj.metadata.name or "", age_of(obj, now)]
@@ -27,6 +38,12 @@ class ResourceClaimStrategy(Strategy):
     )
     reset_fields: ClassVar[tuple[str, ...]] = ("status",)
     status_reset_fields: ClassVar[tuple[str, ...]] = ("spec",)
+
+    def set_defaults(self, obj: Any) -> None:
+        default_claim(obj.spec.devices)
+
+    def validate_spec(self, obj: Any, errors: Errors) -> None:
+        validate_claim(obj.spec.devices, "spec.devices", errors)
 
     def validate_change(self, obj: Any, old: Any, errors: Errors) -> None:
         if obj.spec != old.spec:
@@ -48,6 +65,12 @@ class ResourceClaimTemplateStrategy(Strategy):
 
     def prepare_for_create(self, obj: Any, context: WriteContext) -> None:
         """No status, no generation."""
+
+    def set_defaults(self, obj: Any) -> None:
+        default_claim(obj.spec.spec.devices)
+
+    def validate_spec(self, obj: Any, errors: Errors) -> None:
+        validate_claim(obj.spec.spec.devices, "spec.spec.devices", errors)
 
     def validate_change(self, obj: Any, old: Any, errors: Errors) -> None:
         if obj.spec != old.spec:
