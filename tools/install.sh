@@ -54,9 +54,12 @@ fi
 lock=requirements.lock
 [ "$mode" = dev ] && lock=requirements-dev.lock
 stamp=".venv/.installed-$mode-$(cat "$lock" pyproject.toml | sha256sum | cut -c1-16)"
-[ -e "$stamp" ] && exit 0
+# Where the environment forbids Python to keep bytecode, each start would read all sources anew: half a second.
+compiled() { .venv/bin/python -m compileall -q src/sampan || true; }
+[ -e "$stamp" ] && { compiled; exit 0; }
 [ -x .venv/bin/python ] || { say "python: $python -m venv .venv"; "$python" -m venv .venv; }
 say "python packages: pip install -r $lock"
 .venv/bin/python -m pip install -q --disable-pip-version-check -r "$lock"
 .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+compiled
 touch "$stamp"
