@@ -71,6 +71,8 @@ def replica_set(
         (10, 0, 0, (0, 1)),
         (10, None, None, (3, 2)),
         (5, 2, "100%", (2, 5)),
+        (2, 0, 7, (0, 2)),
+        (0, 1, 1, (1, 0)),
     ],
 )
 def test_how_far_it_may_go(replicas: int, surge: Any, unavailable: Any, expected: tuple[int, int]) -> None:
@@ -282,6 +284,12 @@ def test_progress(
 )
 def test_available(replicas: int, available: int, expected: str) -> None:
     assert said(deployment(replicas), replica_set("s", replicas, available), [])["Available"] == expected
+
+
+def test_available_without_rolling_means_all() -> None:
+    found = deployment(4, kind="Recreate")
+    assert said(found, replica_set("s", 4, 3), [])["Available"].startswith("False")
+    assert said(found, replica_set("s", 4, 4), [])["Available"].startswith("True")
 
 
 def test_a_failing_set_is_told_of_until_it_fails_no_more() -> None:

@@ -19,8 +19,7 @@ def inherited(deployment: apps_v1.Deployment) -> dict[str, str]:
 
 def sizes(deployment: apps_v1.Deployment) -> dict[str, str]:
     """What a later change of the Deployment's size is measured against."""
-    surge = 0 if deployment.spec.strategy.type == "Recreate" else fence(deployment).surge
-    return {DESIRED: str(wanted(deployment)), MAX: str(wanted(deployment) + surge)}
+    return {DESIRED: str(wanted(deployment)), MAX: str(wanted(deployment) + fence(deployment).surge)}
 
 
 def of_new_set(deployment: apps_v1.Deployment, revision: int) -> dict[str, str]:

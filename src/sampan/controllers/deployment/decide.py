@@ -43,13 +43,13 @@ class Fence(Struct, frozen=True):
 def fence(deployment: apps_v1.Deployment) -> Fence:
     strategy = deployment.spec.strategy
     if strategy.type == "Recreate":
-        return Fence(0, wanted(deployment))
+        return Fence(0, 0)
     rolling = strategy.rollingUpdate or apps_v1.RollingUpdateDeployment()
     surge = resolve(rolling.maxSurge, wanted(deployment), up=True)
     unavailable = resolve(rolling.maxUnavailable, wanted(deployment), up=False)
     if surge == 0 and unavailable == 0:
         unavailable = 1
-    return Fence(surge, unavailable)
+    return Fence(surge, min(unavailable, wanted(deployment)))
 
 
 def new_size(deployment: apps_v1.Deployment, new: apps_v1.ReplicaSet | None, every: list[apps_v1.ReplicaSet]) -> int:
