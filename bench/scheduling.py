@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,7 @@ class Plane:
     def __init__(self, home: Path) -> None:
         self.paths = ClusterPaths(f"bench{os.getpid()}", home / f"bench{os.getpid()}")
         self._env = {**os.environ, "SAMPAN_HOME": str(home)}
-        config = ClusterConfig(name=self.paths.name, nodes=0, port=configs.free_port(27443, set()))
+        config = ClusterConfig(name=self.paths.name, nodes=0, port=_free_port())
         configs.save(self.paths, config)
         pki = Pki(self.paths.pki)
         pki.ensure(config, {})
@@ -101,7 +102,7 @@ class Plane:
         client = load_client(str(self.paths.kubeconfig))
         while True:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended: {self._log.name}")
+                raise RuntimeError("the server ended: " + Path(self._log.name).read_text()[-2000:])
             with suppress(ApiError, TransportError):
                 await client.raw("GET", "/readyz")
                 return client
@@ -122,6 +123,13 @@ class Plane:
         assert self.process is not None
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 class Bindings:
