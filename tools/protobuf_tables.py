@@ -43,6 +43,9 @@ core_v1.EphemeralContainerCommon 25:restartPolicyRules:*core_v1.ContainerRestart
 core_v1.ContainerRestartRule 1:action:s 2:exitCodes:core_v1.ContainerRestartRuleOnExitCodes?
 core_v1.ContainerRestartRuleOnExitCodes 1:operator:s 2:values:*i
 core_v1.PodSpec 41:hostnameOverride:s?
+core_v1.VolumeProjection 6:podCertificate:core_v1.PodCertificateProjection?
+core_v1.PodCertificateProjection 1:signerName:s 2:keyType:s 3:maxExpirationSeconds:i? 4:credentialBundlePath:s
+core_v1.PodCertificateProjection 5:keyPath:s 6:certificateChainPath:s 7:userAnnotations:{s}
 core_v1.PodStatus 19:allocatedResources:{%quantity} 20:resources:core_v1.ResourceRequirements?
 resource_v1.AllocatedDeviceStatus 7:shareID:s?
 resource_v1.AllocationResult 5:allocationTimestamp:%time?
