@@ -183,3 +183,18 @@ def test_one_nomination_a_pod_and_guests_by_importance() -> None:
     assert nominations.drop("g")
     assert not nominations.drop("g")
     assert nominations.node_of("h") == "b"
+
+
+def test_special_resources_are_freed_by_who_holds_them() -> None:
+    def holding(name: str, gpus: str, priority: int) -> PodInfo:
+        resources = {"requests": {"example.com/gpu": gpus}}
+        return info(name, priority=priority, containers=[{"name": "a", "image": "b", "resources": resources}])
+
+    made = scheduler(node("a"))
+    made.world.cache.nodes["a"].allocatable["example.com/gpu"] = 2
+    made.world.cache.assume(holding("one", "1", 1), "a")
+    made.world.cache.assume(holding("two", "1", 2), "a")
+    made.world.cache.assume(info("none", priority=0), "a")
+    decision = made.decide(holding("vip", "1", 9))
+    assert decision.preempt is not None
+    assert [v.name for v in decision.preempt.victims] == ["one"]
