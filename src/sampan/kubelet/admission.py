@@ -152,6 +152,9 @@ def requests(pod: core_v1.Pod) -> Amounts:
         _add(total, _amounts(container))
     for name, amount in peak.items():
         total[name] = max(total.get(name, 0), amount)
+    whole = pod.spec.resources or core_v1.ResourceRequirements()
+    for name, asked in {**(whole.limits or {}), **(whole.requests or {})}.items():
+        total[name] = quantity.milli_value(asked)  # what the Pod asks for as a whole counts instead
     _add(total, {name: quantity.milli_value(a) for name, a in (pod.spec.overhead or {}).items()})
     return total
 

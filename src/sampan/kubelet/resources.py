@@ -1,5 +1,7 @@
 """Requests and limits of a container as cgroup values. Pure."""
 
+from collections.abc import Callable
+
 from sampan.api import quantity
 from sampan.api.types import core_v1
 from sampan.runtime.contract import Resources
@@ -50,6 +52,9 @@ def oom_score_adj(pod: core_v1.Pod, container: core_v1.Container, *, node_memory
 def qos_class(pod: core_v1.Pod) -> str:
     if pod.status.qosClass:
         return pod.status.qosClass
+    whole = pod.spec.resources
+    if whole is not None and (whole.requests or whole.limits):
+        return _qos_of_whole(whole)
     guaranteed, asked = True, False
     for container in [*(pod.spec.initContainers or ()), *pod.spec.containers]:
         requests: Amounts = container.resources.requests or {}
@@ -62,6 +67,16 @@ def qos_class(pod: core_v1.Pod) -> str:
     if not asked:
         return "BestEffort"
     return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _qos_of_whole(whole: core_v1.ResourceRequirements) -> str:
+    requests: Amounts = whole.requests or {}
+    limits: Amounts = whole.limits or {}
+    same = all(
+        name in limits and quantity.compare(requests.get(name, limits[name]), limits[name]) == 0
+        for name in ("cpu", "memory")
+    )
+    return "Guaranteed" if same else "Burstable"
 
 
 def pod_amounts(pod: core_v1.Pod) -> tuple[Amounts, Amounts]:
@@ -88,33 +103,40 @@ def _sum(amounts: list[str | int | float]) -> str:
 
 
 def pod_cgroup(pod: core_v1.Pod) -> Resources | None:
-    """The limits of the Pod's own cgroup: the sums of its containers, where every one of them has a limit."""
-    containers = pod.spec.containers
-    shares = 0
-    quota = memory = 0
-    all_cpu = all_memory = bool(containers)
-    for container in containers:
-        requests: Amounts = container.resources.requests or {}
-        limits: Amounts = container.resources.limits or {}
-        limit = quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0
-        shares += quantity.milli_value(requests["cpu"]) if "cpu" in requests else limit
-        all_cpu = all_cpu and bool(limit)
-        quota += limit
-        all_memory = all_memory and "memory" in limits
-        memory += quantity.value(limits["memory"]) if "memory" in limits else 0
-    for container in pod.spec.initContainers or ():
-        limits = container.resources.limits or {}
-        all_cpu = all_cpu and "cpu" in limits
-        all_memory = all_memory and "memory" in limits
-        if container.restartPolicy == "Always":
-            quota += quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0
-            memory += quantity.value(limits["memory"]) if "memory" in limits else 0
-        else:
-            quota = max(quota, quantity.milli_value(limits["cpu"]) if "cpu" in limits else 0)
-            memory = max(memory, quantity.value(limits["memory"]) if "memory" in limits else 0)
+    """The limits of the Pod's own cgroup: those that it has as a whole; else the sums of its containers, where every
+    one of them has a limit."""
+    whole = pod.spec.resources or core_v1.ResourceRequirements()
+    limits, requests = whole.limits or {}, whole.requests or {}
+    cpu, memory = _limit(pod, "cpu", quantity.milli_value), _limit(pod, "memory", quantity.value)
+    if "cpu" in limits:
+        cpu = quantity.milli_value(limits["cpu"])
+    if "memory" in limits:
+        memory = quantity.value(limits["memory"])
+    asked = requests.get("cpu", limits.get("cpu"))
+    shares = _cpu_asked(pod) if asked is None else quantity.milli_value(asked)
     return Resources(
         cpu_shares=cpu_shares(shares),
-        cpu_period=CPU_PERIOD if all_cpu else 0,
-        cpu_quota=cpu_quota(quota) if all_cpu else 0,
-        memory_limit=memory if all_memory else 0,
+        cpu_period=CPU_PERIOD if cpu else 0,
+        cpu_quota=cpu_quota(cpu),
+        memory_limit=memory,
     )
+
+
+def _cpu_asked(pod: core_v1.Pod) -> int:
+    total = 0
+    for container in pod.spec.containers:
+        asked: Amounts = {**(container.resources.limits or {}), **(container.resources.requests or {})}
+        total += quantity.milli_value(asked.get("cpu", 0))
+    return total
+
+
+def _limit(pod: core_v1.Pod, name: str, value: Callable[[str | int | float], int]) -> int:
+    """What all containers may have together at the most; 0 when one of them has no limit."""
+    listed = [*(pod.spec.initContainers or ()), *pod.spec.containers]
+    if not all(name in (c.resources.limits or {}) for c in listed):
+        return 0
+    total = sum(value((c.resources.limits or {})[name]) for c in pod.spec.containers)
+    for container in pod.spec.initContainers or ():
+        amount = value((container.resources.limits or {})[name])
+        total = total + amount if container.restartPolicy == "Always" else max(total, amount)
+    return total

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sampan.kubelet import resources
+from sampan.kubelet import admission, resources
 from tests.unit.kubelet.pods import make_pod
 
 GI = 1 << 30
@@ -78,6 +78,19 @@ def test_a_pods_own_limits_are_the_sums_where_all_are_limited() -> None:
     unlimited = resources.pod_cgroup(make_pod(spec(SMALL, {})))
     assert unlimited is not None
     assert (unlimited.cpu_quota, unlimited.memory_limit) == (0, 0)
+
+
+def test_what_a_pod_has_as_a_whole_counts_instead() -> None:
+    whole = {"requests": {"cpu": "500m"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+    pod = make_pod(spec(SMALL, {}) | {"resources": whole})
+    made = resources.pod_cgroup(pod)
+    assert made is not None
+    assert (made.cpu_shares, made.cpu_quota, made.memory_limit) == (512, 100_000, GI)
+    assert resources.qos_class(pod) == "Burstable"
+    assert admission.requests(pod)["cpu"] == 500
+    equal = make_pod(spec({}) | {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}})
+    assert resources.qos_class(equal) == "Guaranteed"
+    assert resources.qos_class(make_pod(spec({}) | {"resources": {}})) == "BestEffort"
 
 
 def test_a_large_init_container_raises_the_pods_limit() -> None:
