@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sampan.cluster import pki as pkis
+from sampan.cluster import certificates
 from sampan.cluster.config import ClusterConfig
 from sampan.cluster.pki import Pki
 from sampan.cluster.renewal import renewing
@@ -40,7 +40,7 @@ def test_only_what_nears_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     pki.ensure(config, {})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    monkeypatch.setattr(pkis, "RENEW_BEFORE", timedelta(days=366))  # longer than a year's certificate lasts
+    monkeypatch.setattr(certificates, "RENEW_BEFORE", timedelta(days=366))  # longer than a year's certificate lasts
     pki.ensure(config, {})
     changed = {name for name, content in before.items() if (tmp_path / name).read_bytes() != content}
     assert {"apiserver.crt", "apiserver.key", "apiserver-kubelet.crt", "admin.crt"} <= changed
