@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -42,16 +43,33 @@ class History:
         """The revision of the present template: an equal older one becomes the newest again, else one is made."""
         mine = sorted((r for r in known if _is_of(r, owner)), key=lambda r: r.revision)
         newest = mine[-1].revision if mine else 0
-        wanted = msgspec.json.encode(data_of(template), order="sorted")
-        same = next((r for r in reversed(mine) if msgspec.json.encode(r.data, order="sorted") == wanted), None)
+        wanted = _content(data_of(template))
+        same = next((r for r in reversed(mine) if _content(r.data) == wanted), None)
         if same is not None:
             if same.revision == newest:
                 return same
             return await self._revisions.update(
                 replace(same, kind="ControllerRevision", apiVersion=API, revision=newest + 1)
             )
-        digest = template_hash(template, collisions)
-        revision = apps_v1.ControllerRevision(
+        return await self._create(owner, template, collisions or 0, newest + 1)
+
+    async def _create(
+        self, owner: meta_v1.ObjectMeta, template: core_v1.PodTemplateSpec, collisions: int, number: int
+    ) -> apps_v1.ControllerRevision:
+        """Under another name when a stranger has the first one."""
+        revision = self._made(owner, template, template_hash(template, collisions), number)
+        try:
+            return await self._revisions.create(revision)
+        except AlreadyExists:
+            there = await self._revisions.get(revision.metadata.name or "", namespace=owner.namespace or "")
+        if _is_of(there, owner) and _content(there.data) == _content(revision.data):
+            return there  # made a moment ago
+        return await self._create(owner, template, collisions + 1, number)
+
+    def _made(
+        self, owner: meta_v1.ObjectMeta, template: core_v1.PodTemplateSpec, digest: str, number: int
+    ) -> apps_v1.ControllerRevision:
+        return apps_v1.ControllerRevision(
             kind="ControllerRevision",
             apiVersion=API,
             metadata=meta_v1.ObjectMeta(
@@ -62,12 +80,32 @@ class History:
                 ownerReferences=[owner_reference(API, self._kind, owner)],
             ),
             data=data_of(template),
-            revision=newest + 1,
+            revision=number,
         )
-        try:
-            return await self._revisions.create(revision)
-        except AlreadyExists:
-            return await self._revisions.get(revision.metadata.name or "", namespace=owner.namespace or "")
+
+    async def adopt(
+        self,
+        owner: meta_v1.ObjectMeta,
+        orphans: Iterable[apps_v1.ControllerRevision],
+        matches: Callable[[dict[str, str]], bool],
+    ) -> list[apps_v1.ControllerRevision]:
+        """The history of a set that was deleted without its dependents belongs to the one that takes its Pods in."""
+        adopted = []
+        for revision in orphans:
+            if not matches(revision.metadata.labels or {}) or not (revision.metadata.labels or {}).get(self.label):
+                continue
+            owners = [*(revision.metadata.ownerReferences or ()), owner_reference(API, self._kind, owner)]
+            changed = replace(
+                revision,
+                kind="ControllerRevision",
+                apiVersion=API,
+                metadata=replace(revision.metadata, ownerReferences=owners),
+            )
+            try:
+                adopted.append(await self._revisions.update(changed))
+            except NotFound:
+                continue
+        return adopted
 
     async def trim(
         self,
@@ -91,3 +129,7 @@ class History:
 def _is_of(revision: apps_v1.ControllerRevision, owner: meta_v1.ObjectMeta) -> bool:
     reference = controller_of(revision.metadata)
     return reference is not None and reference.uid == owner.uid
+
+
+def _content(data: Any) -> bytes:
+    return msgspec.json.encode(data, order="sorted")

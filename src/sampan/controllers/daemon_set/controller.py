@@ -9,7 +9,7 @@ from sampan.controllers.contract import Context
 from sampan.controllers.daemon_set import decide
 from sampan.controllers.daemon_set.places import API, KIND, make_pod, places
 from sampan.controllers.history import HASH_LABEL, History
-from sampan.controllers.owned_pods import BY_OWNER, next_available, owner_index
+from sampan.controllers.owned_pods import BY_OWNER, ORPHANS, next_available, owner_index
 from sampan.controllers.workload import Workload
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 900.0  # seconds between replacements of Pods that end on one node
@@ -47,7 +47,11 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
             return None
         if meta.deletionTimestamp:
             return None
-        known = self.revisions.store.by_index(BY_OWNER, meta.uid or "")
+        orphans = self.revisions.store.by_index(BY_OWNER, f"{ORPHANS}/{meta.namespace}")
+        known = [
+            *self.revisions.store.by_index(BY_OWNER, meta.uid or ""),
+            *await self.history.adopt(meta, orphans, self.selector(owner).matches),
+        ]
         revision = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
         digest = (revision.metadata.labels or {}).get(HASH_LABEL, "")
         where, placed = places(owner, self.nodes.store), decide.placed_pods(pods)

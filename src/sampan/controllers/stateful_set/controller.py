@@ -11,7 +11,7 @@ from sampan.api.types import apps_v1, core_v1
 from sampan.controllers.contract import Context
 from sampan.controllers.history import History
 from sampan.controllers.namespaces import is_terminating
-from sampan.controllers.owned_pods import BY_OWNER, next_available, owner_index, owner_reference
+from sampan.controllers.owned_pods import BY_OWNER, ORPHANS, next_available, owner_index, owner_reference
 from sampan.controllers.pod_control import all_of, slow_start
 from sampan.controllers.stateful_set import decide
 from sampan.controllers.stateful_set.claims import API, KIND, Claims, StaleClaim
@@ -39,7 +39,11 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
         meta, now = owner.metadata, self.clock.now()
         if meta.deletionTimestamp:
             return None
-        known = self.revisions.store.by_index(BY_OWNER, meta.uid or "")
+        orphans = self.revisions.store.by_index(BY_OWNER, f"{ORPHANS}/{meta.namespace}")
+        known = [
+            *self.revisions.store.by_index(BY_OWNER, meta.uid or ""),
+            *await self.history.adopt(meta, orphans, self.selector(owner).matches),
+        ]
         newest = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
         update = newest.metadata.name or ""  # Pods carry the whole name of their revision
         there = {r.metadata.name for r in known}
