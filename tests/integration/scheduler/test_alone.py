@@ -22,7 +22,7 @@ from tests.integration.controllers.world import World, world
 
 CONFIGURATION = """apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
-leaderElection: {leaderElect: true, leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 300ms}
+leaderElection: {leaderElect: true, leaseDuration: 6s, renewDeadline: 5s, retryPeriod: 300ms}
 podMaxBackoffSeconds: 2
 """
 NODES, PODS = 4, 60
@@ -118,7 +118,7 @@ async def test_of_two_one_leads_and_the_other_goes_on_when_it_is_killed(tmp_path
         assert await leader(cluster) == first
         await running.kill(running.running[0])
         await make_some(cluster, 10, 10)
-        await cluster.until(lambda: all_placed(cluster, 20), timeout=30)
+        await cluster.until(lambda: all_placed(cluster, 20), timeout=45)
         assert await leader(cluster) != first
         await fits(cluster)
 
@@ -134,5 +134,5 @@ async def test_killed_again_and_again_in_the_middle(tmp_path: Path) -> None:
             await running.kill(running.running[0])
         await making
         await running.start()
-        await cluster.until(lambda: all_placed(cluster, PODS), timeout=40)
+        await cluster.until(lambda: all_placed(cluster, PODS), timeout=60)
         await fits(cluster)
