@@ -284,3 +284,19 @@ async def test_drained_within_its_budget(cluster: World, kubectl: Kubectl) -> No
     there = await kubectl("get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}")
     assert node not in there.split()
     await kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+
+
+async def test_a_stateful_set_takes_over_what_another_left(cluster: World, kubectl: Kubectl) -> None:
+    plain = stateful(volumeClaimTemplates=[], replicas=2)
+    await kubectl("create", "-f", "-", stdin=plain)
+    await kubectl("rollout", "status", "sts/db", "--timeout=20s")
+    await kubectl("set", "image", "sts/db", "a=i:2")
+    await kubectl("rollout", "status", "sts/db", "--timeout=20s")
+    uids = await kubectl("get", "pods", "-o", "jsonpath={.items[*].metadata.uid}")
+    await kubectl("delete", "sts", "db", "--cascade=orphan")
+    plain["spec"]["template"]["spec"]["containers"][0]["image"] = "i:2"
+    await kubectl("create", "-f", "-", stdin=plain)
+    await kubectl("rollout", "status", "sts/db", "--timeout=20s")
+    assert await kubectl("get", "pods", "-o", "jsonpath={.items[*].metadata.uid}") == uids, "the very same Pods"
+    history = await kubectl("rollout", "history", "sts/db")
+    assert [line.split()[0] for line in history.splitlines()[2:4]] == ["1", "2"]
