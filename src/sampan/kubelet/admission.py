@@ -10,6 +10,7 @@ from sampan.api.sysctls import SAFE_SYSCTLS
 from sampan.api.types import core_v1
 from sampan.kubelet.allocation import PENDING, Resizing
 from sampan.kubelet.apparmor import AppArmor, objections, read_host
+from sampan.kubelet.node_affinity import insists_on
 from sampan.kubelet.sandbox_config import host_ports
 from sampan.kubelet.worker import Verdict
 
@@ -23,8 +24,10 @@ class NodeAdmission:
         allocatable: dict[str, str],
         unsafe_sysctls: Iterable[str],
         *,
+        name: str = "",
         apparmor: Callable[[], AppArmor] = read_host,
     ) -> None:
+        self._name = name
         self._apparmor = apparmor
         self.labels = node_labels  # as the API has them: whoever hears of a change sets them anew
         self._room = {name: quantity.milli_value(amount) for name, amount in allocatable.items()}
@@ -102,12 +105,10 @@ class NodeAdmission:
     def _selector(self, pod: core_v1.Pod) -> Verdict | None:
         if _was_scheduled(pod):
             return None  # by a scheduler that may have heard of a label before us
-        for key, value in (pod.spec.nodeSelector or {}).items():
-            if self.labels.get(key) != value:
-                return _rejection(
-                    "NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
-                )
-        return None
+        if insists_on(pod, self.labels, self._name):
+            return None
+        said = "node(s) didn't match Pod's node affinity/selector"
+        return _rejection("NodeAffinity", f"Predicate NodeAffinity failed: {said}")
 
     def _ports(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
         taken = {(p.protocol, p.host_port, p.host_ip) for o in others for p in host_ports(o)}

@@ -113,7 +113,9 @@ class Kubelet:
             clock=self.clock,
             node_memory=self.machine.memory,
         )
-        admission = NodeAdmission(labels(self.machine, config), room, config.allowed_unsafe_sysctls)
+        admission = NodeAdmission(
+            labels(self.machine, config), room, config.allowed_unsafe_sysctls, name=config.node_name
+        )
         self.tools = Tools(
             runtime=runtime,
             network=network,
@@ -277,7 +279,10 @@ class Kubelet:
         """Until cancelled. Containers go on when the kubelet ends. `started`: network and runtime are up."""
         for directory in (self.config.root_dir, self.config.log_dir):
             directory.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(keep_in_memory, self.config.secrets_dir)
+        try:
+            await asyncio.to_thread(keep_in_memory, self.config.secrets_dir)
+        except OSError as error:
+            log.warning("what volumes keep secret is on the disk, as there is no place in memory: %s", error)
         await asyncio.gather(self.network.start(), self.runtime.start())
         await self.server.start()
         await self.pods.remember(self.runtime)
