@@ -22,6 +22,7 @@ from sampan.client.wait import jitter
 log = logging.getLogger(__name__)
 
 JITTER = 1.2
+RELEASE_SECONDS = 3.0
 
 
 class LeadershipLost(Exception):
@@ -91,15 +92,16 @@ class LeaderElector:
         log.info("%s leads %s/%s", self.identity, self.namespace, self.name)
 
     async def release(self) -> None:
-        """Let the next one lead at once."""
+        """Let the next one lead at once; without a server that answers it has to wait."""
         try:
-            try:
-                await self._give_up()
-            except Conflict:
-                # A renewal that was cut short may have reached the server without our hearing of it.
-                self._note(await self._leases.get(self.name, namespace=self.namespace))
-                await self._give_up()
-        except (ApiError, TransportError) as error:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                try:
+                    await self._give_up()
+                except Conflict:
+                    # A renewal that was cut short may have reached the server without our hearing of it.
+                    self._note(await self._leases.get(self.name, namespace=self.namespace))
+                    await self._give_up()
+        except (ApiError, TransportError, TimeoutError) as error:
             log.info("lease %s was not released: %s", self.name, error)
 
     async def _give_up(self) -> None:

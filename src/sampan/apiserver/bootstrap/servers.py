@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 PREFIX = "/registry/masterleases/"
 LIFE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
+LEAVE_SECONDS = 2.0
 NAME, NAMESPACE = "kubernetes", "default"
 Object = dict[str, Any]
 
@@ -74,10 +75,11 @@ class Servers:
 
     async def _leave(self) -> None:
         try:
-            await self._store.delete(key=self._own.key)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._store.delete(key=self._own.key)
         except (KeyNotFound, RevisionConflict):
             pass
-        except StoreError as error:
+        except (StoreError, TimeoutError) as error:
             log.info("not taken off the list of servers: %s", error)
 
 

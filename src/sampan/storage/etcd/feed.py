@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from sampan.storage.hub import Hub
 
 log = logging.getLogger(__name__)
 
-_RETRY_DELAY = 0.2  # seconds
+_RETRY_DELAY, _LONGEST_DELAY = 0.2, 2.0  # seconds
 _HEARD_WITHIN = 10.0  # seconds
 _LOOK_EVERY = 5.0  # seconds: a stream to a member cut off from the others stays silent without ending
 
@@ -41,6 +41,7 @@ class Feed:
         self._tasks: list[asyncio.Task[None]] = []
         self._stream: asyncio.Task[None] | None = None
         self._created = asyncio.Event()
+        self._streams = 0  # that stood
 
     async def start(self) -> None:
         """Returns when the stream stands."""
@@ -85,7 +86,9 @@ class Feed:
             self._stream.cancel()
 
     async def _follow(self) -> None:
+        delay = _RETRY_DELAY
         while True:
+            before = self._streams
             self._stream = asyncio.create_task(self._stream_once())
             try:
                 await asyncio.shield(self._stream)
@@ -94,9 +97,11 @@ class Feed:
                 await self._skip_to_the_present()
                 self.hub.lose_all(error)  # who comes from now on hears everything from the present on
             except StoreError as error:
-                log.info("the watch on etcd starts again: %s", error)
+                stood = self._streams != before
+                delay = _RETRY_DELAY if stood else min(delay * 2, _LONGEST_DELAY)
+                log.log(logging.INFO if stood else logging.DEBUG, "the watch on etcd starts again: %s", error)
                 self._gateway.avoid()
-                await asyncio.sleep(_RETRY_DELAY)
+                await asyncio.sleep(delay)
             except asyncio.CancelledError:
                 if not self._stream.cancelled():  # it is we who are to end
                     self._stream.cancel()
@@ -104,10 +109,14 @@ class Feed:
                     raise
 
     async def _stream_once(self) -> None:
-        async with aclosing(events_from(self._gateway, self.revision + 1, self.offset, self._created)) as stream:
+        async with aclosing(events_from(self._gateway, self.revision + 1, self.offset, self._stands)) as stream:
             async for events in stream:
                 self.hub.dispatch(events)
                 self._advance(events[-1].revision)
+
+    def _stands(self) -> None:
+        self._streams += 1
+        self._created.set()
 
     async def _skip_to_the_present(self) -> None:
         while True:
@@ -142,7 +151,7 @@ class Feed:
 
 
 async def events_from(
-    gateway: Gateway, revision: int, offset: int, created: asyncio.Event | None = None
+    gateway: Gateway, revision: int, offset: int, created: Callable[[], None] | None = None
 ) -> AsyncGenerator[list[WatchEvent], None]:
     """All events from a revision on, whole revisions at a time. Raises `Compacted`, `StoreUnavailable`."""
     create = {
@@ -157,7 +166,7 @@ async def events_from(
         async for response in stream:
             _check(response, revision, offset)
             if response.created and created is not None:
-                created.set()
+                created()
             events += [_event(event, offset) for event in response.events]
             if events and not response.fragment:
                 yield events
