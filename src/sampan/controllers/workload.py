@@ -76,8 +76,11 @@ class Workload(KeyedController, Generic[T]):
                 self.queue.add(f"{pod.metadata.namespace}/{owner.metadata.name}")
 
     def _pod_changed(self, old: core_v1.Pod, new: core_v1.Pod) -> None:
-        self._pod(new)
-        if controller_of(old.metadata) != controller_of(new.metadata):
+        """What befalls a Pod that nobody controls is nobody's business, unless it comes to match somebody."""
+        was, owner = controller_of(old.metadata), controller_of(new.metadata)
+        if owner is not None or was is not None or old.metadata.labels != new.metadata.labels:
+            self._pod(new)
+        if was != owner:
             self._pod(old)
 
     # --- reading, and saying ---
