@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from sampan.api.errors import ApiError
 from sampan.cli.command import ALL_NAMESPACES, FIELD_SELECTOR, FILES, SELECTOR, Invocation
 from sampan.cli.errors import CliError, raise_all
-from sampan.cli.files import refuse_kustomize
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, as_found, found, from_files, targets
 
@@ -41,7 +40,6 @@ def chosen(
     `every`: a type alone means all of its objects. `selects`: --selector is about them, and nothing else.
     """
     flags, session = call.flags, call.session
-    refuse_kustomize(flags)
     if flags.get("filename"):
         for one in from_files(session, flags["filename"], recursive=flags["recursive"], errors=errors):
             if local:

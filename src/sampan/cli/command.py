@@ -82,7 +82,7 @@ OUTPUT = (
 FILES = (
     Flag("filename", "list", short="f", usage="files, folders or - for stdin"),
     Flag("recursive", "bool", short="R", usage="also the folders in the folders of -f"),
-    Flag("kustomize", short="k", usage="not supported"),
+    Flag("kustomize", short="k", usage="a folder with a kustomization"),
 )
 SELECTOR = Flag("selector", short="l", usage="a label query: k=v, k!=v, k, !k, k in (a,b)")
 FIELD_SELECTOR = Flag("field-selector", usage="a field query: status.phase=Running")

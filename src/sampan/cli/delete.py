@@ -9,7 +9,6 @@ from sampan.api.errors import ApiError, NotFound
 from sampan.cli.command import ALL_NAMESPACES, DRY_RUN, FIELD_SELECTOR, SELECTOR, Command, Invocation, dry_run
 from sampan.cli.deleting import policy_of, uid_of
 from sampan.cli.errors import CliError, in_source, raise_all
-from sampan.cli.files import refuse_kustomize
 from sampan.cli.flags import Flag, Values
 from sampan.cli.resources import Found, found, from_files, shown_kind, targets
 from sampan.cli.say import complain
@@ -29,7 +28,6 @@ FORCED = (
 
 def run(call: Invocation) -> int | None:
     flags = call.flags
-    refuse_kustomize(flags)
     if flags["raw"]:
         from sampan.cli.raw import send
 
@@ -177,7 +175,7 @@ COMMAND = Command(
     flags=(
         Flag("filename", "list", short="f", usage="files, folders or - that name what to delete"),
         Flag("recursive", "bool", short="R", usage="also the folders in the folders of -f"),
-        Flag("kustomize", short="k", usage="not supported"),
+        Flag("kustomize", short="k", usage="a folder with a kustomization"),
         SELECTOR,
         FIELD_SELECTOR,
         ALL_NAMESPACES,

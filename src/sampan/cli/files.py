@@ -18,6 +18,8 @@ from sampan.cli.flags import Values
 
 EXTENSIONS = (".json", ".yaml", ".yml")
 STDIN = "STDIN"
+KUSTOMIZED = "kustomize:"
+"""Before the name of a folder that `-k` names."""
 _SEPARATOR = re.compile(r"^---(?:[ \t]*(?:#.*)?$|(?=[ \t]))", re.MULTILINE)
 
 
@@ -27,22 +29,29 @@ class Document(NamedTuple):
 
 
 def from_flags(flags: Values, *, required: str = "must specify one of -f and -k") -> list[str]:
-    """The names behind `-f`; raises when there is neither `-f` nor `-k`."""
-    refuse_kustomize(flags)
+    """The names behind `-f` and `-k`; raises when there are none."""
     names: list[str] = flags["filename"]
     if not names and required:
         raise CliError(required)
     return names
 
 
-def refuse_kustomize(flags: Values) -> None:
-    if flags.get("kustomize"):
-        raise CliError("kustomize (-k) is not supported yet: render the folder first and use -f -")
+def take_kustomize(flags: Values) -> None:
+    """A folder of `-k` is one more thing that is read: verbs need not know."""
+    folder = flags.get("kustomize")
+    if not folder or "filename" not in flags:
+        return
+    if flags["filename"]:
+        raise CliError("only one of -f or -k can be specified")
+    flags.put("filename", [f"{KUSTOMIZED}{folder}"])
 
 
 def read(names: Iterable[str], *, recursive: bool = False) -> Iterator[Document]:
     """Every object of the files in order; a file that is no good raises when its turn comes."""
     for name in names:
+        if name.startswith(KUSTOMIZED):
+            yield from _kustomized(name.removeprefix(KUSTOMIZED))
+            continue
         if name == "-":
             yield from documents(sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read(), STDIN)
         elif name.startswith(("http://", "https://")):
@@ -57,11 +66,20 @@ def read(names: Iterable[str], *, recursive: bool = False) -> Iterator[Document]
                 yield from documents(content, path)
 
 
-def documents(content: bytes | str, source: str) -> Iterator[Document]:
+def _kustomized(folder: str) -> Iterator[Document]:
+    from sampan.cli.kustomize.build import build
+    from sampan.cli.say import complain
+
+    for data in build(folder, complain):
+        yield Document(data, folder)
+
+
+def documents(content: bytes | str, source: str, *, newer: bool = False) -> Iterator[Document]:
+    """`newer`: words mean what YAML 1.2 says, as kustomize has it."""
     text = content if isinstance(content, str) else content.decode("utf-8", errors="surrogateescape")
     text = text.removeprefix("\ufeff")
     try:
-        parsed = _json_stream(text) if text.lstrip().startswith("{") else _yaml_stream(text)
+        parsed = _json_stream(text) if text.lstrip().startswith("{") else _yaml_stream(text, newer=newer)
         for data in parsed:
             if data is None:
                 continue
@@ -92,23 +110,23 @@ class YamlError(ValueError):
     """What cannot be read, in the words of kubectl's libraries."""
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str, *, newer: bool = False) -> Any:
     """One document. Raises `YamlError`."""
     import yaml
 
-    from sampan.cli.goyaml import LOADER
+    from sampan.cli.goyaml import LOADER, NEWER_LOADER
     from sampan.client.yaml_errors import words as yaml_words
 
     try:
-        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader of our own
+        return yaml.load(text, Loader=NEWER_LOADER if newer else LOADER)  # noqa: S506 - a safe loader of our own
     except yaml.YAMLError as error:
         raise YamlError(f"error converting YAML to JSON: yaml: {yaml_words(error)}") from None
 
 
-def _yaml_stream(text: str) -> Iterator[Any]:
+def _yaml_stream(text: str, *, newer: bool = False) -> Iterator[Any]:
     for part in _SEPARATOR.split(text):
         if part.strip():
-            yield _json_in(part) if part.lstrip().startswith("{") else load_yaml(part)
+            yield _json_in(part) if part.lstrip().startswith("{") else load_yaml(part, newer=newer)
 
 
 def _json_in(text: str) -> Any:

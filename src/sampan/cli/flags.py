@@ -67,6 +67,10 @@ class Values:
     def changed(self, name: str) -> bool:
         return name in self._said
 
+    def put(self, name: str, value: Any) -> None:
+        """As if it had been said."""
+        self._said[name] = value
+
     def set(self, flag: Flag, text: str) -> None:
         try:
             self._said[flag.name] = _value(flag, text, self._said.get(flag.name))

@@ -220,7 +220,7 @@ COMMAND = Command(
         ALL_NAMESPACES,
         Flag("filename", "list", short="f", usage="files, folders or - that name what to get"),
         Flag("recursive", "bool", short="R", usage="also the folders in the folders of -f"),
-        Flag("kustomize", short="k", usage="not supported"),
+        Flag("kustomize", short="k", usage="a folder with a kustomization"),
         Flag("watch", "bool", short="w", usage="go on showing what changes"),
         Flag("watch-only", "bool", usage="show what changes, without what is there"),
         Flag("output-watch-events", "bool", usage="say what kind of change it was"),

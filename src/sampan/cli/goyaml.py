@@ -93,6 +93,19 @@ _Loader.add_constructor("tag:yaml.org,2002:binary", _binary)
 LOADER: Any = _Loader
 
 
+class _NewerLoader(_Loader):
+    """As YAML 1.2 means it, which kustomize reads: `yes`, `on` and `y` are texts."""
+
+
+def _newer_scalar(loader: Any, node: Any) -> Any:
+    value = _scalar(loader, node)
+    return node.value if isinstance(value, bool) and node.value.lower() not in ("true", "false") else value
+
+
+_NewerLoader.add_constructor("tag:yaml.org,2002:str", _newer_scalar)
+NEWER_LOADER: Any = _NewerLoader
+
+
 # Writing -------------------------------------------------------------------------------------------------------------
 
 

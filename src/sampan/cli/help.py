@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("expose", "a workload as a Service"),
             ("set", "images, variables, resources of objects"),
             ("apply", "make it as the files say"),
+            ("kustomize", "a folder's manifests, as -k sends them"),
             ("edit", "in your editor"),
             ("patch", "some fields"),
             ("replace", "by what a file says"),

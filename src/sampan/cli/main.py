@@ -44,6 +44,7 @@ VERBS: dict[str, str] = {
     "explain": "explain",
     "expose": "expose",
     "get": "get",
+    "kustomize": "kustomize.verb",
     "label": "label",
     "logs": "logs",
     "options": "options",
@@ -63,7 +64,7 @@ VERBS: dict[str, str] = {
     "why": "why",
     "__complete": "complete",
 }
-REFUSED = ("alpha", "kustomize", "plugin", "kuberc")
+REFUSED = ("alpha", "plugin", "kuberc")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -131,6 +132,10 @@ def execute(command: Command, argv: Sequence[str]) -> int:
 
     session = Session(flags)
     try:
+        if flags.get("kustomize"):
+            from sampan.cli.files import take_kustomize
+
+            take_kustomize(flags)
         code = command.run(Invocation(command, flags, args, dash, session)) or 0
     except Exit as exit_:
         return exit_.code

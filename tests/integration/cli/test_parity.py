@@ -8,7 +8,6 @@ from tests.integration.cli.parity import compare, kubectl
 
 pytestmark = pytest.mark.skipif(not kubectl(), reason="there is no kubectl on this machine")
 
-KUSTOMIZE = "-k is refused"
 NEWER = "this command line answers as kubectl 1.36, which is newer than the machine's"
 OTHERWISE = {
     "version --client": NEWER,
@@ -18,8 +17,6 @@ OTHERWISE = {
     "cp new.yaml one:/x -c nope": NEWER,
     "apply -f changed.yaml --server-side --dry-run=server": "fields are not moved over from client-side apply",
     "apply -f changed.yaml --overwrite=false --dry-run=server": "of the same conflict less is told",
-    "apply -k emptyfolder": KUSTOMIZE,
-    "get -k emptyfolder": KUSTOMIZE,
     "diff -f manifest.yaml": "the order of two keys of a probe",
     "describe cm settin": "a blank line in the middle of a ConfigMap whose keys come in no order",
     "describe pod/one pod/nope": "what is there is described, although something else is not",

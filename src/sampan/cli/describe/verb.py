@@ -11,7 +11,6 @@ from sampan.api.errors import ApiError, NotFound
 from sampan.cli.command import ALL_NAMESPACES, FILES, SELECTOR, Command, Invocation
 from sampan.cli.describe.text import Object, Text
 from sampan.cli.errors import CliError, raise_all
-from sampan.cli.files import refuse_kustomize
 from sampan.cli.flags import Flag
 from sampan.cli.resources import Found, Target, as_found, found, from_files, targets
 from sampan.cli.say import complain
@@ -57,7 +56,6 @@ NO_EVENTS = frozenset(("Secret", "Role", "ClusterRole", "RoleBinding", "ClusterR
 
 def run(call: Invocation) -> int:
     flags, session = call.flags, call.session
-    refuse_kustomize(flags)
     errors: list[Exception] = []
     first = True
     for one in _chosen(call, errors):

@@ -118,7 +118,7 @@ def gather(literals: Sequence[str], files: Sequence[str], env_files: Sequence[st
         for key, path in _files_of(source):
             add(key, _read(path))
     for path in env_files:
-        for key, value in _env_file(path):
+        for key, value in env_file(path):
             add(key, value.encode())
     return found
 
@@ -147,7 +147,7 @@ def _files_of(source: str) -> list[tuple[str, str]]:
     ]
 
 
-def _env_file(path: str) -> list[tuple[str, str]]:
+def env_file(path: str) -> list[tuple[str, str]]:
     if os.path.isdir(path):
         raise GenerateError("env config file cannot be a directory")
     found = []
