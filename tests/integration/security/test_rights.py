@@ -145,7 +145,7 @@ async def test_nobody_grants_what_he_does_not_hold() -> None:
                 "resources": ["roles", "rolebindings"],
                 "verbs": ["get", "create", "update"],
             },
-            {"apiGroups": [""], "resources": ["pods", "pods/*"], "verbs": ["get", "list"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
         ],
     )
     base = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
