@@ -77,7 +77,7 @@ HASHES = ("pod-template-hash", "controller-revision-hash", "controller.kubernete
 def shown(stem: str, events: list[Any], owned: list[Any], status: Any, metadata: Any) -> Any:
     names = Names(stem)
     told = names.plain(
-        sorted_starts([{k: e[k] for k in ("type", "reason", "message", "count", "from")} for e in events])
+        pooled(sorted_starts([{k: e[k] for k in ("type", "reason", "message", "count", "from")} for e in events]))
     )
     for one in owned:
         for label in HASHES:
@@ -86,6 +86,15 @@ def shown(stem: str, events: list[Any], owned: list[Any], status: Any, metadata:
                 one["labels"][label] = value if value.startswith(stem) else f"{stem}-{value}"
     found = sorted((names.plain(o) for o in owned), key=lambda o: o["name"])
     return {"events": told, "owned": found, "status": names.plain(status), "metadata": names.plain(metadata)}
+
+
+def pooled(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where there are so many that some are combined, it is left to chance (of a set, in Kubernetes as well) whether
+    one that was there before is counted by itself or with these: then only how many there were in all is certain."""
+    if not any(e["message"].startswith("(combined from similar events)") for e in events):
+        return events
+    total = sum(e["count"] for e in events)
+    return [{**e, "count": total} for e in events]
 
 
 def sorted_starts(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
