@@ -16,7 +16,7 @@ from sampan.api.scheme import ResourceInfo
 from sampan.cli.errors import CliError
 from sampan.cli.say import complain, say
 from sampan.client.calls import item_path
-from sampan.client.channels import PORT_FORWARD_PROTOCOLS, pack, unpack
+from sampan.client.channels import CLOSE, PORT_FORWARD_PROTOCOLS, pack, unpack
 from sampan.client.sync_api import SyncClient
 from sampan.client.transport import TransportError
 from sampan.client.websocket import SyncWebSocket, WebSocketError
@@ -164,10 +164,15 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _upstream(connection: socket.socket, tunnel: SyncWebSocket) -> None:
-    """From the local program to the Pod. The protocol cannot say that half of it has ended: the Pod's end decides."""
+    """From the local program to the Pod, to the end of what it says; the answer may still be coming.
+
+    `v4.channel.k8s.io` has no word for that end. v5's is sent: Sampan's kubelet takes it, and Kubernetes' reads past
+    messages for channels that it does not have; there the Pod's own end decides.
+    """
     try:
         while data := connection.recv(CHUNK):
             tunnel.send(pack(DATA, data))
+        tunnel.send(bytes((CLOSE, DATA)))
     except (OSError, WebSocketError):
         tunnel.close()
 

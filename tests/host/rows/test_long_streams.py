@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import socket
 import struct
 import termios
 import time
@@ -103,6 +104,17 @@ def answer(port: int) -> str:
             return str(response.read().decode())
     except (urllib.error.URLError, OSError):
         return ""
+
+
+def test_who_has_said_all_still_gets_the_answer(user: User) -> None:
+    user.make(pod("counts", runs("while true; do nc -l -p 7000 -e sh -c 'wc -c'; done")))
+    user.until_ready("counts")
+    with user.behind("port-forward", "counts", ":7000") as shown:
+        port = int(re.findall(r":(\d+) ->", shown.until("Forwarding from 127.0.0.1:", "-> 7000"))[0])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(b"x" * 1234)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(100) == b"1234\n"
 
 
 def test_folders_are_copied_both_ways(user: User, tmp_path: Path) -> None:
