@@ -65,6 +65,15 @@ class Applier:
 
     def _server_side(self, one: Found) -> dict[str, Any]:
         wanted = placed(one)
+        result = self._applied(one, wanted)
+        if self.mode == "none" and self.manager == SERVER_SIDE and not self.call.flags["subresource"]:
+            from sampan.cli.apply_migration import migrate
+
+            if migrate(self.client.of(one.info), result, self.manager):
+                result = self._applied(one, wanted)
+        return result
+
+    def _applied(self, one: Found, wanted: dict[str, Any]) -> dict[str, Any]:
         try:
             return self.client.of(one.info).patch(
                 one.name,
