@@ -130,7 +130,9 @@ def up(
 def wait_for_interrupt() -> None:
     import signal
 
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # else they would end this process before it has stopped the cluster
+    signal.sigwait(ends)
 
 
 @cli.command()
