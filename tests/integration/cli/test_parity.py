@@ -15,7 +15,7 @@ OTHERWISE = {
     "logs one -c nope": NEWER,
     **dict.fromkeys(("attach one", "exec one -- ls", "exec one -c nope -- ls"), NEWER),
     "cp new.yaml one:/x -c nope": NEWER,
-    "apply -f changed.yaml --server-side --dry-run=server": "a dry run moves no fields over from client-side apply, and so cannot fail at that",
+    "apply -f changed.yaml --server-side --dry-run=server": "a dry run moves no fields over",
     "apply -f changed.yaml --overwrite=false --dry-run=server": "of the same conflict less is told",
     "diff -f manifest.yaml": "the order of two keys of a probe",
     "describe cm settin": "a blank line in the middle of a ConfigMap whose keys come in no order",
