@@ -8,7 +8,7 @@ from sampan.client.connection import ConnectionSettings
 from sampan.cluster import config as configs
 from sampan.cluster.agent import AgentOptions, run_agent
 from sampan.cluster.config import ClusterConfig
-from sampan.cluster.paths import SERVERS, ClusterPaths
+from sampan.cluster.paths import SERVERS, BadConfig, ClusterPaths
 from sampan.cluster.pki import Pki, outward_address
 from sampan.cluster.renewal import renewing
 
@@ -23,7 +23,7 @@ def local_options(
 ) -> AgentOptions:
     config = configs.load(paths)
     if config is None:
-        raise FileNotFoundError(f"there is no cluster {paths.name!r}: sampan up makes one")
+        raise BadConfig(f"there is no cluster {paths.name!r}: sampan up makes one")
     name = node or config.node_names[0]
     data = paths.agent(name)
     pki = Pki(paths.pki)

@@ -76,3 +76,15 @@ def test_the_number_of_nodes_is_decided_once(
     configs.save(paths, configs.ClusterConfig(name="one", nodes=0))
     assert run(["up", "--name", "one", "--nodes", "3"]) == 1
     assert "sampan down --name one --purge" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["agent", "token create", "simulate nodes 3", "status"])
+def test_without_a_cluster_commands_say_how_to_make_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAMPAN_HOME", str(tmp_path))
+    assert run([*command.split(), "--name", "never"]) == 1
+    told = capsys.readouterr()
+    assert "sampan up" in told.out + told.err
+    assert "Traceback" not in told.err
+    assert list(tmp_path.iterdir()) == []
