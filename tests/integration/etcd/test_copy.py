@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +14,6 @@ from sampan.storage.contract import Compacted, Store
 from tests.unit.storage.etcd.member import Member
 
 COUNT = 1203
-
-
-@pytest.fixture
-async def member(tmp_path: Path) -> AsyncIterator[Member]:
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed")
-    made = await asyncio.to_thread(Member.start, tmp_path)
-    yield made
-    made.end()
 
 
 async def content(store: Store) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,6 @@ from sampan.storage.contract import (
 from tests.unit.storage.etcd.member import Member
 
 pytestmark = pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is not installed")
-
-
-@pytest.fixture
-async def member(tmp_path: Path) -> AsyncIterator[Member]:
-    made = await asyncio.to_thread(Member.start, tmp_path)
-    yield made
-    made.end()
 
 
 async def test_killed_under_load_nothing_acknowledged_is_lost_and_nothing_is_missed(member: Member) -> None:

@@ -8,18 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import shutil
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
 from sampan.client.api import Client
 from tests.integration.etcd.history import record
 from tests.integration.etcd.linearizable import Operation, linearizable, violations
-from tests.integration.etcd.servers import api_server, three_members
+from tests.integration.etcd.servers import api_server
 from tests.unit.storage.etcd.member import Member
 
 SECONDS = float(os.environ.get("SAMPAN_LINEARIZABLE_SECONDS", "10"))
@@ -58,16 +55,6 @@ CREATED = op("create", 0, 1, value="a")
 def test_the_checker_itself(history: list[Operation], holds: bool) -> None:
     random.Random(1).shuffle(history)
     assert linearizable(history) is holds
-
-
-@pytest.fixture
-async def members(tmp_path: Path) -> AsyncIterator[list[Member]]:
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed")
-    made = await asyncio.to_thread(three_members, tmp_path)
-    yield made
-    for member in made:
-        member.end()
 
 
 async def test_three_servers_while_etcd_loses_members(members: list[Member]) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +16,6 @@ from sampan.storage.etcd import EtcdStore
 from tests.unit.storage.etcd.member import Member
 
 pytestmark = pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is not installed")
-
-
-@pytest.fixture
-async def member(tmp_path: Path) -> AsyncIterator[Member]:
-    made = await asyncio.to_thread(Member.start, tmp_path)
-    yield made
-    made.end()
 
 
 @pytest.fixture

@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from sampan.storage import etcd
 from sampan.storage.contract import StoreUnavailable, WatchEvent
-from tests.integration.etcd.servers import three_members
 from tests.unit.storage.etcd.member import Member
-
-
-@pytest.fixture
-def members(tmp_path: Path) -> Iterator[list[Member]]:
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed")
-    made = three_members(tmp_path)
-    try:
-        yield made
-    finally:
-        for member in made:
-            member.end()
 
 
 async def test_each_member_killed_in_turn(members: list[Member]) -> None:
