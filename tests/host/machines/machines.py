@@ -34,6 +34,8 @@ from tests.host.kubelet.cluster import condition
 BUSYBOX = "sampan.local/busybox:1.36"
 PORT = 6443
 SAMPAN = [sys.executable, "-m", "sampan"]
+# What users type with: `SAMPAN_TEST_KUBECTL=kubectl` for the real one.
+KUBECTL = [word for word in os.environ.get("SAMPAN_TEST_KUBECTL", "").split() if word] or SAMPAN
 
 
 class Machine:
@@ -216,7 +218,7 @@ class Machines:
 
     def try_kubectl(self, *words: str, at: Machine, given: str = "") -> subprocess.CompletedProcess[str]:
         env = {**at.env, "KUBECONFIG": str(at.kubeconfig)}
-        return subprocess.run([*SAMPAN, *words], env=env, input=given, capture_output=True, text=True, check=False)
+        return subprocess.run([*KUBECTL, *words], env=env, input=given, capture_output=True, text=True, check=False)
 
     def kubectl(self, *words: str, given: str = "", at: Machine | None = None, seconds: float = 60) -> str:
         """At one server, or at whichever answers: as somebody would who has three kubeconfigs and some patience."""
