@@ -172,11 +172,11 @@ COMMAND = Command(
         ),
         "get-users": Command(path="config get-users", run=_names("users"), summary="The users."),
         "rename-context": _changing("RENAME_CONTEXT"),
-        "set": _changing("SET"),
+        "set": "config_set:SET",
         "set-cluster": _changing("SET_CLUSTER"),
         "set-context": _changing("SET_CONTEXT"),
         "set-credentials": _changing("SET_CREDENTIALS"),
-        "unset": _changing("UNSET"),
+        "unset": "config_set:UNSET",
         "use-context": _changing("USE_CONTEXT"),
         "view": Command(
             path="config view",

@@ -15,24 +15,23 @@ from sampan.cli.config import target_file
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.client import kubeconfig_write as write
-from sampan.client.kubeconfig_files import SECTIONS
 
 Data = dict[str, Any]
 
 
-def _file_of(call: Invocation, section: str, name: str) -> str:
+def file_of(call: Invocation, section: str, name: str) -> str:
     return call.session.kubeconfig.origins.get((section, name)) or target_file(call)
 
 
 def _folder(call: Invocation, section: str, name: str) -> str:
-    return os.path.dirname(os.path.abspath(_file_of(call, section, name)))
+    return os.path.dirname(os.path.abspath(file_of(call, section, name)))
 
 
-def _one(call: Invocation) -> str:
-    return _arguments(call, 1)[0]
+def one_argument(call: Invocation) -> str:
+    return arguments(call, 1)[0]
 
 
-def _arguments(call: Invocation, count: int) -> list[str]:
+def arguments(call: Invocation, count: int) -> list[str]:
     if len(call.args) != count:
         from sampan.cli.help import command_help
 
@@ -43,7 +42,7 @@ def _arguments(call: Invocation, count: int) -> list[str]:
 
 
 def _use_context(call: Invocation) -> int:
-    name = _one(call)
+    name = one_argument(call)
     if not name or name not in call.session.kubeconfig.contexts:
         raise CliError(f'no context exists with the name: "{name}"')
     write.edit(_current_file(call), lambda data: data.__setitem__("current-context", name))
@@ -62,27 +61,27 @@ def _current_file(call: Invocation) -> str:
 
 
 def _rename_context(call: Invocation) -> int:
-    old, new = _arguments(call, 2)
+    old, new = arguments(call, 2)
     known = call.session.kubeconfig.contexts
     if old not in known:
         raise CliError(f'cannot rename the context "{old}", it\'s not in {target_file(call)}')
     if new in known:
         raise CliError(f'cannot rename the context "{old}", the context "{new}" already exists in {target_file(call)}')
-    write.edit(_file_of(call, "contexts", old), lambda data: write.rename_context(data, old, new))
+    write.edit(file_of(call, "contexts", old), lambda data: write.rename_context(data, old, new))
     call.print(f'Context "{old}" renamed to "{new}".')
     return 0
 
 
 def _deleting(section: str, word: str) -> Callable[[Invocation], int]:
     def run(call: Invocation) -> int:
-        name, path = _one(call), target_file(call)
+        name, path = one_argument(call), target_file(call)
         if name not in call.session.kubeconfig.section(section):
             raise CliError(f"cannot delete {word} {name}, not in {path}")
         if section == "contexts" and call.session.kubeconfig.current_context == name:
             call.complain(
                 'warning: this removed your active context, use "kubectl config use-context" to select a different one'
             )
-        path = _file_of(call, section, name)
+        path = file_of(call, section, name)
         write.edit(path, lambda data: write.remove_entry(data, section, name))
         call.print(f"deleted {word} {name} from {path}")
         return 0
@@ -98,7 +97,7 @@ def _update(call: Invocation, section: str, name: str, change: Callable[[Data], 
             write.set_entry(data, section, name, body)
         change(body)
 
-    write.edit(_file_of(call, section, name), edit)
+    write.edit(file_of(call, section, name), edit)
 
 
 def _set_context(call: Invocation) -> int:
@@ -129,7 +128,7 @@ def _set_context(call: Invocation) -> int:
 
 
 def _set_cluster(call: Invocation) -> int:
-    name, flags = _one(call), call.flags
+    name, flags = one_argument(call), call.flags
     authority = flags["certificate-authority"]
     if authority and flags["insecure-skip-tls-verify"]:
         raise CliError("you cannot specify a certificate authority and insecure mode at the same time")
@@ -161,7 +160,7 @@ def _set_cluster(call: Invocation) -> int:
 
 
 def _set_credentials(call: Invocation) -> int:
-    name, flags = _one(call), call.flags
+    name, flags = one_argument(call), call.flags
     basic = flags["username"] or flags["password"]
     methods = [text for text, said in (("--token", flags["token"]), ("--username/--password", basic)) if said]
     if len(methods) > 1:
@@ -238,77 +237,6 @@ def _put_file(body: Data, key: str, path: str, *, folder: str, embed: bool) -> N
         body.pop(f"{key}-data", None)
 
 
-def _set(call: Invocation) -> int:
-    name, value = _arguments(call, 2)
-    steps = _steps(name)
-    if steps[-1].endswith("-data") and not call.flags["set-raw-bytes"]:
-        try:
-            base64.b64decode(value, validate=True)
-        except ValueError:
-            raise CliError(f"error decoding base64 data for {name}") from None
-    elif steps[-1].endswith("-data"):
-        value = base64.b64encode(value.encode()).decode()
-    shown: object = value == "true" if value in ("true", "false") and len(steps) > 2 else value
-
-    def change(data: Data) -> None:
-        if len(steps) == 1:
-            data[name] = shown
-            return
-        body = _entry(data, steps, create=True)
-        for step in steps[2:-1]:
-            body = body.setdefault(step, {})
-        if len(steps) < 3:
-            raise CliError(f"unable to set {name}: a field is wanted")
-        body[steps[-1]] = shown
-
-    write.edit(_path_for(call, steps), change)
-    call.print(f'Property "{name}" set.')
-    return 0
-
-
-def _unset(call: Invocation) -> int:
-    name = _one(call)
-    steps = _steps(name)
-
-    def change(data: Data) -> None:
-        if len(steps) == 1:
-            data[name] = [] if name in SECTIONS else "" if name == "current-context" else {}
-        elif len(steps) == 2:
-            write.remove_entry(data, steps[0], steps[1])
-        else:
-            body = _entry(data, steps, create=False)
-            for step in steps[2:-1]:
-                body = body.get(step) or {}
-            body.pop(steps[-1], None)
-
-    write.edit(_path_for(call, steps), change)
-    call.print(f'Property "{name}" unset.')
-    return 0
-
-
-def _steps(name: str) -> list[str]:
-    steps = name.split(".")
-    if steps[0] not in (*SECTIONS, "kind", "apiVersion", "preferences", "current-context", "extensions"):
-        raise CliError(f"unable to parse {name} after [] at api.Config")
-    return steps
-
-
-def _path_for(call: Invocation, steps: list[str]) -> str:
-    return _file_of(call, steps[0], steps[1]) if len(steps) > 1 else target_file(call)
-
-
-def _entry(data: Data, steps: list[str], *, create: bool) -> Data:
-    section, name = steps[0], steps[1]
-    if section not in SECTIONS:
-        raise CliError(f"unknown field name {section}")
-    body = write.entry_of(data, section, name)
-    if body is None:
-        body = {}
-        if create:
-            write.set_entry(data, section, name, body)
-    return body
-
-
 _ENTRY = "NAME"
 USE_CONTEXT = Command(path="config use-context", run=_use_context, summary="Use another context.", usage="CONTEXT_NAME")
 RENAME_CONTEXT = Command(
@@ -348,11 +276,3 @@ SET_CREDENTIALS = Command(
     summary="Make or change a user: --token, --client-certificate, --client-key, --username, --password.",
     usage=_ENTRY,
 )
-SET = Command(
-    path="config set",
-    run=_set,
-    flags=(Flag("set-raw-bytes", "bool", usage="the value of a -data field is not base64 yet"),),
-    summary="Set one field.",
-    usage="PROPERTY_NAME PROPERTY_VALUE",
-)
-UNSET = Command(path="config unset", run=_unset, summary="Remove one field.", usage="PROPERTY_NAME")
