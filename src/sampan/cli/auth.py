@@ -9,30 +9,11 @@ from sampan.cli import printers
 from sampan.cli.command import ALL_NAMESPACES, OUTPUT, Command, Invocation
 from sampan.cli.errors import CliError, Exit
 from sampan.cli.flags import Flag
+from sampan.cli.generate.rbac import STANDARD_VERBS
 from sampan.client.calls import JSON
 from sampan.client.resources import NoSuchResource
 
-VERBS = frozenset(
-    (
-        "*",
-        "get",
-        "list",
-        "watch",
-        "create",
-        "update",
-        "patch",
-        "delete",
-        "deletecollection",
-        "use",
-        "bind",
-        "escalate",
-        "impersonate",
-        "approve",
-        "sign",
-        "attest",
-        "proxy",
-    ),
-)
+VERBS = STANDARD_VERBS | {"proxy"}
 URL_VERBS = frozenset(("get", "put", "post", "head", "options", "delete", "patch", "*"))
 USAGE = (
     "you must specify two arguments: verb resource or verb resource/resourceName.\n"
