@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from sampan.cluster.process import Daemon
 
 READY_SECONDS = 60.0
 LOOK_EVERY = 0.01
+PORT_TAKEN = "Address already in use"
 
 
 class UpFailed(Exception):
@@ -70,6 +72,7 @@ def up(
     """Idempotent: what runs already is left alone, unless a `restart` is asked for."""
     steps = Steps(quiet=quiet)
     with one_at_a_time(told=not quiet):
+        is_new = not paths.config.exists()
         config = wanted(paths, nodes=nodes, port=port, datastore=datastore, address=address)
         found = problems(paths, config, server_daemon(paths))
         if found:
@@ -78,7 +81,14 @@ def up(
         if restart:
             with steps.step("server and agents are stopped"):
                 stop_processes(paths, config)
-        bring_up(paths, config, steps)
+        try:
+            bring_up(paths, config, steps)
+        except UpFailed:
+            if not (is_new and port is None and PORT_TAKEN in server_daemon(paths).last_words()):
+                raise
+            stop_processes(paths, config)  # somebody took the port between our look and the server's
+            config.port = configs.free_port(config.port + 1, set())
+            bring_up(paths, config, steps)
     if write_kubeconfig:
         tell_people(paths, config, steps)
     return config
@@ -139,8 +149,8 @@ def bring_up(paths: ClusterPaths, config: ClusterConfig, steps: Steps) -> None:
     begun = time.monotonic()
     if not server.pid:
         server.start(["server", "--name", paths.name])
-    for node in plan:
-        start_agent(paths, node)
+    at = now()
+    began = {node.name: at for node in plan if start_agent(paths, node)}
     # What is only needed from here on is imported here: the processes start meanwhile.
     from sampan.cluster import kubeconfigs
 
@@ -151,7 +161,7 @@ def bring_up(paths: ClusterPaths, config: ClusterConfig, steps: Steps) -> None:
     for node in plan:
         with steps.step(f"node {node.name} is Ready"):
             daemon = agent_daemon(paths, node.name)
-            look = partial(_node_ready, config, pki, node.name)
+            look = partial(_node_ready, config, pki, node.name, since=began.get(node.name, ""))
             wait_until(look, [daemon, server], f"node {node.name} is not Ready", begun)
 
 
@@ -166,11 +176,14 @@ def use_datastore(config: ClusterConfig, datastore: str, server: Daemon) -> None
     config.datastore = datastore
 
 
-def start_agent(paths: ClusterPaths, node: NodePlan) -> None:
+def start_agent(paths: ClusterPaths, node: NodePlan) -> bool:
+    """False when it runs already."""
     daemon = agent_daemon(paths, node.name)
-    if not daemon.pid:
-        where = ["--netns", node.netns] if node.netns else []
-        daemon.start(["agent", "--name", paths.name, "--node", node.name, "--node-ip", node.ip, *where])
+    if daemon.pid:
+        return False
+    where = ["--netns", node.netns] if node.netns else []
+    daemon.start(["agent", "--name", paths.name, "--node", node.name, "--node-ip", node.ip, *where])
+    return True
 
 
 def wait_until(look: Callable[[], bool], daemons: list[Daemon], failure: str, begun: float) -> None:
@@ -217,9 +230,20 @@ def _ready(config: ClusterConfig, pki: Pki) -> bool:
     return ask(config, pki, "/readyz")[0] == 200
 
 
-def _node_ready(config: ClusterConfig, pki: Pki, node: str) -> bool:
+def _node_ready(config: ClusterConfig, pki: Pki, node: str, *, since: str) -> bool:
+    """`since`: when its agent was started; what an earlier one has left in the API says nothing about this one."""
     status, body = ask(config, pki, f"/api/v1/nodes/{node}")
-    return status == 200 and is_ready(json.loads(body))
+    if status != 200 or not is_ready(json.loads(body)):
+        return False
+    if not since:
+        return True
+    status, body = ask(config, pki, f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}")
+    return status == 200 and str(json.loads(body)["spec"].get("renewTime", "")) >= since
+
+
+def now() -> str:
+    """As the API writes it, so that later is greater."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def is_ready(node: dict[str, Any]) -> bool:

@@ -29,6 +29,8 @@ def test_pods_go_on(tmp_path: Path) -> None:
         after = pids(user)
         assert set(after) == set(before)
         assert not set(after.values()) & set(before.values())
+        known = lambda: user.try_typing("exec", "kubia", "--", "true").returncode == 0  # noqa: E731 - said once
+        user.until(known, what="the new agent knows it")
         assert user.inside("kubia", "wget -qO- localhost:8080") == "You've hit kubia"
         [now] = user.read("pod", "kubia")["status"]["containerStatuses"]
         assert (now["containerID"], now["state"], now["restartCount"]) == (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sampan.cluster import config as configs
+from sampan.cluster import up as ups
 from sampan.cluster.commands import run
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.process import Daemon
@@ -88,3 +89,36 @@ def test_without_a_cluster_commands_say_how_to_make_one(
     assert "sampan up" in told.out + told.err
     assert "Traceback" not in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+class Taken:
+    """The server finds its port taken, once."""
+
+    def __init__(self) -> None:
+        self.ports: list[int] = []
+
+    def bring_up(self, paths: ClusterPaths, config: configs.ClusterConfig, steps: Steps) -> None:
+        del steps
+        self.ports.append(config.port)
+        if len(self.ports) == 1:
+            paths.logs.mkdir(parents=True)
+            (paths.logs / "server.log").write_text("OSError: [Errno 98] Address already in use\n")
+            raise UpFailed("the API server is not ready")
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPAN_HOME", str(tmp_path))
+    taken = Taken()
+    monkeypatch.setattr(ups, "bring_up", taken.bring_up)
+    made = ups.up(ClusterPaths.of("one"), nodes=0, port=None, write_kubeconfig=False, quiet=True)
+    assert len(taken.ports) == 2
+    assert taken.ports[0] != taken.ports[1] == made.port
+
+
+def test_a_port_that_was_asked_for_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPAN_HOME", str(tmp_path))
+    taken = Taken()
+    monkeypatch.setattr(ups, "bring_up", taken.bring_up)
+    with pytest.raises(UpFailed, match="not ready"):
+        ups.up(ClusterPaths.of("one"), nodes=0, port=configs.free_port(7000, set()), write_kubeconfig=False, quiet=True)
+    assert len(taken.ports) == 1
