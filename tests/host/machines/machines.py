@@ -239,7 +239,8 @@ class Machines:
         return found
 
     def create(self, *documents: dict[str, Any]) -> None:
-        self.kubectl("apply", "-f", "-", given="\n---\n".join(json.dumps(d) for d in documents))
+        together = {"kind": "List", "apiVersion": "v1", "items": documents}
+        self.kubectl("apply", "-f", "-", given=json.dumps(together))
 
     def report(self) -> str:
         """For whoever reads why a test failed."""
