@@ -73,7 +73,7 @@ def follow(cluster: Cluster, rows: list[dict[str, Any]], left: dict[str, list[st
 
 def asked_too_early(event: tuple[str, ...]) -> bool:
     """The first look at a server that does not listen yet: our kubelet looks within milliseconds of the start."""
-    return event[1] == "Unhealthy" and "connect: connection refused" in event[2]
+    return event[1] == "Unhealthy" and event[2].startswith("Readiness") and event[2].endswith("connection refused")
 
 
 def compare_events(cluster: Cluster, rows: list[dict[str, Any]]) -> list[str]:
