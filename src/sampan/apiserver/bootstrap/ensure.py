@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sampan.api.errors import AlreadyExists, ApiError
+from sampan.api.errors import AlreadyExists, ApiError, Conflict
 from sampan.apiserver.bootstrap import flowcontrol, rbac
 from sampan.apiserver.bootstrap.servers import Address, publish
 from sampan.apiserver.core import Core
@@ -117,4 +117,7 @@ async def _set_status(core: Core, client: Client) -> None:
         "message": "Kubernetes Service CIDR is ready",
     }
     current["status"] = {"conditions": [condition]}
-    await resource.update_status(current)
+    try:
+        await resource.update_status(current)
+    except Conflict:
+        pass  # another server was faster, and says the same

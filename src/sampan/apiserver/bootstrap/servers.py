@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sampan.api.errors import AlreadyExists, ApiError, NotFound
+from sampan.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from sampan.client.api import Client
 from sampan.storage.contract import KeyNotFound, RevisionConflict, Store, StoreError
 
@@ -24,6 +24,7 @@ PREFIX = "/registry/masterleases/"
 LIFE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
 LEAVE_SECONDS = 2.0
+ATTEMPTS = 10
 NAME, NAMESPACE = "kubernetes", "default"
 Object = dict[str, Any]
 
@@ -135,15 +136,24 @@ def _port(port: int) -> Object:
 
 
 async def _write(client: Client, group: str, plural: str, obj: Object) -> None:
+    """Servers that begin together all write it: who was overtaken looks again, and mostly finds it as it should be."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            await _write_once(client, group, plural, obj)
+        except (AlreadyExists, Conflict, NotFound):
+            if not left:
+                raise
+        else:
+            return
+
+
+async def _write_once(client: Client, group: str, plural: str, obj: Object) -> None:
     resource = client.dynamic(group, "v1", plural)
     name = obj["metadata"]["name"]
     try:
         current = await resource.get(name, namespace=NAMESPACE)
     except NotFound:
-        try:
-            await resource.create(obj, namespace=NAMESPACE)
-        except AlreadyExists:
-            pass  # another server was faster, and knows the same
+        await resource.create(obj, namespace=NAMESPACE)
         return
     changed = {**current, **{k: v for k, v in obj.items() if k not in ("metadata", "kind", "apiVersion")}}
     if msgspec.json.encode(changed) != msgspec.json.encode(current):
