@@ -86,7 +86,7 @@ async def test_no_endpoints_is_refused_at_once(network: LocalNetwork) -> None:
                 began = time.perf_counter()
                 with pytest.raises(ConnectionRefusedError):
                     await ask(netns, address, port)
-                assert time.perf_counter() - began < 0.5
+                assert time.perf_counter() - began < 0.9  # a second is when TCP asks again
             udp = UdpClient(netns, "10.96.5.6", 53)
             with pytest.raises((ConnectionRefusedError, PermissionError)):  # on the node itself it is EPERM
                 await udp.ask()
