@@ -71,11 +71,6 @@ def follow(cluster: Cluster, rows: list[dict[str, Any]], left: dict[str, list[st
     return [f"{name}: {difference}" for name, found in left.items() for difference in found]
 
 
-def asked_too_early(event: tuple[str, ...]) -> bool:
-    """The first look at a server that does not listen yet: our kubelet looks within milliseconds of the start."""
-    return event[1] == "Unhealthy" and event[2].startswith("Readiness") and event[2].endswith("connection refused")
-
-
 def compare_events(cluster: Cluster, rows: list[dict[str, Any]]) -> list[str]:
     by_pod: dict[str, list[dict[str, Any]]] = {}
     until = time.monotonic() + 30
@@ -88,8 +83,7 @@ def compare_events(cluster: Cluster, rows: list[dict[str, Any]]) -> list[str]:
             wanted = {recorded.event(item) for item in row["events"]}
             found = {recorded.event(item) for item in by_pod.get(row["name"], [])}
             faults += [f"{row['name']}: no event {event}" for event in sorted(wanted - found)]
-            unexpected = sorted(event for event in found - wanted if not asked_too_early(event))
-            faults += [f"{row['name']}: unexpected event {event}" for event in unexpected]
+            faults += [f"{row['name']}: unexpected event {event}" for event in sorted(found - wanted)]
             faults += order(row, by_pod.get(row["name"], []))
         if not faults or time.monotonic() > until:
             return faults

@@ -60,14 +60,32 @@ class Bench:
 
 
 async def test_readiness_is_false_until_it_succeeds() -> None:
-    bench = Bench(1, 0, readiness={"periodSeconds": 1})
+    bench = Bench(1, 1, 1, 1, 0, readiness={"periodSeconds": 1})
     assert not bench.prober.ready("a0")
-    await bench.after(0)
+    await bench.after(1)
     assert not bench.prober.ready("a0")
     await bench.after(1)
     assert bench.prober.ready("a0")
     assert bench.said.lines == ["Unhealthy: Readiness probe failed: outerr"]
     assert bench.woken == 1
+
+
+async def test_what_is_ready_at_once_need_not_wait_for_a_tick() -> None:
+    bench = Bench(0, readiness={})
+    await bench.after(0)
+    assert bench.prober.ready("a0")
+    await bench.after(9.9)
+    assert bench.runtime.looks == 1
+    await bench.after(0.1)
+    assert bench.runtime.looks == 2
+
+
+async def test_a_failure_within_the_first_second_is_not_told() -> None:
+    bench = Bench(1, 1, 0, readiness={"failureThreshold": 1})
+    await bench.after(0.9)
+    assert bench.prober.ready("a0")
+    assert bench.runtime.looks == 3
+    assert bench.said.lines == []
 
 
 async def test_readiness_needs_its_thresholds() -> None:
@@ -80,10 +98,12 @@ async def test_readiness_needs_its_thresholds() -> None:
 
 
 async def test_liveness_fails_after_its_threshold_and_then_rests() -> None:
+    """The container has as many whole periods as failures are allowed."""
     bench = Bench(1, liveness={"failureThreshold": 2})
-    await bench.after(0)
+    await bench.after(19.9)
+    assert bench.runtime.looks == 1
     assert not bench.prober.liveness_failed("a0")
-    await bench.after(10)
+    await bench.after(0.1)
     assert bench.prober.liveness_failed("a0")
     looks = bench.runtime.looks
     await bench.after(100)
@@ -92,25 +112,26 @@ async def test_liveness_fails_after_its_threshold_and_then_rests() -> None:
 
 async def test_a_new_container_is_looked_at_anew() -> None:
     bench = Bench(1, 0, liveness={"failureThreshold": 1})
-    await bench.after(0)
+    await bench.after(10)
     assert bench.prober.liveness_failed("a0")
     bench.prober.observe(bench.pod, state_of(container("a", "exited"), container("a", attempt=1)))
-    await bench.after(0)
+    await bench.after(10)
     assert not bench.prober.liveness_failed("a1")
     assert not bench.prober.liveness_failed("a0")
 
 
 async def test_one_success_in_between_begins_the_count_anew() -> None:
     bench = Bench(1, 1, 0, 1, 1, 0, liveness={"failureThreshold": 3})
-    await bench.after(60)
+    await bench.after(70)
+    assert bench.runtime.looks == 7
     assert not bench.prober.liveness_failed("a0")
 
 
 async def test_nothing_else_is_asked_before_the_startup_probe_succeeds() -> None:
-    bench = Bench(1, 1, 0, 0, startup={"failureThreshold": 5, "periodSeconds": 1}, readiness={})
+    bench = Bench(1, 1, 1, 1, 0, 0, startup={"failureThreshold": 5, "periodSeconds": 1}, readiness={})
     await bench.after(1.5)
     assert not bench.prober.started("a0")
-    assert all("Startup" in line for line in bench.said.lines)
+    assert bench.said.lines == ["Unhealthy: Startup probe failed: outerr"]
     await bench.after(1)
     assert bench.prober.started("a0")
     await bench.after(0.1)
@@ -119,12 +140,22 @@ async def test_nothing_else_is_asked_before_the_startup_probe_succeeds() -> None
 
 async def test_a_startup_probe_that_never_succeeds() -> None:
     bench = Bench(1, startup={"failureThreshold": 3, "periodSeconds": 1})
-    await bench.after(2)
+    await bench.after(2.9)
+    assert not bench.prober.startup_failed("a0")
+    await bench.after(0.1)
     assert bench.prober.startup_failed("a0")
 
 
-async def test_the_initial_delay_counts_from_the_containers_start() -> None:
-    bench = Bench(0, readiness={"initialDelaySeconds": 7})
+async def test_a_startup_probe_finds_at_once_what_is_up() -> None:
+    bench = Bench(1, 0, startup={"periodSeconds": 10, "failureThreshold": 1})
+    await bench.after(0.3)
+    assert bench.prober.started("a0")
+    assert bench.said.lines == []
+
+
+@pytest.mark.parametrize("kind", ["readiness", "startup", "liveness"])
+async def test_the_initial_delay_counts_from_the_containers_start(kind: str) -> None:
+    bench = Bench(0, **{kind: {"initialDelaySeconds": 7, "periodSeconds": 2}})
     await bench.after(6.9)
     assert bench.runtime.looks == 0
     await bench.after(0.2)
@@ -140,7 +171,7 @@ async def test_a_look_that_was_not_possible_changes_nothing() -> None:
 
 async def test_a_pod_that_goes_is_asked_for_readiness_only() -> None:
     bench = Bench(0, liveness={"periodSeconds": 1}, readiness={"periodSeconds": 1})
-    await bench.after(0)
+    await bench.after(1)
     bench.prober.only_readiness(bench.pod.metadata.uid or "")
     before = bench.runtime.looks
     await bench.after(3)
@@ -165,6 +196,19 @@ async def test_what_an_earlier_kubelet_knew_is_kept() -> None:
     prober.observe(pod, state_of(container("a")))
     assert prober.started("a0")
     assert prober.ready("a0")
+
+
+async def test_a_kubelet_that_starts_does_not_look_at_all_pods_at_once() -> None:
+    clock, runtime = FakeClock(NOW + 100), Answers(0)
+    prober = Prober(runtime, Said(), clock, chance=lambda: 0.5)  # type: ignore[arg-type]
+    probe = {"exec": {"command": ["x"]}, "periodSeconds": 10}
+    prober.observe(
+        make_pod({"containers": [{"name": "a", "image": "i", "livenessProbe": probe}]}), state_of(container("a"))
+    )
+    await clock.advance(4.9)
+    assert runtime.looks == 0
+    await clock.advance(0.2)
+    assert runtime.looks == 1
 
 
 async def test_a_startup_probe_that_has_succeeded_is_over() -> None:

@@ -2,30 +2,31 @@
 
 No task sleeps per probe: a timer per probe starts a short task for each look. A verdict changes only after
 `failureThreshold` or `successThreshold` equal findings in a row, and whoever watches is told at once.
+
+A container has a moment to come up before a failure counts (`probes/timing.py`): a look before that can only find it
+ready.
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 
 from sampan.api.types import core_v1
 from sampan.client.clock import Clock, Timer
 from sampan.kubelet.pod_state import PodState, is_sidecar
 from sampan.kubelet.probes.handlers import Finding, Outcome, look
+from sampan.kubelet.probes.timing import Kind, timing
 from sampan.kubelet.seams import Events
 from sampan.runtime.contract import ContainerState, ContainerStatus, Runtime
-
-
-class Kind(StrEnum):
-    STARTUP = "Startup"
-    READINESS = "Readiness"
-    LIVENESS = "Liveness"
 
 
 class _Probe:
     """One probe of one running container."""
 
-    def __init__(self, owner: "Prober", pod: core_v1.Pod, container: core_v1.Container, cid: str, kind: Kind) -> None:
+    def __init__(
+        self, owner: "Prober", pod: core_v1.Pod, container: core_v1.Container, cid: str, kind: Kind, ran: float
+    ) -> None:
+        """`ran`: for how many seconds its container has been running."""
         self.owner = owner
         self.pod = pod
         self.container = container
@@ -38,6 +39,8 @@ class _Probe:
         }[kind]
         assert found is not None
         self.probe = found
+        self.timing = timing(kind, found)
+        self.began = owner.clock.monotonic() - ran
         self.host = ""
         self.verdict: bool | None = None
         self.row = 0
@@ -67,12 +70,16 @@ class _Probe:
 
     async def _look(self) -> None:
         began = self.owner.clock.monotonic()
+        early = began - self.began < self.timing.counts_from
+        good = False
         if self.kind is Kind.STARTUP or self.owner.started(self.container_id):
             finding = await look(self.probe, self.container, self.container_id, self.host, self.owner.runtime)
-            if not self.stopped:
+            good = finding.outcome in (Outcome.SUCCESS, Outcome.WARNING)
+            if not self.stopped and (good or not early):
                 self._take(finding)
-        period = float(self.probe.periodSeconds or 10)
-        self.schedule(max(0.0, period - (self.owner.clock.monotonic() - began)))
+        now = self.owner.clock.monotonic()
+        next_at = self.began + self.timing.after(now - self.began) if early and not good else began + self.timing.period
+        self.schedule(max(0.0, next_at - now))
 
     def _take(self, finding: Finding) -> None:
         if finding.outcome in (Outcome.FAILURE, Outcome.UNKNOWN, Outcome.WARNING):
@@ -106,7 +113,15 @@ class _Probe:
 class Prober:
     """All probes of all Pods of the node."""
 
-    def __init__(self, runtime: Runtime, events: Events, clock: Clock, *, host_ip: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        events: Events,
+        clock: Clock,
+        *,
+        host_ip: str = "127.0.0.1",
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self.runtime = runtime
         self.events = events
         self.clock = clock
@@ -116,6 +131,7 @@ class Prober:
         self._quiet: set[str] = set()
         self._listeners: list[Callable[[str], None]] = []
         self._began = clock.now()
+        self._chance = chance
 
     def watch(self, on_change: Callable[[str], None]) -> None:
         self._listeners.append(on_change)
@@ -152,12 +168,16 @@ class Prober:
             if known is not None:
                 known.pod = pod
                 continue
-            probe = _Probe(self, pod, container, status.id, key[1])
+            ran = max(0.0, self.clock.now() - status.started_at / 1e9)
+            probe = _Probe(self, pod, container, status.id, key[1], ran)
             probe.host = self._host_ip if pod.spec.hostNetwork else state.ip
             current[key] = probe
             self._by_container.setdefault(status.id, {})[key[1]] = probe
-            self._adopt(pod, container, status, probe)
-            probe.schedule(self._first_delay(probe.probe, status))
+            wait = max(0.0, probe.timing.first - ran)
+            if status.started_at / 1e9 < self._began:
+                self._adopt(pod, container, status, probe)
+                wait += self._chance() * probe.timing.period  # not those of all Pods at once
+            probe.schedule(wait)
         if current:
             self._pods[uid] = current
         else:
@@ -179,7 +199,7 @@ class Prober:
         uid = probe.pod.metadata.uid or ""
         if probe.kind is Kind.STARTUP and probe.verdict:
             for sibling in self._by_container.get(probe.container_id, {}).values():
-                if sibling.kind is not Kind.STARTUP and sibling.timer is not None and not sibling.looking:
+                if sibling.kind is Kind.READINESS and sibling.timer is not None and not sibling.looking:
                     sibling.timer.cancel()
                     sibling.schedule(0.0)
         for listener in self._listeners:
@@ -214,8 +234,6 @@ class Prober:
 
     def _adopt(self, pod: core_v1.Pod, container: core_v1.Container, status: ContainerStatus, probe: _Probe) -> None:
         """A container that ran before this kubelet did keeps what was known of it: nothing flaps over a restart."""
-        if status.started_at / 1e9 >= self._began:
-            return
         listed = [*(pod.status.initContainerStatuses or ()), *(pod.status.containerStatuses or ())]
         said = next((s for s in listed if s.name == container.name and s.containerID.endswith(status.id)), None)
         if said is None or said.containerID is None:
@@ -224,7 +242,3 @@ class Prober:
             probe.verdict = probe.on_hold = True
         if probe.kind is Kind.READINESS and said.ready:
             probe.verdict = True
-
-    def _first_delay(self, probe: core_v1.Probe, status: ContainerStatus) -> float:
-        since = self.clock.now() - status.started_at / 1e9
-        return max(0.0, float(probe.initialDelaySeconds or 0) - since)
