@@ -19,9 +19,11 @@ from sampan.controllers.job.decide import (
     resize,
     verdict,
 )
+from sampan.controllers.job.failures import Setbacks
 from sampan.controllers.job.indexes import INDEX, format_indexes, parse_indexes
 from sampan.controllers.job.pods import make_pod
-from sampan.controllers.job.view import FINALIZER, view
+from sampan.controllers.job.view import FINALIZER, View
+from sampan.controllers.job.view import view as view_of
 from tests.unit.controllers.pods import NOW, names, pod
 
 
@@ -35,6 +37,10 @@ def job(*, conditions: list[Any] | None = None, status: dict[str, Any] | None = 
         spec=batch_v1.JobSpec(**{"completions": 1, "parallelism": 1, "template": template, **spec}),
         status=batch_v1.JobStatus(conditions=conditions, **(status or {})),
     )
+
+
+def view(found: batch_v1.Job, pods: list[Any], setbacks: Setbacks | None = None) -> View:
+    return view_of(found, pods, setbacks or Setbacks())
 
 
 def indexed(completions: int, **spec: Any) -> batch_v1.Job:
@@ -87,8 +93,8 @@ def test_indexes_beyond_the_last_do_not_count() -> None:
         (indexed(3), [of("a", 1), ok("b", 0)], [2], []),
         (indexed(3), [of("a", 1, ready=9), of("b", 1), of("c", 7)], [], ["c", "b"]),
         (indexed(3, parallelism=2), [], [0, 1], []),
-        # a Pod that is going is replaced at once, or only when it has ended
-        (job(), [of("a", going=True)], [None], []),
+        # a Pod that is going is replaced, or only when it has ended
+        (job(), [bad("a", going=True, ago=20)], [None], []),
         (job(podReplacementPolicy="Failed"), [of("a", going=True)], [], []),
         (indexed(2, podReplacementPolicy="Failed"), [of("a", 0, going=True)], [1], []),
     ],
@@ -113,6 +119,42 @@ def test_failures_hold_new_pods_back(pods: list[Any], wait: float | None) -> Non
     found = job(completions=99, backoffLimit=99)
     decided = resize(found, view(found, pods), NOW)
     assert (decided.wait, bool(decided.create)) == (wait, wait is None)
+
+
+def test_a_deleted_pod_holds_the_next_one_back_as_a_failed_one() -> None:
+    found, setbacks = job(), Setbacks()
+    assert resize(found, view(found, [of("a", ready=9, going=True)], setbacks), NOW).wait == 10.0
+    later = NOW + 4.0  # it is gone, and what is known of it
+    decided = resize(found, view(found, [], setbacks), later)
+    assert (decided.wait, decided.create) == (6.0, [])
+    assert resize(found, view(found, [], setbacks), NOW + 10.0).create == [None]
+    setbacks.forget(found.metadata.uid)
+    assert resize(found, view(found, [], setbacks), later).create == [None]
+
+
+def test_a_pod_that_is_replaced_when_it_has_ended_is_no_failure_before() -> None:
+    found, setbacks = job(podReplacementPolicy="Failed"), Setbacks()
+    assert setbacks.of(found, [of("a", going=True)]) == []
+    assert setbacks.of(found, [bad("a", going=True, ago=3)]) == [NOW - 3]
+
+
+def test_only_so_many_setbacks_are_remembered() -> None:
+    found, setbacks = job(), Setbacks()
+    many = [bad(str(i), ago=i) for i in range(failures.MOST_SETBACKS + 5)]
+    assert max(NOW - at for at in setbacks.of(found, many)) == failures.MOST_SETBACKS - 1
+
+
+@pytest.mark.parametrize(
+    ("one", "ended"),
+    [
+        (bad("a", ago=3), 3),
+        (of("a", ready=50, going=True), 0),  # deleted while it was ready
+        (of("a", going=True), 0),  # not ready since
+        (of("a", ready=50), 100),
+    ],
+)
+def test_when_a_pod_ended(one: Any, ended: int) -> None:
+    assert failures.ended_at(one) == NOW - ended
 
 
 # --- over? ---

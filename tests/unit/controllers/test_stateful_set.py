@@ -95,8 +95,22 @@ def test_steps(found: Any, pods: list[Any], create: list[int], delete: list[str]
         (stateful(4, max_unavailable=2), [member(i, OLD) for i in range(4)], ["s-3", "s-2"]),
         (stateful(4, max_unavailable="50%"), [member(i, OLD) for i in range(4)], ["s-3", "s-2"]),
         (stateful(2, parallel=True), [member(0, OLD), member(1, going=True)], []),
-        # who does not work is not missed, so a broken update can be mended
+        # also who does not work is replaced, so a broken update can be mended: one by one, or as many as may be missing
         (stateful(2, parallel=True), [member(0, OLD), member(1, OLD, ready=None)], ["s-1"]),
+        (stateful(2, parallel=True), [member(0, OLD, ready=None), member(1, OLD)], ["s-1"]),
+        (stateful(2, parallel=True), [member(0, OLD, ready=None), member(1, ready=None)], []),
+        (stateful(3, parallel=True), [member(i, OLD, ready=None) for i in range(3)], ["s-2"]),
+        (
+            stateful(4, parallel=True, max_unavailable=2),
+            [member(0, OLD, ready=None), *[member(i, OLD) for i in range(1, 4)]],
+            ["s-0", "s-3"],
+        ),
+        (stateful(4, parallel=True, max_unavailable=2), [member(i, OLD, ready=None) for i in range(4)], ["s-3", "s-2"]),
+        (
+            stateful(4, parallel=True, max_unavailable=2),
+            [member(0, OLD, ready=None), member(1, OLD, ready=None), member(2), member(3, ready=None)],
+            ["s-1"],
+        ),
         (stateful(2), [member(0), member(1), member(2, OLD)], []),  # first the surplus goes
     ],
 )

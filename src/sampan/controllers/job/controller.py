@@ -7,8 +7,10 @@ from msgspec.structs import replace
 from sampan.api.errors import Conflict, NotFound
 from sampan.api.types import batch_v1, core_v1
 from sampan.client.clock import rfc3339
+from sampan.controllers.contract import Context
 from sampan.controllers.job import decide, tracking
 from sampan.controllers.job.decide import Verdict
+from sampan.controllers.job.failures import Setbacks
 from sampan.controllers.job.pods import make_pod
 from sampan.controllers.job.view import FINALIZER, View, is_tracked, view
 from sampan.controllers.owned_pods import controller_of
@@ -23,6 +25,11 @@ class Jobs(Workload[batch_v1.Job]):
     kind = batch_v1.Job
     api_version = API
     finalizer = FINALIZER
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.setbacks = Setbacks()
+        self.owners.add_handler(on_delete=lambda job: self.setbacks.forget(job.metadata.uid))
 
     async def gone(self, key: str) -> None:
         """Pods of a Job that is no more: nobody counts them."""
@@ -44,11 +51,12 @@ class Jobs(Workload[batch_v1.Job]):
 
     async def sync(self, key: str, owner: batch_v1.Job, pods: list[core_v1.Pod]) -> float | None:
         if decide.is_finished(owner) or owner.metadata.deletionTimestamp:
+            self.setbacks.forget(owner.metadata.uid)
             await self._release(key, pods)
             return None
         now = self.clock.now()
         job = self._started(owner, now)
-        found = view(job, pods)
+        found = view(job, pods, self.setbacks)
         verdict = decide.verdict(job, found, now)
         status = replace(job.status, active=len(found.active), ready=decide.ready_of(found.active))
         status.terminating = found.terminating

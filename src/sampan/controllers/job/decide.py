@@ -154,7 +154,7 @@ def resize(job: batch_v1.Job, found: View, now: float) -> Resize:
     if room <= 0:
         return Resize()
     if not has_limit_per_index(job):
-        wait = held_back(found.pods, now)
+        wait = held_back(found.setbacks, found.pods, now)
         if wait > 0:
             return Resize(wait=wait)
     if not is_indexed(job):

@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from sampan.api.types import batch_v1, core_v1
 from sampan.client.clock import parse_time
+from sampan.controllers.owned_pods import ready_condition
 
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
 IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
 BACKOFF_FIRST, BACKOFF_LONGEST = 10.0, 600.0
+MOST_SETBACKS = 100  # of a Job that are remembered; far fewer make the longest wait
 
 
 def only_failed_are_replaced(job: batch_v1.Job) -> bool:
@@ -102,11 +104,31 @@ def failure_annotations(job: batch_v1.Job, replaced: core_v1.Pod | None) -> dict
 # --- waiting ---
 
 
-def held_back(pods: Iterable[core_v1.Pod], now: float) -> float:
+class Setbacks:
+    """When the Pods of each Job failed. A Pod that somebody deleted is seen once, while it still has its finalizer;
+    what follows it is held back all the same."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, dict[str, float]] = {}  # by the Job's uid, then the Pod's
+
+    def of(self, job: batch_v1.Job, pods: Iterable[core_v1.Pod]) -> list[float]:
+        known = self._times.get(job.metadata.uid or "", {})
+        fresh = {p.metadata.uid or "": ended_at(p) for p in pods if is_failed(job, p)}
+        if fresh:
+            known = self._times.setdefault(job.metadata.uid or "", {})
+            known.update(fresh)
+            for uid in sorted(known, key=known.__getitem__)[:-MOST_SETBACKS]:
+                del known[uid]
+        return list(known.values())
+
+    def forget(self, job_uid: str | None) -> None:
+        self._times.pop(job_uid or "", None)
+
+
+def held_back(setbacks: Iterable[float], pods: Iterable[core_v1.Pod], now: float) -> float:
     """10 s after the last failure, doubling with each since the last success, at most 10 min."""
-    listed = list(pods)
-    since = max((ended_at(p) for p in listed if p.status.phase == "Succeeded"), default=0.0)
-    row = sorted(t for p in listed if p.status.phase == "Failed" and (t := ended_at(p)) > since)
+    since = max((ended_at(p) for p in pods if p.status.phase == "Succeeded"), default=0.0)
+    row = sorted(t for t in setbacks if t > since)
     return _left(len(row), row[-1], now) if row else 0.0
 
 
@@ -120,12 +142,24 @@ def _left(failures: int, last: float, now: float) -> float:
 
 
 def ended_at(pod: core_v1.Pod) -> float:
-    ends = [
-        parse_time(c.state.terminated.finishedAt)
-        for c in pod.status.containerStatuses or ()
-        if c.state is not None and c.state.terminated is not None and c.state.terminated.finishedAt
-    ]
-    if ends:
-        return max(ends)
-    stamp = pod.metadata.deletionTimestamp or pod.metadata.creationTimestamp
-    return parse_time(stamp) if stamp else 0.0
+    """When its last container ended; of one whose end nobody tells, when it ceased to be ready or was deleted."""
+    meta = pod.metadata
+    ends = [_ended(c) for c in [*(pod.status.containerStatuses or ()), *_sidecars(pod)]]
+    if ends and all(ends):
+        return max(map(parse_time, ends))
+    ready = ready_condition(pod)
+    if ready is not None and ready.status == "False" and ready.lastTransitionTime:
+        return parse_time(ready.lastTransitionTime)
+    if meta.deletionTimestamp:
+        return parse_time(meta.deletionTimestamp) - (meta.deletionGracePeriodSeconds or 0)
+    return parse_time(meta.creationTimestamp) if meta.creationTimestamp else 0.0
+
+
+def _ended(status: core_v1.ContainerStatus) -> str:
+    ended = status.state.terminated if status.state is not None else None
+    return ended.finishedAt or "" if ended is not None else ""
+
+
+def _sidecars(pod: core_v1.Pod) -> list[core_v1.ContainerStatus]:
+    names = {c.name for c in pod.spec.initContainers or () if c.restartPolicy == "Always"}
+    return [s for s in pod.status.initContainerStatuses or () if s.name in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from sampan.api.types import batch_v1, core_v1
-from sampan.controllers.job.failures import all_failures_of, ended_at, ends_index, is_failed, judge
+from sampan.controllers.job.failures import Setbacks, all_failures_of, ended_at, ends_index, is_failed, judge
 from sampan.controllers.job.indexes import index_of, is_indexed, parse_indexes, valid_index
 from sampan.controllers.owned_pods import is_active, is_over
 
@@ -24,6 +24,7 @@ class View(Struct, kw_only=True):
     completed: set[int]  # those, and those of Pods that are not counted yet
     failed_indexes: set[int] | None  # None: indexes do not fail by themselves
     replaced: dict[int, core_v1.Pod] = field(default_factory=dict)  # failed, kept until the index has its next Pod
+    setbacks: list[float] = field(default_factory=list)  # when Pods failed, those that are gone included
 
 
 def is_tracked(pod: core_v1.Pod) -> bool:
@@ -35,7 +36,7 @@ def has_limit_per_index(job: batch_v1.Job) -> bool:
     return is_indexed(job) and job.spec.backoffLimitPerIndex is not None
 
 
-def view(job: batch_v1.Job, pods: list[core_v1.Pod]) -> View:
+def view(job: batch_v1.Job, pods: list[core_v1.Pod], setbacks: Setbacks) -> View:
     status = job.status
     uncounted = status.uncountedTerminatedPods or batch_v1.UncountedTerminatedPods()
     told = {*(uncounted.succeeded or ()), *(uncounted.failed or ())}
@@ -55,6 +56,7 @@ def view(job: batch_v1.Job, pods: list[core_v1.Pod]) -> View:
         counted_indexes=counted,
         completed=set(counted),
         failed_indexes=None,
+        setbacks=setbacks.of(job, pods),
     )
     if is_indexed(job):
         found.completed |= {i for p in fresh if p.status.phase == "Succeeded" and (i := index_of(p)) is not None}

@@ -1,7 +1,7 @@
 """Which step comes next. Pure.
 
 In order (the default) everything is one step after the other: a Pod is made, deleted or updated when all that come
-before it work. In parallel nobody waits for anybody, but an update still respects how many may be missing.
+before it work. In parallel nobody waits for anybody, but an update still goes by how many may be missing.
 """
 
 from __future__ import annotations
@@ -83,24 +83,29 @@ def _scale_down_in_order(result: Plan, seconds: int, now: float) -> bool:
 def _outdated(
     stateful: apps_v1.StatefulSet, replicas: list[core_v1.Pod | None], revision: str, now: float
 ) -> list[core_v1.Pod]:
-    """From the highest number down to the partition, as many as may be missing; who does not work is not missed."""
+    """From the highest number down to the partition. One after the other, also those that do not work, so that a
+    broken update can be taken back; or as many at once as may be missing, first those that do not work."""
     strategy = stateful.spec.updateStrategy
     if strategy.type == "OnDelete":
         return []
     rolling = strategy.rollingUpdate or apps_v1.RollingUpdateStatefulSetStrategy()
     seconds = stateful.spec.minReadySeconds or 0
-    left = max_unavailable(rolling.maxUnavailable, len(replicas))
-    left -= sum(1 for p in replicas if p is None or not works_for(p, seconds, now))
-    chosen: list[core_v1.Pod] = []
+    most = max_unavailable(rolling.maxUnavailable, len(replicas))
+    working = {p.metadata.uid for p in replicas if p is not None and works_for(p, seconds, now)}
+    outdated: list[core_v1.Pod] = []
+    on_their_way = 0  # being replaced, or replaced and not at work yet
     for pod in reversed(replicas[rolling.partition or 0 :]):
-        if pod is None or pod.metadata.deletionTimestamp or is_over(pod) or revision_of(pod) == revision:
-            continue
-        if works_for(pod, seconds, now):
-            if left <= 0:
-                continue
-            left -= 1
-        chosen.append(pod)
-    return chosen
+        if pod is None or pod.metadata.deletionTimestamp or is_over(pod):
+            on_their_way += 1
+        elif revision_of(pod) != revision:
+            outdated.append(pod)
+        elif pod.metadata.uid not in working:
+            on_their_way += 1
+        if most == 1 and (outdated or on_their_way):
+            return outdated
+    broken = [p for p in outdated if p.metadata.uid not in working][: max(0, most - on_their_way)]
+    missing = len(replicas) - len(working)
+    return [*broken, *[p for p in outdated if p.metadata.uid in working][: max(0, most - missing)]]
 
 
 def max_unavailable(value: int | str | None, replicas: int) -> int:
