@@ -49,8 +49,8 @@ class Allocator(Protocol):
 @asynccontextmanager
 async def allocated(
     endpoint: Endpoint, store: Store, obj: Any, old: Any | None, *, dry_run: bool
-) -> AsyncIterator[str]:
-    """Around the checks and the write of `obj`. Gives the guard that the write has to name.
+) -> AsyncIterator[Sequence[str]]:
+    """Around the checks and the write of `obj`. Gives the guards that the write has to name.
 
     Where other servers give out of the same stock, the write fails with `GuardMoved` if one of them did so meanwhile;
     the object is then as it was before, and the caller begins again. Writers of one server take turns.
@@ -59,13 +59,13 @@ async def allocated(
     assert allocator is not None
     if not store.shared:
         with _reserved(endpoint, allocator, obj, old, dry_run=dry_run):
-            yield ""
+            yield ()
         return
     async with endpoint.allocating:
         before = copy.deepcopy(obj.spec)
         try:
             with _reserved(endpoint, allocator, obj, old, dry_run=dry_run) as reservation:
-                yield endpoint.info.qualified if reservation.given else ""
+                yield (endpoint.info.qualified,) if reservation.given else ()
         except GuardMoved:
             obj.spec = before
             raise

@@ -5,6 +5,7 @@ Implementations live in `authn/`, `authz/` and `admission/`; the chain and the h
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -60,6 +61,14 @@ class Authorizer(Protocol):
     async def authorize(self, user: User, attributes: Attributes) -> Decision: ...
 
 
+class Turn(Struct, frozen=True):
+    """Held from a plugin's look at what is stored until the write that it has let pass: nobody of this server decides
+    on the same meanwhile, and nobody of another server either, since the write names the guard."""
+
+    lock: asyncio.Lock
+    guard: str
+
+
 class AdmissionAttributes(Struct, kw_only=True):
     """One write on its way to the store. `object` is typed (a `CustomObject` for custom resources); `old` is what is
     there now. `operation` is CREATE, UPDATE, DELETE or CONNECT. `object` is None for DELETE, and the subresource's own
@@ -76,6 +85,12 @@ class AdmissionAttributes(Struct, kw_only=True):
     dry_run: bool = False
     options: Any = None
     warnings: list[str]
+    turn: Turn | None = None  # may be taken for an object's CREATE, and ends with its write
+
+    def end_turn(self) -> None:
+        if self.turn is not None:
+            self.turn.lock.release()
+            self.turn = None
 
 
 class Admission(Protocol):

@@ -250,19 +250,27 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
+    async def create(
+        self, *, key: str, value: bytes, ttl_seconds: float | None = None, guards: Sequence[str] = ()
+    ) -> KeyValue:
         """Write a new key. Raises `KeyExists`, with what is there.
 
         After `ttl_seconds` the key is deleted, as an ordinary delete; not exactly then but soon after.
 
-        `guard` is for a decision that rests on more than one key (an address nobody else may have): all who decide
+        A guard is for a decision that rests on more than one key (an address nobody else may have): all who decide
         the like name the same guard, one at a time within a process. Where another process has written under it, and
         this one had not heard of that when it decided, `GuardMoved` is raised; by then it has heard.
         """
 
     @abstractmethod
     async def update(
-        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
+        self,
+        *,
+        key: str,
+        value: bytes,
+        expected_revision: int,
+        ttl_seconds: float | None = None,
+        guards: Sequence[str] = (),
     ) -> KeyValue:
         """Replace a key that is still at `expected_revision`. Raises `KeyNotFound`, `RevisionConflict`, `GuardMoved`.
 

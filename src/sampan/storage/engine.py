@@ -167,15 +167,23 @@ class EmbeddedStore(Store):
 
     # Writes
 
-    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
-        del guard  # nobody else writes here
+    async def create(
+        self, *, key: str, value: bytes, ttl_seconds: float | None = None, guards: Sequence[str] = ()
+    ) -> KeyValue:
+        del guards  # nobody else writes here
         kv: KeyValue = await self._write(Create(key, value, self._expiry(ttl_seconds)))
         return kv
 
     async def update(
-        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
+        self,
+        *,
+        key: str,
+        value: bytes,
+        expected_revision: int,
+        ttl_seconds: float | None = None,
+        guards: Sequence[str] = (),
     ) -> KeyValue:
-        del guard
+        del guards
         kv: KeyValue = await self._write(Update(key, value, expected_revision, self._expiry(ttl_seconds)))
         return kv
 

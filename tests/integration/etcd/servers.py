@@ -10,6 +10,7 @@ from sampan.api.errors import AlreadyExists
 from sampan.api.types import core_v1, meta_v1
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.inprocess import InProcessTransport
+from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.storage import etcd
@@ -21,7 +22,7 @@ ADMIN = User(name="admin", groups=(MASTERS, AUTHENTICATED))
 @asynccontextmanager
 async def api_server(address: str) -> AsyncIterator[Client]:
     store = await etcd.open_store(address)
-    chain = await build(store, service_cidr="10.96.0.0/25")
+    chain = await build(store, service_cidr="10.96.0.0/25", security=cluster_security(None))
     client = Client(InProcessTransport(chain, user=ADMIN))
     try:
         await client.resource(core_v1.Namespace).create(core_v1.Namespace(metadata=meta_v1.ObjectMeta(name="default")))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sampan.api.errors import ApiError, NotFound, ServiceUnavailable
+from sampan.api.errors import ApiError, Forbidden, NotFound, ServiceUnavailable
 from sampan.api.types import core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.storage import etcd
@@ -83,6 +83,28 @@ async def test_addresses_and_ports_are_given_out_once(servers: tuple[Client, Cli
                     spec=core_v1.ServiceSpec(clusterIP=taken, ports=[core_v1.ServicePort(port=80)]),
                 )
             )
+
+
+async def test_a_quota_holds_over_both(servers: tuple[Client, Client]) -> None:
+    """Of what one kind of guard keeps apart, and of what two do."""
+    hard = {"configmaps": "15", "services.nodeports": "7"}
+    quota = core_v1.ResourceQuota(
+        metadata=meta_v1.ObjectMeta(name="quota", namespace="default"), spec=core_v1.ResourceQuotaSpec(hard=hard)
+    )
+    await servers[0].resource(core_v1.ResourceQuota).create(quota)
+
+    async def serve(client: Client, name: str) -> core_v1.Service:
+        spec = core_v1.ServiceSpec(type="NodePort", ports=[core_v1.ServicePort(port=80)])
+        meta = meta_v1.ObjectMeta(name=name, namespace="default")
+        return await client.resource(core_v1.Service).create(core_v1.Service(metadata=meta, spec=spec))
+
+    maps = [servers[i % 2].resource(core_v1.ConfigMap).create(config_map(f"c{i}")) for i in range(40)]
+    services = [serve(servers[i % 2], f"s{i}") for i in range(20)]
+    answers = await asyncio.gather(*maps, *services, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {core_v1.ConfigMap, core_v1.Service, Forbidden}
+    for client in servers:
+        assert len((await client.resource(core_v1.ConfigMap).list(namespace="default")).items) == 15
+        assert len((await client.resource(core_v1.Service).list(namespace="default")).items) == 7
 
 
 async def test_a_watch_goes_on_at_another_server(servers: tuple[Client, Client]) -> None:

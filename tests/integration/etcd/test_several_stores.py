@@ -65,7 +65,7 @@ async def test_two_who_decide_under_one_guard_never_decide_on_the_same(stores: t
                 taken = {int(v) for k, v in cache.items() if k.startswith("/taken/")}
                 free = next(n for n in range(1000) if n not in taken)
                 try:
-                    await store.create(key=f"/taken/{who.decode()}{number}", value=b"%d" % free, guard="numbers")
+                    await store.create(key=f"/taken/{who.decode()}{number}", value=b"%d" % free, guards=["numbers"])
                 except GuardMoved:
                     moved += 1
                 else:

@@ -1,12 +1,15 @@
 """ResourceQuota: what a namespace may have of each thing.
 
-Usage is counted from the watch cache, which is always current: a request that was stored is seen by the next one.
+Usage is counted from the watch cache, which is always current: what was stored is seen by the next request. So that
+there is a next one, those that a quota bounds take turns, a namespace's one after the other, from the look to the write.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sampan.api import quantity
 from sampan.api.errors import forbidden
@@ -16,7 +19,7 @@ from sampan.api.pod_resources import requests as pod_requests
 from sampan.api.quantity import Quantity
 from sampan.api.types import core_v1
 from sampan.apiserver.admission.plugin import Objects, Plugin
-from sampan.apiserver.contracts import AdmissionAttributes
+from sampan.apiserver.contracts import AdmissionAttributes, Turn
 from sampan.apiserver.core import Core
 
 Usage = dict[str, Quantity]
@@ -39,6 +42,7 @@ class ResourceQuotas(Plugin):
         self._quotas = Objects(core, "", "v1", "resourcequotas", core_v1.ResourceQuota)
         self._pods = Objects(core, "", "v1", "pods", core_v1.Pod)
         self._services = Objects(core, "", "v1", "services", core_v1.Service)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._claims = Objects(core, "", "v1", "persistentvolumeclaims", core_v1.PersistentVolumeClaim)
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
@@ -49,6 +53,9 @@ class ResourceQuotas(Plugin):
             return
         info = attributes.info
         asked = usage_of(info.resource, info.group, attributes.object)
+        if any(asked.keys() & (quota.spec.hard or {}).keys() for quota in quotas):
+            attributes.turn = await self._take_turn(attributes.namespace)
+            quotas = self._quotas.all(attributes.namespace)
         for quota in quotas:
             if info.resource == "pods" and not in_scope(quota, attributes.object):
                 continue
@@ -58,6 +65,13 @@ class ResourceQuotas(Plugin):
                 self._demand(attributes, quota, hard, attributes.object)
             if wanted:
                 self._check(attributes, quota, wanted)
+
+    async def _take_turn(self, namespace: str) -> Turn:
+        lock = self._turns.get(namespace)
+        if lock is None:
+            lock = self._turns[namespace] = asyncio.Lock()
+        await lock.acquire()
+        return Turn(lock, f"quotas/{namespace}")
 
     @staticmethod
     def _demand(attributes: AdmissionAttributes, quota: core_v1.ResourceQuota, hard: Any, pod: core_v1.Pod) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from sampan.api.errors import BadRequest, FieldError, already_exists, invalid
@@ -69,13 +70,13 @@ async def _store(
     await core.admission.mutate(attributes)
     obj = attributes.object
     strategy.after_admission(obj)
-    if endpoint.allocator is None:
-        return await _write(context, attributes, options, may_fail=may_fail)
     warnings = list(context.request.warnings)
     for left in reversed(range(TRIES)):
         try:
-            async with allocated(endpoint, core.store, obj, None, dry_run=options.dry_run) as guard:
-                return await _write(context, attributes, options, may_fail=may_fail, guard=guard)
+            if endpoint.allocator is None:
+                return await _write(context, attributes, options, may_fail=may_fail)
+            async with allocated(endpoint, core.store, obj, None, dry_run=options.dry_run) as guards:
+                return await _write(context, attributes, options, may_fail=may_fail, guards=guards)
         except GuardMoved:
             if not left:
                 raise
@@ -84,30 +85,37 @@ async def _store(
 
 
 async def _write(
-    context: Context, attributes: AdmissionAttributes, options: WriteOptions, *, may_fail: bool, guard: str = ""
+    context: Context,
+    attributes: AdmissionAttributes,
+    options: WriteOptions,
+    *,
+    may_fail: bool,
+    guards: Sequence[str] = (),
 ) -> KeyValue | None:
     core, endpoint, obj = context.core, context.endpoint, attributes.object
     fields, strategy = obj.metadata, endpoint.strategy
     if errors := strategy.validate(obj) or _unaddressable(context, obj):
         raise invalid(endpoint.info.kind, fields.name or "", errors, group=endpoint.info.group)
-    await core.admission.validate(attributes)
-    context.request.warnings += strategy.warnings(obj, None)
-    key = endpoint.key(context.namespace, fields.name)
-    if options.dry_run:
-        if key in endpoint.cache.objects:
-            raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
-        return None
     try:
+        await core.admission.validate(attributes)
+        context.request.warnings += strategy.warnings(obj, None)
+        key = endpoint.key(context.namespace, fields.name)
+        if options.dry_run:
+            if key in endpoint.cache.objects:
+                raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group)
+            return None
         return await core.store.create(
             key=endpoint.cache.store_key(key),
             value=endpoint.encode(obj),
             ttl_seconds=endpoint.ttl_seconds,
-            guard=guard,
+            guards=guards if attributes.turn is None else (*guards, attributes.turn.guard),
         )
     except KeyExists:
         if may_fail:
             return None
         raise already_exists(endpoint.info.resource, fields.name, group=endpoint.info.group) from None
+    finally:
+        attributes.end_turn()
 
 
 def _unaddressable(context: Context, obj: Any) -> list[FieldError]:

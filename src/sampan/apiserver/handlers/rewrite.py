@@ -5,7 +5,7 @@ PUT, PATCH, apply and the writing subresources differ only in what they change; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -25,7 +25,7 @@ from sampan.storage.contract import GuardMoved, KeyNotFound, RevisionConflict
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 _TRIES = 16
 _NO_ADMISSION = NoAdmission()
-_NOTHING = nullcontext("")
+_NOTHING: nullcontext[tuple[str, ...]] = nullcontext(())
 
 # (a fresh copy of the present object, its cached form) → the object as it shall be
 Change = Callable[[Any, CachedObject], Any]
@@ -102,20 +102,20 @@ async def rewrite_object(
             async with (
                 _NOTHING
                 if endpoint.allocator is None
-                else allocated(endpoint, context.core.store, obj, old, dry_run=options.dry_run) as guard
+                else allocated(endpoint, context.core.store, obj, old, dry_run=options.dry_run) as guards
             ):
                 if errors := obeyed.validate(obj, old):
                     raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
                 await admission.validate(attributes)
                 context.request.warnings += obeyed.warnings(obj, old)
-                return Written(obj, None) if options.dry_run else await _write(context, obj, current, guard)
+                return Written(obj, None) if options.dry_run else await _write(context, obj, current, guards)
         except (GuardMoved, RevisionConflict):
             # Somebody else was faster. A change that named the revision it was made for is refused at the next try.
             context.request.warnings.clear()
     raise _conflict(context)
 
 
-async def _write(context: Context, obj: Any, current: CachedObject, guard: str) -> Written:
+async def _write(context: Context, obj: Any, current: CachedObject, guards: Sequence[str]) -> Written:
     endpoint, store = context.endpoint, context.core.store
     data = endpoint.encode(obj)
     if data == stored_bytes(context, current):
@@ -127,7 +127,7 @@ async def _write(context: Context, obj: Any, current: CachedObject, guard: str) 
             obj.metadata.resourceVersion = str(gone.revision)
             return Written(obj, None)
         kv = await store.update(
-            key=key, value=data, expected_revision=expected, ttl_seconds=endpoint.ttl_seconds, guard=guard
+            key=key, value=data, expected_revision=expected, ttl_seconds=endpoint.ttl_seconds, guards=guards
         )
     except KeyNotFound:
         raise endpoint.not_found(context.name) from None

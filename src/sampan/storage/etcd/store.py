@@ -179,14 +179,16 @@ class EtcdStore(Store):
 
     # Writes
 
-    async def create(self, *, key: str, value: bytes, ttl_seconds: float | None = None, guard: str = "") -> KeyValue:
+    async def create(
+        self, *, key: str, value: bytes, ttl_seconds: float | None = None, guards: Sequence[str] = ()
+    ) -> KeyValue:
         raw = key.encode()
         async with self._turn(key), self._transactions.lease(ttl_seconds) as lease:
             answer = await self._transactions.run(
                 when=[compare(raw, "CREATE", "EQUAL", 0)],
                 then=[{"request_put": {"key": raw, "value": value, **lease}}],
                 otherwise=[read(raw)],
-                guard=guard,
+                guards=guards,
             )
             if not answer.succeeded:
                 raise KeyExists(current=self._there(answer, key))
@@ -194,7 +196,13 @@ class EtcdStore(Store):
             return KeyValue(key=key, value=value, revision=revision, create_revision=revision)
 
     async def update(
-        self, *, key: str, value: bytes, expected_revision: int, ttl_seconds: float | None = None, guard: str = ""
+        self,
+        *,
+        key: str,
+        value: bytes,
+        expected_revision: int,
+        ttl_seconds: float | None = None,
+        guards: Sequence[str] = (),
     ) -> KeyValue:
         raw = key.encode()
         async with self._turn(key), self._transactions.lease(ttl_seconds) as lease:
@@ -202,7 +210,7 @@ class EtcdStore(Store):
                 when=self._unchanged(raw, expected_revision),
                 then=[{"request_put": {"key": raw, "value": value, **lease}}, read(raw, keys_only=True)],
                 otherwise=[read(raw)],
-                guard=guard,
+                guards=guards,
             )
             if not answer.succeeded:
                 raise RevisionConflict(expected=expected_revision, current=self._there(answer, key))

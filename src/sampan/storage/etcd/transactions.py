@@ -5,7 +5,7 @@ several processes decide on more than one key.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from sampan.storage.contract import GuardMoved, KeyExists, KeyNotFound, RevisionConflict
@@ -28,20 +28,26 @@ class Transactions:
         self._writing: dict[str, tuple[asyncio.Lock, int]] = {}  # by key: the lock and how many want it
         self._idle = asyncio.Event()
 
-    async def run(self, *, when: list[Body], then: list[Body], otherwise: list[Body], guard: str = "") -> TxnResponse:
+    async def run(
+        self, *, when: list[Body], then: list[Body], otherwise: list[Body], guards: Sequence[str] = ()
+    ) -> TxnResponse:
         """Returns when everything up to this transaction, refused or not, has been handed on here."""
-        if not guard:
+        if not guards:
             return await self._send(when, then, otherwise)
-        raw, known = (_GUARDS + guard).encode(), self._guards.get(guard, 0)
+        keys = {guard: (_GUARDS + guard).encode() for guard in guards}
+        known = {guard: self._guards.get(guard, 0) for guard in guards}
         answer = await self._send(
-            [*when, compare(raw, "MOD", "EQUAL", known)],
-            [*then, {"request_put": {"key": raw, "value": b""}}],
-            [*otherwise, read(raw)],
+            [*when, *(compare(raw, "MOD", "EQUAL", known[guard]) for guard, raw in keys.items())],
+            [*then, *({"request_put": {"key": raw, "value": b""}} for raw in keys.values())],
+            [*otherwise, *map(read, keys.values())],
         )
-        now = answer.header.revision if answer.succeeded else _mod_revision(answer.responses[-1])
-        self._guards[guard] = now
-        if not answer.succeeded and now != known:
-            raise GuardMoved(guard=guard)
+        if answer.succeeded:
+            self._guards |= dict.fromkeys(keys, answer.header.revision)
+            return answer
+        now = dict(zip(keys, map(_mod_revision, answer.responses[-len(keys) :]), strict=True))
+        self._guards |= now
+        if now != known:
+            raise GuardMoved(guard=", ".join(guard for guard in keys if now[guard] != known[guard]))
         return answer
 
     async def _send(self, when: list[Body], then: list[Body], otherwise: list[Body]) -> TxnResponse:

@@ -29,7 +29,7 @@ async def test_what_a_write_was_refused_for_has_been_heard(store: Store) -> None
 
 
 async def test_guarded_writes_one_after_the_other(store: Store) -> None:
-    made = await store.create(key="/a", value=b"1", guard="g")
-    changed = await store.update(key="/a", value=b"2", expected_revision=made.revision, guard="g")
-    assert (await store.create(key="/b", value=b"3", guard="g")).revision > changed.revision
+    made = await store.create(key="/a", value=b"1", guards=["g"])
+    changed = await store.update(key="/a", value=b"2", expected_revision=made.revision, guards=["g"])
+    assert (await store.create(key="/b", value=b"3", guards=["g"])).revision > changed.revision
     assert [kv.key for kv in (await store.range(prefix="/")).items] == ["/a", "/b"]
