@@ -13,7 +13,7 @@ from sampan.cluster.local_agent import local_options
 from sampan.cluster.nodes import spaces
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.runtimes import make_runtime
-from sampan.kubelet.volumes.plugins import unmount_below
+from sampan.kubelet.volumes.filesystems import unmount_below
 from sampan.network.namespaces import enter
 from sampan.proxy.run import cleanup
 from sampan.runtime.contract import Runtime

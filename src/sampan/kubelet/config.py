@@ -46,5 +46,5 @@ class KubeletConfig(Struct, kw_only=True):
 
     @property
     def secrets_dir(self) -> Path:
-        """In memory: see `volumes.plugins.keep_in_memory`."""
+        """In memory: see `volumes.filesystems.keep_in_memory`."""
         return self.root_dir / "secrets"

@@ -1,11 +1,12 @@
 """What one container is made from: the Pod's words turned into the runtime's. Pure; `starter.py` gathers the inputs."""
 
 import hashlib
+from collections.abc import Sequence
 
 from sampan.api.types import core_v1
 from sampan.kubelet.actions import HASH_LABEL
 from sampan.kubelet.resources import container_resources
-from sampan.runtime.contract import ContainerConfig, Image, Mount, SecurityContext
+from sampan.runtime.contract import ContainerConfig, Device, Image, Mount, SecurityContext
 
 
 def container_hash(container: core_v1.Container) -> str:
@@ -46,6 +47,7 @@ def container_config(
     image: Image,
     env: dict[str, str],
     mounts: list[Mount],
+    devices: Sequence[Device] = (),
     security: SecurityContext,
     node_memory: int,
 ) -> ContainerConfig:
@@ -62,6 +64,7 @@ def container_config(
         env=env,
         working_dir=container.workingDir or "",
         mounts=mounts,
+        devices=list(devices),
         log_path=log_path(container.name, attempt),
         stdin=bool(container.stdin),
         stdin_once=bool(container.stdinOnce),

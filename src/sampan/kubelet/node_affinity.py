@@ -1,4 +1,4 @@
-"""Whether a node is one that a Pod insists on: its nodeSelector and required node affinity. Pure."""
+"""Whether a node is one that a Pod (its nodeSelector and required node affinity) or a volume insists on. Pure."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,11 @@ def insists_on(pod: core_v1.Pod, labels: Mapping[str, str], name: str) -> bool:
         return False
     affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity is not None else None
     required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
-    return required is None or any(_term(term, labels, name) for term in required.nodeSelectorTerms)
+    return required is None or selects(required, labels, name)
+
+
+def selects(selector: core_v1.NodeSelector, labels: Mapping[str, str], name: str) -> bool:
+    return any(_term(term, labels, name) for term in selector.nodeSelectorTerms)
 
 
 def _term(term: core_v1.NodeSelectorTerm, labels: Mapping[str, str], name: str) -> bool:

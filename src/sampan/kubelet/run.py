@@ -45,8 +45,8 @@ from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
 from sampan.kubelet.volumes.claims import Claims
+from sampan.kubelet.volumes.filesystems import keep_in_memory
 from sampan.kubelet.volumes.manager import VolumeManager
-from sampan.kubelet.volumes.plugins import keep_in_memory
 from sampan.kubelet.volumes.tokens import Tokens
 from sampan.kubelet.worker import Phase, Tools, Verdict
 from sampan.network.contract import PodNetwork
@@ -92,9 +92,11 @@ class Kubelet:
         self.own_node: Informer[core_v1.Node] = Informer(
             client.resource(core_v1.Node), field_selector=f"metadata.name={config.node_name}", clock=self.clock
         )
-        self.volumes = VolumeManager(
-            config, self.objects, Tokens(client, self.clock), Claims(self.objects), facts, self.clock
+        admission = NodeAdmission(
+            labels(self.machine, config), room, config.allowed_unsafe_sysctls, name=config.node_name
         )
+        claims = Claims(self.objects, lambda: admission.labels, config.node_name)
+        self.volumes = VolumeManager(config, self.objects, Tokens(client, self.clock), claims, facts, self.clock)
         self.prober = Prober(runtime, self.events, self.clock, host_ip=host_ips[0])
         hooks = LifecycleHooks(runtime, self.clock, host_ip=host_ips[0])
         stopper = Stopper(runtime=runtime, hooks=hooks, events=self.events, clock=self.clock)
@@ -112,9 +114,6 @@ class Kubelet:
             stopper=stopper,
             clock=self.clock,
             node_memory=self.machine.memory,
-        )
-        admission = NodeAdmission(
-            labels(self.machine, config), room, config.allowed_unsafe_sysctls, name=config.node_name
         )
         self.tools = Tools(
             runtime=runtime,

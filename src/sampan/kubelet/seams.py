@@ -10,7 +10,7 @@ from sampan.api.types import core_v1
 from sampan.kubelet.actions import ProbeVerdicts
 from sampan.kubelet.container_status import ProbeResults
 from sampan.kubelet.pod_state import PodState
-from sampan.runtime.contract import Image, Mount, SecurityContext
+from sampan.runtime.contract import Device, Image, Mount, SecurityContext
 
 
 class Volumes(Protocol):
@@ -19,6 +19,12 @@ class Volumes(Protocol):
 
     async def mounts(self, pod: core_v1.Pod, container: core_v1.Container, env: dict[str, str]) -> list[Mount]:
         """What the container sees of them (volumeMounts with subPath and propagation); raises ConfigFault."""
+
+    def devices(self, pod: core_v1.Pod, container: core_v1.Container) -> list[Device]:
+        """The block volumes that it is to have (volumeDevices); raises ConfigFault."""
+
+    def groups(self, pod: core_v1.Pod) -> list[int]:
+        """Those that own the Pod's volumes: its processes are members of them."""
 
     async def tear_down(self, uid: str) -> None:
         """Unmount and remove all that the Pod had. Idempotent."""

@@ -171,12 +171,15 @@ class Starter:
         target: str,
     ) -> None:
         image = await self._images.ensure(pod, container)
+        for mounted in images_of_volumes(pod, container):
+            await self._images.ensure(pod, mounted)
         attempt = _next_attempt(pod, container, last)
         try:
             env = await self._environment.of(pod, container, pod_ip=ip)
             mounts = await self._volumes.mounts(pod, container, env)
             mounts.append(self._termination_message(pod, container, attempt))
             security = self._security.of(pod, container, image)
+            security.supplemental_groups += self._volumes.groups(pod)
             if target:
                 own = security.namespaces
                 security.namespaces = Namespaces(
@@ -189,6 +192,7 @@ class Starter:
                 image=image,
                 env=env,
                 mounts=mounts,
+                devices=self._volumes.devices(pod, container),
                 security=security,
                 node_memory=self._node_memory,
             )
@@ -237,6 +241,16 @@ def as_container(debugger: core_v1.EphemeralContainer) -> core_v1.Container:
     shared = {f: getattr(debugger, f) for f in core_v1.Container.__struct_fields__ if hasattr(debugger, f)}
     shared["restartPolicy"] = "Never"
     return core_v1.Container(**shared)
+
+
+def images_of_volumes(pod: core_v1.Pod, container: core_v1.Container) -> list[core_v1.Container]:
+    """What the container mounts of other images, each as something that wants this image."""
+    mounted = {mount.name for mount in container.volumeMounts or ()}
+    return [
+        core_v1.Container(image=volume.image.reference, imagePullPolicy=volume.image.pullPolicy)
+        for volume in pod.spec.volumes or ()
+        if volume.image is not None and volume.name in mounted
+    ]
 
 
 def _target(pod: core_v1.Pod, name: str, state: PodState) -> str:

@@ -99,11 +99,14 @@ class Propagation(StrEnum):
 
 
 class Mount(Record, kw_only=True):
-    """A bind mount; with `tmpfs` a fresh tmpfs of `size` bytes (0: the kernel's default) instead."""
+    """A bind mount; with `tmpfs` a fresh tmpfs of `size` bytes (0: the kernel's default) instead; with `image` the
+    files of an image that is on this node."""
 
     container_path: str
     host_path: str = ""
-    sub_path: str = ""  # inside host_path; resolved without ever leaving it, whatever links a container put there
+    image: str = ""  # by name or id
+    image_ref: str = ""  # in a status: name@digest where known, as `ContainerStatus.image_ref`
+    sub_path: str = ""  # inside host_path or the image; resolved without ever leaving it, whatever links a container put there
     readonly: bool = False
     recursive_readonly: bool = False
     propagation: Propagation = Propagation.PRIVATE

@@ -12,9 +12,11 @@ import pytest
 from sampan.api.types import core_v1
 from sampan.kubelet.errors import ConfigFault
 from sampan.kubelet.volumes import atomic
-from sampan.kubelet.volumes.mounts import Source, container_mounts
+from sampan.kubelet.volumes.host_path import check_host_path
+from sampan.kubelet.volumes.mounts import container_mounts
+from sampan.kubelet.volumes.ownership import set_group
 from sampan.kubelet.volumes.payload import File, PayloadFault, config_map_files, downward_files, secret_files
-from sampan.kubelet.volumes.plugins import check_host_path, set_group
+from sampan.kubelet.volumes.source import Source
 from sampan.runtime.contract import Propagation
 from tests.unit.kubelet.pods import make_pod
 
@@ -105,7 +107,7 @@ def test_what_a_killed_writer_left_does_not_matter(tmp_path: Path) -> None:
 
 def mounts(*wanted: core_v1.VolumeMount, readonly: bool = False, env: dict[str, str] | None = None) -> list[object]:
     container = core_v1.Container(name="a", volumeMounts=list(wanted))
-    return list(container_mounts(container, {"v": Source(Path("/v"), readonly=readonly)}, env or {}))
+    return list(container_mounts(container, {"v": Source(path=Path("/v"), readonly=readonly)}, env or {}))
 
 
 def test_a_mount() -> None:
@@ -118,7 +120,7 @@ def test_a_mount() -> None:
                 )
             ],
         ),
-        {"v": Source(Path("/v"))},
+        {"v": Source(path=Path("/v"))},
         {"POD": "p"},
     )
     assert (made.container_path, made.host_path, made.sub_path) == ("/data", "/v", "p/x")

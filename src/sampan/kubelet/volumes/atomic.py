@@ -11,12 +11,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sampan.kubelet.volumes.ownership import set_group
 from sampan.kubelet.volumes.payload import File, Files
 
 DATA = "..data"
 
 
-def write(directory: Path, files: Files, *, group: int | None = None, owner: int | None = None) -> bool:
+def write(directory: Path, files: Files, *, group: int | None = None) -> bool:
     """True when something changed. `group` is the Pod's fsGroup; its members may read what others may not."""
     directory.mkdir(parents=True, exist_ok=True)
     current = _current(directory)
@@ -27,7 +28,9 @@ def write(directory: Path, files: Files, *, group: int | None = None, owner: int
     fresh = Path(tempfile.mkdtemp(prefix=stamp, dir=directory))
     fresh.chmod(0o755)
     for name, file in files.items():
-        _write_file(fresh, name, file, group=group, owner=owner)
+        _write_file(fresh, name, file)
+    if group is not None:
+        set_group(fresh, group, readonly=True)
     link = directory / "..data_tmp"
     with contextlib.suppress(FileNotFoundError):
         link.unlink()
@@ -40,19 +43,15 @@ def write(directory: Path, files: Files, *, group: int | None = None, owner: int
     return True
 
 
-def _write_file(fresh: Path, name: str, file: File, *, group: int | None, owner: int | None) -> None:
+def _write_file(fresh: Path, name: str, file: File) -> None:
     path = fresh / name
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         out.write(file.content)
-        mode = file.mode
-        if group is not None:
-            os.fchown(out.fileno(), -1, group)
-            mode |= 0o040
-        if owner is not None:
-            os.fchown(out.fileno(), owner, -1)
-        os.fchmod(out.fileno(), mode)
+        if file.owner is not None:
+            os.fchown(out.fileno(), file.owner, -1)
+        os.fchmod(out.fileno(), file.mode)
 
 
 def _current(directory: Path) -> Path | None:

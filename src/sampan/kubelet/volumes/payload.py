@@ -15,6 +15,7 @@ TOKEN_MODE = 0o600
 class File(Struct, frozen=True):
     content: bytes
     mode: int
+    owner: int | None = None
 
 
 Files = dict[str, File]
@@ -82,6 +83,24 @@ def downward_files(
             text = ""
         result[item.path] = File(text.encode(), default if item.mode is None else item.mode)
     return result
+
+
+def token_file(pod: core_v1.Pod, text: str, mode: int | None) -> File:
+    """Nobody reads a token but those it is for: the one user that all containers run as, or the Pod's group."""
+    owner, context = sole_user(pod), pod.spec.securityContext
+    if owner is not None or (context is not None and context.fsGroup is not None):
+        return File(text.encode(), TOKEN_MODE, owner)
+    return File(text.encode(), DEFAULT_MODE if mode is None else mode)
+
+
+def sole_user(pod: core_v1.Pod) -> int | None:
+    """The user that all containers run as, when it is one and known."""
+    shared = pod.spec.securityContext.runAsUser if pod.spec.securityContext is not None else None
+    users = set()
+    for container in _all_containers(pod):
+        own = container.securityContext.runAsUser if container.securityContext is not None else None
+        users.add(shared if own is None else own)
+    return users.pop() if len(users) == 1 else None
 
 
 def _all_containers(pod: core_v1.Pod) -> list[core_v1.Container]:
