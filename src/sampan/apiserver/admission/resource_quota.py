@@ -1,7 +1,7 @@
 """ResourceQuota: what a namespace may have of each thing.
 
 Usage is counted from the watch cache, which is always current: what was stored is seen by the next request. So that
-there is a next one, those that a quota bounds take turns, a namespace's one after the other, from the look to the write.
+there is a next one, those of a namespace that a quota bounds take turns, each from its look to its write.
 """
 
 from __future__ import annotations
