@@ -83,6 +83,7 @@ def _one(
             status.state = core_v1.ContainerState(waiting=_waiting(waiting))
     _set_readiness(container, status, history, facts, init=init)
     _set_resources(container, status)
+    _set_mounts(container, status, history[0] if history else None)
     under_way = any(r.type == IN_PROGRESS for r in facts.resizing)
     if under_way and old is not None and old.containerID == status.containerID:
         status.resources = old.resources
@@ -222,13 +223,19 @@ def _set_resources(container: core_v1.Container, status: core_v1.ContainerStatus
         status.resources = container.resources
     if status.resources is not None and container.resources.requests:
         status.allocatedResources = container.resources.requests
-    if container.volumeMounts:
-        status.volumeMounts = [
-            core_v1.VolumeMountStatus(
-                name=m.name,
-                mountPath=m.mountPath,
-                readOnly=m.readOnly,
-                recursiveReadOnly="Disabled" if m.readOnly else None,
-            )
-            for m in container.volumeMounts
-        ]
+
+
+def _set_mounts(container: core_v1.Container, status: core_v1.ContainerStatus, given: ContainerStatus | None) -> None:
+    """What of its volumes the container was given, as far as that is known."""
+    if not container.volumeMounts:
+        return
+    known = {mount.container_path: mount for mount in (given.mounts if given is not None else ())}
+    status.volumeMounts = []
+    for wanted in container.volumeMounts:
+        mount = known.get(wanted.mountPath)
+        shown = core_v1.VolumeMountStatus(name=wanted.name, mountPath=wanted.mountPath, readOnly=wanted.readOnly)
+        if wanted.readOnly:
+            shown.recursiveReadOnly = "Enabled" if mount is not None and mount.recursive_readonly else "Disabled"
+        if mount is not None and mount.image_ref:
+            shown.volumeStatus = core_v1.VolumeStatus(image=core_v1.ImageVolumeStatus(imageRef=mount.image_ref))
+        status.volumeMounts.append(shown)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from sampan.runtime import conmon, process, rootfs
+from sampan.runtime import conmon, image_mounts, process, rootfs
 from sampan.runtime.cgroups import Layout
 from sampan.runtime.errors import CreateError, NotFound, NotRunning, RuntimeFault, StartError
 from sampan.runtime.images.blocking import blocking
@@ -65,9 +65,10 @@ class Containers:
         try:
             node.container_shelf.reserve(record.id)  # a folder without a record: half-made, if we are killed now
             given = await node.images.prepare_rootfs(record.image_id, record.id)
+            mounted = await image_mounts.lay_out(node.images, record)
             target = config.security.namespaces.target_id
             target_pid = node.container(target).record.pid if target else 0
-            await blocking(self._prepare, container, sandbox, image, given, target_pid)
+            await blocking(self._prepare, container, sandbox, image, given, mounted, target_pid)
             if sandbox.doomed:
                 raise CreateError(f"sandbox {sandbox_id} was stopped meanwhile")
             record.phase = Phase.CREATED
@@ -82,8 +83,9 @@ class Containers:
         return record.id
 
     def _prepare(
-        self, container: Container, sandbox: Sandbox, image: Image, given: Rootfs, target_pid: int
-    ) -> None:
+        self, container: Container, sandbox: Sandbox, image: Image, given: Rootfs, mounted: dict[int, Rootfs],
+        target_pid: int,
+    ) -> None:  # fmt: skip
         """In a thread: mounts take their time when many are made."""
         node, record = self._node, container.record
         folder = node.folder(container)
@@ -91,6 +93,7 @@ class Containers:
         if record.log_path:
             os.makedirs(os.path.dirname(record.log_path), 0o755, exist_ok=True)
         root = rootfs.mount_rootfs(given, f"{folder}/rootfs")
+        image_mounts.mount(record, mounted, f"{folder}/mounts")
         spec, identity = place_and_spec(node, container, sandbox, image.config, root, target_pid)
         record.user, record.group, record.groups = identity.uid, identity.gid, identity.groups
         with open(f"{folder}/config.json", "wb") as file:
@@ -288,7 +291,8 @@ class Containers:
         node, record = self._node, container.record
         known = node.containers.pop(record.id, None) is not None
         await self._release(container)
-        await node.images.remove_rootfs(record.id)
+        for name in (record.id, *image_mounts.names(record)):
+            await node.images.remove_rootfs(name)
         if not await process.ended(record.monitor_pid, record.monitor_started, MONITOR_PATIENCE):
             process.send_signal(record.monitor_pid, record.monitor_started, signal.SIGKILL)
         await blocking(node.container_shelf.drop, record.id)

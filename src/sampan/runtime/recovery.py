@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 
-from sampan.runtime import infra, process, rootfs
+from sampan.runtime import image_mounts, infra, process, rootfs
 from sampan.runtime.containers import Containers
 from sampan.runtime.node import Container, Node, Sandbox
 from sampan.runtime.sandboxes import Sandboxes
@@ -120,9 +120,9 @@ def _monitors() -> dict[str, list[int]]:
 
 async def _clear_strays(node: Node) -> None:
     """Layers and exit files of containers that are not."""
-    for container_id in await node.images.list_rootfs():
-        if container_id not in node.containers:
-            await node.images.remove_rootfs(container_id)
+    for root in await node.images.list_rootfs():
+        if image_mounts.container_of(root) not in node.containers:
+            await node.images.remove_rootfs(root)
     for name in os.listdir(node.config.exits):
         if name not in node.containers:
             os.unlink(node.exit_file(name))

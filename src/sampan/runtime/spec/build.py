@@ -140,6 +140,8 @@ def _mounts(config: ContainerConfig, place: Place) -> list[dict[str, Any]]:
         source = place.sources.get(mount.container_path, mount.host_path)
         ro = "rro" if mount.recursive_readonly else "ro" if mount.readonly else "rw"
         entry = bind(source, mount.container_path, ro)
+        if mount.image:
+            entry["options"].append("noexec")
         entry["options"][1] = "rprivate" if mount.propagation.value == "private" else mount.propagation.value
         mounts.append(entry)
     return mounts
