@@ -20,10 +20,9 @@ KEPT = 10
 
 
 def data_of(template: core_v1.PodTemplateSpec) -> dict[str, Any]:
-    """A strategic merge patch that brings this template back."""
-    plain = msgspec.to_builtins(template)
-    plain["$patch"] = "replace"
-    return {"spec": {"template": plain}}
+    """A strategic merge patch that brings this template back. Its keys are sorted, as Kubernetes writes it: there are
+    clients that look for the revision of a template by comparing bytes."""
+    return {"spec": {"template": {"$patch": "replace", **msgspec.to_builtins(template, order="sorted")}}}
 
 
 class History:

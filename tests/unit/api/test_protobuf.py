@@ -70,6 +70,13 @@ def test_the_envelope() -> None:
     assert protobuf.decode_object(body) == obj
 
 
+def test_what_is_raw_is_escaped_as_go_does() -> None:
+    """Kubernetes' conformance tests compare the bytes of a ControllerRevision."""
+    body = protobuf.encode_object({"kind": "ControllerRevision", "apiVersion": "apps/v1", "data": {"a": "1<2>&"}})
+    assert rb'{"a":"1\u003c2\u003e\u0026"}' in body
+    assert protobuf.decode_object(body)["data"] == {"a": "1<2>&"}
+
+
 def test_what_is_raw_may_be_json_or_protobuf() -> None:
     table = message("meta_v1.WatchEvent")
     assert table is not None

@@ -9,7 +9,7 @@ import pytest
 from sampan.api.types import apps_v1, core_v1, meta_v1
 from sampan.client.clock import FakeClock
 from sampan.controllers.daemon_set.controller import RETRY_LONGEST, Replacements
-from sampan.controllers.daemon_set.decide import Fence, fence, manage, placed_pods, roll, status_of
+from sampan.controllers.daemon_set.decide import Fence, Newest, fence, is_updated, manage, placed_pods, roll, status_of
 from sampan.controllers.daemon_set.places import Place, make_pod, node_of, places
 from sampan.controllers.history import HASH_LABEL
 from tests.unit.controllers.pods import NOW, names, pod
@@ -109,7 +109,7 @@ def test_where_it_belongs(found: Any, where: Any, expected: Place) -> None:
 def test_one_on_each_node(
     found: Any, nodes: list[Any], pods: list[Any], create: list[str], delete: list[str], ended: list[str]
 ) -> None:
-    decided = manage(found, places(found, nodes), placed_pods(pods), NEW, NOW)
+    decided = manage(found, places(found, nodes), placed_pods(pods), Newest(NEW), NOW)
     assert (decided.create, names(decided.delete), names(decided.ended)) == (create, delete, ended)
 
 
@@ -117,7 +117,7 @@ def test_a_pod_for_a_node_that_is_no_more_goes_before_it_is_placed() -> None:
     waiting = make_pod(daemon(), "lost", NEW)
     waiting.metadata.name = "w"
     assert node_of(waiting) == "lost"
-    assert names(manage(daemon(), {}, placed_pods([waiting]), NEW, NOW).delete) == ["w"]
+    assert names(manage(daemon(), {}, placed_pods([waiting]), Newest(NEW), NOW).delete) == ["w"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ NODES = [node("a"), node("b"), node("c")]
     ],
 )
 def test_the_next_step_of_an_update(found: Any, pods: list[Any], create: list[str], delete: list[str]) -> None:
-    decided = roll(found, places(found, NODES), placed_pods(pods), NEW, NOW)
+    decided = roll(found, places(found, NODES), placed_pods(pods), Newest(NEW), NOW)
     assert (decided.create, names(decided.delete)) == (create, delete)
 
 
@@ -183,15 +183,15 @@ def test_a_surging_pod_leaves_its_node_when_another_stands_in() -> None:
     found = daemon(surge=1, unavailable=0, nodeSelector={"x": "y"})
     nodes = [node("a"), node("b", x="y")]
     pods = [on("a", digest=OLD), on("b", ready=None)]
-    assert names(roll(found, places(found, nodes), placed_pods(pods), NEW, NOW).delete) == []
+    assert names(roll(found, places(found, nodes), placed_pods(pods), Newest(NEW), NOW).delete) == []
     pods = [on("a", digest=OLD), on("b")]
-    assert names(roll(found, places(found, nodes), placed_pods(pods), NEW, NOW).delete) == ["a-old"]
+    assert names(roll(found, places(found, nodes), placed_pods(pods), Newest(NEW), NOW).delete) == ["a-old"]
 
 
 def test_status() -> None:
     nodes = [*NODES, node("d", ("mine", "NoSchedule")), node("e")]
     pods = [on("a"), on("b", digest=OLD, ready=None), on("d"), on("e", "young", age=1), on("e", "first", OLD, age=9)]
-    status = status_of(daemon(), places(daemon(), nodes), placed_pods(pods), NEW, NOW)
+    status = status_of(daemon(), places(daemon(), nodes), placed_pods(pods), Newest(NEW), NOW)
     assert (status.desiredNumberScheduled, status.currentNumberScheduled, status.numberMisscheduled) == (4, 3, 1)
     assert (status.numberReady, status.numberAvailable, status.numberUnavailable) == (2, 2, 2)
     assert (status.updatedNumberScheduled, status.observedGeneration) == (1, 9)
@@ -224,3 +224,11 @@ def test_failed_pods_are_replaced_more_and_more_seldom() -> None:
     clock._monotonic += 3 * RETRY_LONGEST
     assert waits.wait("k", "n") == 0.0
     assert waits.wait("k", "n") == 1.0, "it went well for long"
+
+
+def test_a_pod_is_of_the_present_template_by_its_hash_or_by_the_number_that_the_server_counts() -> None:
+    made = make_pod(daemon(), "n1", OLD)  # of template 7
+    assert is_updated(made, Newest(OLD, "8"))
+    assert is_updated(made, Newest(NEW, "7"))
+    assert not is_updated(made, Newest(NEW, "8"))
+    assert not is_updated(on("n", digest=OLD), Newest(NEW))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from sampan.api.types import apps_v1, core_v1, meta_v1
@@ -88,3 +89,12 @@ async def test_old_ones_go(limit: int | None, left: int) -> None:
         newest = await told.sync(image)
     await told.history.trim(told.known, OWNER, {newest.metadata.name or ""}, limit)
     assert [r.revision for r in sorted(told.known, key=lambda r: r.revision)] == [1, 2, 3, 4][4 - left :]
+
+
+async def test_its_bytes_are_in_the_order_in_which_kubernetes_writes_them() -> None:
+    """Its conformance tests find a DaemonSet's present revision by comparing them."""
+    told = Told()
+    made = await told.sync("i:1")
+    container = '{"image":"i:1","name":"a","resources":{}}'
+    template = f'{{"$patch":"replace","metadata":{{"labels":{{"app":"x"}}}},"spec":{{"containers":[{container}]}}}}'
+    assert msgspec.json.encode(made.data).decode() == f'{{"spec":{{"template":{template}}}}}'

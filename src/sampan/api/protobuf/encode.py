@@ -162,8 +162,15 @@ def _micro_time(value: str) -> bytes:
     return _sized(b"\x08" + varint(int(moment.replace(microsecond=0).timestamp())) + b"\x10" + varint(nanos))
 
 
+_ESCAPED = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
+
+
 def _raw(value: Any) -> bytes:
-    return _sized(field(1, msgspec.json.encode(value)))
+    """JSON as Go writes it, which some clients compare by its bytes."""
+    text = msgspec.json.encode(value)
+    for plain, escaped in _ESCAPED:
+        text = text.replace(plain, escaped)
+    return _sized(field(1, text))
 
 
 def _strings(value: list[str]) -> bytes:

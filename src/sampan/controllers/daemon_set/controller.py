@@ -7,7 +7,7 @@ from sampan.client.clock import Clock
 from sampan.client.ratelimit import ExponentialBackoff
 from sampan.controllers.contract import Context
 from sampan.controllers.daemon_set import decide
-from sampan.controllers.daemon_set.places import API, KIND, make_pod, places
+from sampan.controllers.daemon_set.places import API, GENERATION, KIND, make_pod, places
 from sampan.controllers.history import HASH_LABEL, History
 from sampan.controllers.owned_pods import BY_OWNER, ORPHANS, next_available, owner_index
 from sampan.controllers.workload import Workload
@@ -54,16 +54,17 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
         ]
         revision = await self.history.sync(meta, owner.spec.template, owner.status.collisionCount, known)
         digest = (revision.metadata.labels or {}).get(HASH_LABEL, "")
+        newest = decide.Newest(digest, (meta.annotations or {}).get(GENERATION))
         where, placed = places(owner, self.nodes.store), decide.placed_pods(pods)
-        decided = decide.manage(owner, where, placed, digest, now)
+        decided = decide.manage(owner, where, placed, newest, now)
         wait = self._hold_back(key, owner, decided)
         if not decided.create and not decided.delete:
-            decided = decide.roll(owner, where, placed, digest, now)
+            decided = decide.roll(owner, where, placed, newest, now)
         try:
             await self.control.delete_many(key, owner, decided.delete)
             await self.control.create_many(key, owner, [make_pod(owner, node, digest) for node in decided.create])
         finally:
-            await self.write_status(key, owner, decide.status_of(owner, where, placed, digest, now))
+            await self.write_status(key, owner, decide.status_of(owner, where, placed, newest, now))
         in_use = {(p.metadata.labels or {}).get(HASH_LABEL, "") for p in pods} | {digest}
         await self.history.trim(known, meta, in_use, owner.spec.revisionHistoryLimit)
         again = (wait, next_available(pods, owner.spec.minReadySeconds, now))

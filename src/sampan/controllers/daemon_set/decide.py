@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from sampan.api.types import apps_v1, core_v1
-from sampan.controllers.daemon_set.places import Place, by_node
+from sampan.controllers.daemon_set.places import GENERATION_LABEL, Place, by_node
 from sampan.controllers.history import HASH_LABEL
 from sampan.controllers.owned_pods import is_available, is_over, is_ready
 
@@ -27,14 +27,14 @@ def placed_pods(pods: Iterable[core_v1.Pod]) -> Placed:
     return by_node(p for p in pods if not (is_over(p) and p.metadata.deletionTimestamp))
 
 
-def manage(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: str, now: float) -> Plan:
+def manage(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, newest: Newest, now: float) -> Plan:
     result = Plan()
     for name, where in places.items():
         here = placed.get(name, [])
         if where.should_run and not here:
             result.create.append(name)
         elif where.may_stay:
-            _tidy(daemon, here, digest, now, result)
+            _tidy(daemon, here, newest, now, result)
         else:
             result.delete += [p for p in here if not p.metadata.deletionTimestamp]
     for name, here in placed.items():
@@ -43,7 +43,7 @@ def manage(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: st
     return result
 
 
-def _tidy(daemon: apps_v1.DaemonSet, here: list[core_v1.Pod], digest: str, now: float, result: Plan) -> None:
+def _tidy(daemon: apps_v1.DaemonSet, here: list[core_v1.Pod], newest: Newest, now: float, result: Plan) -> None:
     """One node: what ended goes, and of several Pods all but one, or while an update surges one old and one new."""
     running: list[core_v1.Pod] = []
     for pod in here:
@@ -56,8 +56,8 @@ def _tidy(daemon: apps_v1.DaemonSet, here: list[core_v1.Pod], digest: str, now: 
     if not surges(daemon):
         result.delete += running[1:]
         return
-    new = [p for p in running if is_updated(p, digest)]
-    old = [p for p in running if not is_updated(p, digest)]
+    new = [p for p in running if is_updated(p, newest)]
+    old = [p for p in running if not is_updated(p, newest)]
     result.delete += [*new[1:], *old[1:]]
     if new and old:
         seconds = daemon.spec.minReadySeconds or 0
@@ -65,8 +65,17 @@ def _tidy(daemon: apps_v1.DaemonSet, here: list[core_v1.Pod], digest: str, now: 
             result.delete.append(old[0])
 
 
-def is_updated(pod: core_v1.Pod, digest: str) -> bool:
-    return (pod.metadata.labels or {}).get(HASH_LABEL) == digest
+class Newest(Struct, frozen=True):
+    """What marks Pods of the present template: the hash of its revision, or the number that the API server counts."""
+
+    digest: str
+    generation: str | None = None
+
+
+def is_updated(pod: core_v1.Pod, newest: Newest) -> bool:
+    labels = pod.metadata.labels or {}
+    counted = newest.generation is not None and labels.get(GENERATION_LABEL) == newest.generation
+    return counted or labels.get(HASH_LABEL) == newest.digest
 
 
 class Fence(Struct, frozen=True):
@@ -97,14 +106,14 @@ def surges(daemon: apps_v1.DaemonSet) -> bool:
     return resolve(strategy.rollingUpdate.maxSurge, 100, 0) > 0
 
 
-def roll(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: str, now: float) -> Plan:
+def roll(daemon: apps_v1.DaemonSet, places: Places, placed: Placed, newest: Newest, now: float) -> Plan:
     """The next step of a rolling update. `manage` has nothing to do when this is asked."""
     if daemon.spec.updateStrategy.type == "OnDelete":
         return Plan()
     belongs = {name for name, where in places.items() if where.should_run}
     allowed = fence(daemon, len(belongs))
     seconds = daemon.spec.minReadySeconds or 0
-    pairs = {name: pair_on(here, digest) for name, here in placed.items()}
+    pairs = {name: pair_on(here, newest) for name, here in placed.items()}
     if allowed.surge:
         return _replace_beside(pairs, belongs, allowed.surge, seconds, now)
     return _replace_in_place(pairs, allowed.unavailable, seconds, now)
@@ -118,10 +127,10 @@ class Pair(Struct, frozen=True):
     untidy: bool = False
 
 
-def pair_on(here: list[core_v1.Pod], digest: str) -> Pair:
+def pair_on(here: list[core_v1.Pod], newest: Newest) -> Pair:
     living = [p for p in here if not p.metadata.deletionTimestamp]
-    new = [p for p in living if is_updated(p, digest)]
-    old = [p for p in living if not is_updated(p, digest)]
+    new = [p for p in living if is_updated(p, newest)]
+    old = [p for p in living if not is_updated(p, newest)]
     if len(new) > 1 or len(old) > 1:
         return Pair(None, None, untidy=True)
     return Pair(next(iter(new), None), next(iter(old), None))
@@ -169,7 +178,7 @@ def _replace_beside(pairs: dict[str, Pair], belongs: set[str], surge: int, secon
 
 
 def status_of(
-    daemon: apps_v1.DaemonSet, places: Places, placed: Placed, digest: str, now: float
+    daemon: apps_v1.DaemonSet, places: Places, placed: Placed, newest: Newest, now: float
 ) -> apps_v1.DaemonSetStatus:
     seconds = daemon.spec.minReadySeconds or 0
     desired = current = misplaced = ready = available = updated = 0
@@ -186,7 +195,7 @@ def status_of(
         if is_ready(oldest):
             ready += 1
             available += is_available(oldest, seconds, now)
-        updated += is_updated(oldest, digest)
+        updated += is_updated(oldest, newest)
     return apps_v1.DaemonSetStatus(
         desiredNumberScheduled=desired,
         currentNumberScheduled=current,
