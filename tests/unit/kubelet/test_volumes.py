@@ -14,7 +14,6 @@ from sampan.kubelet.errors import ConfigFault
 from sampan.kubelet.volumes import atomic
 from sampan.kubelet.volumes.host_path import check_host_path
 from sampan.kubelet.volumes.mounts import container_mounts
-from sampan.kubelet.volumes.ownership import set_group
 from sampan.kubelet.volumes.payload import File, PayloadFault, config_map_files, downward_files, secret_files
 from sampan.kubelet.volumes.source import Source
 from sampan.runtime.contract import Propagation
@@ -142,7 +141,7 @@ def test_a_volume_or_variable_that_is_not_there() -> None:
         mounts(core_v1.VolumeMount(name="v", mountPath="/x", subPathExpr="$(NONE)"))
 
 
-# --- hostPath and fsGroup ---
+# --- hostPath ---
 
 
 def test_host_path_types(tmp_path: Path) -> None:
@@ -157,14 +156,3 @@ def test_host_path_types(tmp_path: Path) -> None:
     assert check_host_path(tmp_path / "no/file", "FileOrCreate") == f"{tmp_path / 'no/file'} is not a file"
     assert check_host_path(tmp_path / "any", "") == ""
     assert (tmp_path / "any").is_dir()
-
-
-def test_the_group_may_write_and_new_files_inherit_it(tmp_path: Path) -> None:
-    group = os.getgid()
-    (tmp_path / "file").touch(mode=0o600)
-    set_group(tmp_path, group, only_if_needed=False)
-    assert tmp_path.stat().st_mode & stat.S_ISGID
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o660
-    (tmp_path / "file").chmod(0o600)
-    set_group(tmp_path, group, only_if_needed=True)
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
