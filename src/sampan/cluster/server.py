@@ -6,7 +6,7 @@ authorisation treats them as it would from another machine.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +34,7 @@ from sampan.cluster import metrics_api
 from sampan.cluster.auditing import auditor_of
 from sampan.cluster.config import ClusterConfig, write_if_new
 from sampan.cluster.datastores import open_datastore
+from sampan.cluster.lasting import lasting
 from sampan.cluster.paths import SERVERS, STATE, ClusterPaths
 from sampan.cluster.pki import FRONT_PROXY, Pki, api_names, outward_address
 from sampan.cluster.renewal import keep_renewing
@@ -150,12 +151,12 @@ async def run_server(
             await serving.wait()
             await asyncio.sleep(0)
             tasks.create_task(registrar.run())
-            tasks.create_task(run_aggregator(chain, pki))
+            tasks.create_task(lasting("aggregation", lambda: run_aggregator(chain, pki)))
             tasks.create_task(keep_policy_status(chain.core, own_client(chain)))
             tasks.create_task(keep_flow_status(own_client(chain), chain.core.timestamp))
-            tasks.create_task(keep_prepared(chain, config, servers))
+            tasks.create_task(lasting("what is always there", lambda: keep_prepared(chain, config, servers)))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(renew, options)))
-            tasks.create_task(servers.run(lambda found: tell(chain, found, options.data_dir / SERVERS)))
+            tasks.create_task(servers.run(lambda: tell(chain, servers, options.data_dir / SERVERS)))
             for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())
             for other in beside(chain, store):
@@ -204,10 +205,10 @@ async def run_aggregator(chain: Chain, pki: Pki) -> None:
     await chain.router.aggregator.run(own_client(chain))
 
 
-async def tell(chain: Chain, servers: Sequence[Address], known: Path) -> None:
+async def tell(chain: Chain, servers: Servers, known: Path) -> None:
     """Clients in the cluster find all servers by the Service, this machine's agents (at their start) by a file."""
-    await publish(own_client(chain), servers)
-    content = "\n".join(f"https://{server.ip}:{server.port}" for server in servers).encode()
+    there = await publish(own_client(chain), servers.there)
+    content = "\n".join(f"https://{server.ip}:{server.port}" for server in there).encode()
     await asyncio.to_thread(write_if_new, known, content)
 
 
@@ -225,8 +226,9 @@ async def prepare(chain: Chain, config: ClusterConfig, servers: Servers) -> None
         service_ip=config.api_ip,
         service_cidr=config.service_cidr,
         port=config.port,
-        servers=await servers.announce(),
     )
+    await servers.announce()
+    await publish(client, servers.there)
     await ensure(chain.core, client, [NODE_PROXIERS, SERVING_APPROVER])
 
 

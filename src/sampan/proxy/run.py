@@ -1,4 +1,4 @@
-"""The entry point of the room: rules, routes and DNS of one node, until cancelled."""
+"""The entry point of the room: rules, policies, routes and DNS of one node, until cancelled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from sampan.api.errors import AlreadyExists, NotFound
+from sampan.api.errors import AlreadyExists, Invalid, NotFound
 from sampan.api.types.core_v1 import Node, Service, ServicePort, ServiceSpec
 from sampan.api.types.discovery_v1 import EndpointSlice
 from sampan.api.types.meta_v1 import ObjectMeta
+from sampan.api.types.networking_v1 import NetworkPolicy
 from sampan.client.api import Client
 from sampan.client.shared import SharedInformerFactory
 from sampan.proxy.config import DnsConfig, ProxyConfig
@@ -23,7 +24,9 @@ from sampan.proxy.dns.resolver import Resolver
 from sampan.proxy.dns.server import DnsServer
 from sampan.proxy.dns.zone import Zone
 from sampan.proxy.kernel import Kernel
-from sampan.proxy.render import table_name
+from sampan.proxy.policies.enforcer import PolicyEnforcer
+from sampan.proxy.policies.render import table_name as policy_table
+from sampan.proxy.render import table_name as service_table
 from sampan.proxy.routes import Routes
 from sampan.proxy.services import BY_SERVICE, ServiceProxy, service_of
 
@@ -52,10 +55,12 @@ async def run(client: Client, config: ProxyConfig, *, informers: SharedInformerF
             dns_port = await _listen(server)
             feed = ZoneFeed(server.zone, services, slices)
         proxy = ServiceProxy(config, services, slices, kernel=kernel, dns_port=dns_port)
+        enforcer = PolicyEnforcer(client, config, shared.informer(NetworkPolicy), kernel=kernel)
         async with asyncio.TaskGroup() as tasks:
             if config.dns is not None:
                 tasks.create_task(feed.complete(), name="zone")
             tasks.create_task(_steadily(proxy.run), name="services")
+            tasks.create_task(_steadily(enforcer.run), name="policies")
             if config.network is not None:
                 routes = Routes(shared.informer(Node), config.node_name, config.network)
                 tasks.create_task(_steadily(routes.run), name="routes")
@@ -100,10 +105,11 @@ def dns_server(dns: DnsConfig, config: ProxyConfig) -> DnsServer:
 
 
 async def cleanup(name: str) -> None:
-    """Remove the rules of a cluster's Services from this node."""
+    """Remove the rules of a cluster's Services and policies from this node."""
     kernel = Kernel()
     try:
-        await kernel.drop_table(table_name(name))
+        await kernel.drop_table(service_table(name))
+        await kernel.drop_table(policy_table(name))
     finally:
         kernel.close()
 
@@ -129,6 +135,9 @@ async def ensure_dns_service(client: Client, address: str = "10.96.0.10") -> Non
     try:
         await resource.create(wanted)
     except AlreadyExists:
-        pass  # another node was quicker
-
-
+        pass  # another server was quicker
+    except Invalid as taken:  # perhaps by that very Service, made by one that was only a little quicker
+        try:
+            await resource.get(DNS_SERVICE, namespace=DNS_NAMESPACE)
+        except NotFound:
+            raise taken from None

@@ -81,7 +81,9 @@ async def _ensure(core: Core, client: Client, obj: Object) -> None:
     except AlreadyExists:
         return
     except ApiError:
-        log.exception("cannot make %s %s", info.kind, meta["name"])
+        # Another server was faster, and has the Service's address already: then it is there by now.
+        if endpoint.cache.get(meta.get("namespace", ""), meta["name"]) is None:
+            log.exception("cannot make %s %s", info.kind, meta["name"])
 
 
 async def bootstrap(
@@ -96,8 +98,12 @@ async def bootstrap(
     await ensure(core, client, namespaces())
     await ensure(core, client, [*rbac.objects(), *basic(service_ip, service_cidr, port), *flowcontrol.objects()])
     await _set_status(core, client)
+
+    async def given() -> Sequence[Address]:
+        return servers
+
     if servers:
-        await publish(client, servers)
+        await publish(client, given)
 
 
 async def _set_status(core: Core, client: Client) -> None:

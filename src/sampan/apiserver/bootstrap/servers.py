@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from sampan.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from sampan.client.api import Client
-from sampan.storage.contract import KeyNotFound, RevisionConflict, Store, StoreError
+from sampan.client.resource_client import ResourceClient
+from sampan.storage.contract import KeyExists, KeyNotFound, RevisionConflict, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ LEAVE_SECONDS = 2.0
 ATTEMPTS = 10
 NAME, NAMESPACE = "kubernetes", "default"
 Object = dict[str, Any]
+Look = Callable[[], Awaitable[Sequence["Address"]]]
 
 
 class Address(Struct, frozen=True, order=True):
@@ -45,30 +47,42 @@ class Servers:
         self._store = store
         self._own = own
 
-    async def announce(self) -> list[Address]:
-        """Say that this one is here; all that are."""
+    async def announce(self) -> None:
+        """Say that this one is here."""
+        if not self._store.shared:
+            return
+        value = msgspec.json.encode(self._own)
+        for left in reversed(range(ATTEMPTS)):
+            there = await self._store.get(key=self._own.key)
+            try:
+                if there is None:
+                    await self._store.create(key=self._own.key, value=value, ttl_seconds=LIFE_SECONDS)
+                else:
+                    await self._store.update(
+                        key=self._own.key, value=value, expected_revision=there.revision, ttl_seconds=LIFE_SECONDS
+                    )
+            except (KeyExists, KeyNotFound, RevisionConflict):
+                if not left:
+                    raise
+            else:
+                return  # else its life has ended, or this server has said it elsewhere, between the look and the write
+
+    async def there(self) -> list[Address]:
         if not self._store.shared:
             return [self._own]
-        value = msgspec.json.encode(self._own)
-        there = await self._store.get(key=self._own.key)
-        if there is None:
-            await self._store.create(key=self._own.key, value=value, ttl_seconds=LIFE_SECONDS)
-        else:
-            await self._store.update(
-                key=self._own.key, value=value, expected_revision=there.revision, ttl_seconds=LIFE_SECONDS
-            )
         found = (await self._store.range(prefix=PREFIX)).items
         return sorted(msgspec.json.decode(kv.value, type=Address) for kv in found)
 
-    async def run(self, publish: Callable[[Sequence[Address]], Awaitable[None]]) -> None:
-        """Until cancelled, which is the end of this server."""
+    async def run(self, tell: Callable[[], Awaitable[None]]) -> None:
+        """Until cancelled, which is the end of this server. `tell` says to the others who is there."""
         if not self._store.shared:
             return
         try:
             while True:
                 await asyncio.sleep(RENEW_SECONDS)
                 try:
-                    await publish(await self.announce())
+                    await self.announce()
+                    await tell()
                 except (ApiError, StoreError) as error:
                     log.warning("the addresses of the servers: %s", error)
         finally:
@@ -84,23 +98,53 @@ class Servers:
             log.info("not taken off the list of servers: %s", error)
 
 
-async def publish(client: Client, servers: Sequence[Address]) -> None:
-    """Endpoints and slices (one for each port) of the `kubernetes` Service, which no controller keeps."""
+async def publish(client: Client, look: Look) -> list[Address]:
+    """Endpoints and slices (one for each port) of the `kubernetes` Service, which no controller keeps.
+
+    Servers that begin together all write them. Each reads what is written before it looks who is there, and writes only
+    over what it has read: so whoever is last has seen everybody who wrote before.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return await _publish(client, look)
+        except (AlreadyExists, Conflict, NotFound):
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _publish(client: Client, look: Look) -> list[Address]:
+    plain = client.dynamic("", "v1", "endpoints")
+    slices = client.dynamic("discovery.k8s.io", "v1", "endpointslices")
+    whole = await _get(plain, NAME)
+    found = await slices.list(namespace=NAMESPACE, label_selector=f"kubernetes.io/service-name={NAME}")
+    written = {obj["metadata"]["name"]: obj for obj in found.items}
+    servers = list(await look())
     ports = sorted({server.port for server in servers})
     by_port = {port: sorted(server.ip for server in servers if server.port == port) for port in ports}
-    await _write(client, "", "endpoints", endpoints(by_port))
-    wanted = [slice_of(port, ips, first=port == ports[0]) for port, ips in by_port.items()]
-    for obj in wanted:
-        await _write(client, "discovery.k8s.io", "endpointslices", obj)
-    slices = client.dynamic("discovery.k8s.io", "v1", "endpointslices")
-    names = {obj["metadata"]["name"] for obj in wanted}
-    selector = f"kubernetes.io/service-name={NAME}"
-    for found in (await slices.list(namespace=NAMESPACE, label_selector=selector)).items:
-        if found["metadata"]["name"] not in names:
-            try:
-                await slices.delete(found["metadata"]["name"], namespace=NAMESPACE)
-            except NotFound:
-                pass
+    await _write(plain, whole, endpoints(by_port))
+    for port, ips in by_port.items():
+        wanted = slice_of(port, ips, first=port == ports[0])
+        await _write(slices, written.pop(wanted["metadata"]["name"], None), wanted)
+    for name, obj in written.items():
+        await slices.delete(name, namespace=NAMESPACE, resource_version=obj["metadata"]["resourceVersion"])
+    return servers
+
+
+async def _get(resource: ResourceClient[Object], name: str) -> Object | None:
+    try:
+        return await resource.get(name, namespace=NAMESPACE)
+    except NotFound:
+        return None
+
+
+async def _write(resource: ResourceClient[Object], current: Object | None, wanted: Object) -> None:
+    if current is None:
+        await resource.create(wanted, namespace=NAMESPACE)
+        return
+    changed = {**current, **{k: v for k, v in wanted.items() if k not in ("metadata", "kind", "apiVersion")}}
+    if msgspec.json.encode(changed) != msgspec.json.encode(current):
+        await resource.update(changed)
 
 
 def endpoints(by_port: dict[int, list[str]]) -> Object:
@@ -133,28 +177,3 @@ def slice_of(port: int, ips: list[str], *, first: bool) -> Object:
 
 def _port(port: int) -> Object:
     return {"name": "https", "port": port, "protocol": "TCP"}
-
-
-async def _write(client: Client, group: str, plural: str, obj: Object) -> None:
-    """Servers that begin together all write it: who was overtaken looks again, and mostly finds it as it should be."""
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            await _write_once(client, group, plural, obj)
-        except (AlreadyExists, Conflict, NotFound):
-            if not left:
-                raise
-        else:
-            return
-
-
-async def _write_once(client: Client, group: str, plural: str, obj: Object) -> None:
-    resource = client.dynamic(group, "v1", plural)
-    name = obj["metadata"]["name"]
-    try:
-        current = await resource.get(name, namespace=NAMESPACE)
-    except NotFound:
-        await resource.create(obj, namespace=NAMESPACE)
-        return
-    changed = {**current, **{k: v for k, v in obj.items() if k not in ("metadata", "kind", "apiVersion")}}
-    if msgspec.json.encode(changed) != msgspec.json.encode(current):
-        await resource.update(changed)

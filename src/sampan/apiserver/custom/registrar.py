@@ -19,6 +19,7 @@ from sampan.apiserver.custom.strategy import CustomStrategy, resource_info
 from sampan.apiserver.endpoint import Endpoint
 from sampan.client.api import Client
 from sampan.client.informer import Informer
+from sampan.storage.contract import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Registrar:
                     await self._reconcile(name)
                 except Conflict:
                     self._dirty.put_nowait(name)
-                except (ApiError, msgspec.ValidationError):
+                except (ApiError, StoreError, msgspec.ValidationError):
                     log.exception("customresourcedefinition %s", name)
                     asyncio.get_running_loop().call_later(RETRY, self._dirty.put_nowait, name)
         finally:
