@@ -58,6 +58,7 @@ class Feed:
         before = self._cache.pod(uid)
         self._cache.set_pod(pod)
         self._queue.remove(uid)
+        self._service.reports.forget(uid)
         self._world.nominated.drop(uid)
         now = self._cache.pod(uid)
         if before is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from itertools import takewhile
 
 from sampan.client.clock import Clock
 from sampan.scheduler.config import SchedulerConfig
@@ -141,9 +142,9 @@ class SchedulingQueue:
     def flush(self) -> None:
         """Pods that nothing has helped for long are tried all the same."""
         limit = self._clock.monotonic() - self._config.unschedulable_flush
-        for queued in list(self._stuck.values()):
-            if queued.failed_at < limit:
-                self._activate(queued)
+        # Whoever failed first stands first; this is asked at every turn, and there may be thousands.
+        for queued in list(takewhile(lambda queued: queued.failed_at < limit, self._stuck.values())):
+            self._activate(queued)
 
     def next_due(self) -> float | None:
         """Seconds until a Pod's back-off ends."""

@@ -12,6 +12,7 @@ from sampan.client.api import STRATEGIC_PATCH, Client
 from sampan.client.calls import WriteOptions
 from sampan.client.clock import Clock, rfc3339
 from sampan.client.transport import TransportError
+from sampan.scheduler.backlog import Backlog
 from sampan.scheduler.decision import Decision
 from sampan.scheduler.events import Events
 from sampan.scheduler.pod_info import PodInfo
@@ -28,14 +29,18 @@ class Reports:
         self._events = events
         self._tasks = tasks
         self._clock = clock
-        self._said: dict[str, str] = {}  # the last message about a Pod
+        self._said: dict[str, str] = {}  # the last message about a Pod, or the one that it is about to be told
+        self.backlog = Backlog(self._explain, tasks, clock)
 
     def refuse(self, info: PodInfo, decision: Decision) -> None:
         """Say why, on the Pod and as an event; the same thing is not said twice in a row."""
-        again = self._said.get(info.uid) == decision.message
+        again = info.uid not in self.backlog and self._said.get(info.uid) == decision.message
         self._said[info.uid] = decision.message
-        if not again or decision.preempt is not None:
-            self._tasks.go(self._refuse(info, decision, again=again))
+        if decision.preempt is not None:  # others wait for what comes of it
+            self.backlog.withdraw(info.uid)
+            self._tasks.go(self._make_room(info, decision, decision.preempt, again=again))
+        elif not again:
+            self.backlog.put(info, decision)
 
     def clear_nomination(self, info: PodInfo) -> None:
         """No room is being made for it any more."""
@@ -43,13 +48,21 @@ class Reports:
 
     def forget(self, uid: str) -> None:
         self._said.pop(uid, None)
+        self.backlog.withdraw(uid)
 
-    async def _refuse(self, info: PodInfo, decision: Decision, *, again: bool) -> None:
+    async def _explain(self, info: PodInfo, decision: Decision) -> None:
+        await self._events.say(info, "Warning", "FailedScheduling", "Scheduling", decision.message)
+        try:
+            await self._patch(info, self._status(info, decision))
+        except (ApiError, TransportError) as error:
+            self._said.pop(info.uid, None)  # if it is still there, it is told after the next attempt
+            log.info("pod %s: %s", info.key, error)
+
+    async def _make_room(self, info: PodInfo, decision: Decision, chosen: Candidate, *, again: bool) -> None:
         try:
             if not again:
                 await self._events.say(info, "Warning", "FailedScheduling", "Scheduling", decision.message)
-            if decision.preempt is not None:
-                await self._preempt(info, decision.preempt)
+            await self._preempt(info, chosen)
             await self._patch(info, self._status(info, decision))
         except (ApiError, TransportError) as error:
             log.info("pod %s: %s", info.key, error)

@@ -129,6 +129,7 @@ class SchedulerService:
             self.queue.remove(info.uid)
             return
         decision = self.schedulers[info.pod.spec.schedulerName or ""].decide(info)
+        self.reports.backlog.decided()
         if decision.node:
             self._place(queued, decision)
             return
@@ -144,6 +145,7 @@ class SchedulerService:
         info = queued.info
         self.queue.remove(info.uid)
         self.verdicts.drop(info.uid)
+        self.reports.forget(info.uid)
         self.world.nominated.drop(info.uid)
         self.world.reserved.update(decision.volumes)
         self.cache.assume(info, decision.node)
@@ -161,7 +163,6 @@ class SchedulerService:
 
     def _bound(self, info: PodInfo) -> None:
         self._attempts.pop(info.uid, None)
-        self.reports.forget(info.uid)
 
     def _bind_failed(self, info: PodInfo, decision: Decision, error: Exception) -> None:
         attempts = self._attempts.pop(info.uid, 1)

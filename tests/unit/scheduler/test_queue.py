@@ -104,3 +104,16 @@ async def test_nothing_waits_forever_and_the_gone_do_not_come_back(made: Made) -
     await made.clock.advance(2)
     made.queue.flush()
     assert [made.pop(), made.pop()] == ["p", ""]
+
+
+async def test_only_those_that_nothing_helped_for_long_are_tried_all_the_same(made: Made) -> None:
+    made.queue.add(info("long"))
+    made.refuse("NodeAffinity")
+    await made.clock.advance(SchedulerConfig().unschedulable_flush - 1)
+    made.queue.add(info("lately"))
+    made.refuse("NodeAffinity")
+    made.queue.flush()
+    assert made.pop() == ""
+    await made.clock.advance(2)
+    made.queue.flush()
+    assert [made.pop(), made.pop()] == ["long", ""]
