@@ -54,8 +54,8 @@ generate: install-dev
 	$(PY) tools/generate.py
 
 lock:
-	.venv/bin/uv pip compile -q --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
-	.venv/bin/uv pip compile -q --no-emit-index-url --no-header --no-annotate --group dev pyproject.toml -o requirements-dev.lock
+	.venv/bin/uv pip compile -q --universal --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile -q --universal --no-emit-index-url --no-header --no-annotate --group dev pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist bench/out
