@@ -35,7 +35,9 @@ from sampan.kubelet.security import PodSecurity
 from sampan.kubelet.server.access import Access
 from sampan.kubelet.server.app import KubeletServer
 from sampan.kubelet.server.logs import Logs
-from sampan.kubelet.server.stats import Stats
+from sampan.kubelet.server.metrics import Metrics
+from sampan.kubelet.server.summary import Summary
+from sampan.kubelet.server.usage import Measures
 from sampan.kubelet.shutdown import NOT_READY, NodeShutdown
 from sampan.kubelet.starter import Starter
 from sampan.kubelet.static.manifest import MIRROR
@@ -95,7 +97,7 @@ class Kubelet:
         admission = NodeAdmission(
             labels(self.machine, config), room, config.allowed_unsafe_sysctls, name=config.node_name
         )
-        claims = Claims(self.objects, lambda: admission.labels, config.node_name)
+        claims = Claims(self.objects, self.events, lambda: admission.labels, config.node_name)
         self.volumes = VolumeManager(config, self.objects, Tokens(client, self.clock), claims, facts, self.clock)
         self.prober = Prober(runtime, self.events, self.clock, host_ip=host_ips[0])
         hooks = LifecycleHooks(runtime, self.clock, host_ip=host_ips[0])
@@ -167,12 +169,14 @@ class Kubelet:
             statuses=self.statuses,
         )
         self.registrar = NodeRegistrar(client, config, self.clock, self.recorder, self._look_at_node)
+        measures = Measures(config.root_dir, self.pods, runtime, self.volumes.paths)
         self.server = KubeletServer(
             config,
             self.pods,
             runtime,
             Access(client, config.node_name),
-            Stats(config, self.pods, runtime, self.machine),
+            Summary(config.node_name, measures),
+            Metrics(config.node_name, self.pods, measures, self.prober.tallies),
             Logs(self.pods, runtime),
         )
         self._runtime_name = ""

@@ -192,3 +192,22 @@ def test_a_block_volume_is_a_device() -> None:
     assert device.permissions == "r"
     with pytest.raises(ConfigFault, match='cannot find block volume "v"'):
         container_devices(container, {"v": Source(path=Path("/folder"))})
+
+
+async def test_two_pods_with_different_groups(world: World, tmp_path: Path) -> None:
+    """The first one's counts; the second is told."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    world.server.add(claim("p-v"))
+    world.server.add(volume(tmp_path, hostPath=None, local={"path": str(tmp_path / "link")}))
+    group = os.getgid()
+    async with world.running():
+        world.add(using(CLAIMED) | {"securityContext": {"fsGroup": group}}, name="first", uid=str(uuid.uuid4()))
+        await world.settle()
+        assert stat.S_IMODE((tmp_path / "data").stat().st_mode) & 0o2770 == 0o2770
+        world.add(using(CLAIMED) | {"securityContext": {"fsGroup": group + 1}})
+        await world.settle()
+        assert (tmp_path / "data").stat().st_gid == group
+        told = [e.message for e in world.server.all(core_v1.Event) if e.reason == "AlreadyMountedVolume"]
+        said = f"The requested fsGroup is {group + 1}, but the volume pv has GID {group}."
+        assert told == [f"{said} The volume may not be shareable."]

@@ -76,8 +76,8 @@ def claim_phase(claim: Claim, phase: str, volume: Volume | None = None) -> Claim
 
 
 def volume_phase(volume: Volume, phase: str, now: str, message: str = "") -> Volume | None:
+    """What others wrote beside the phase stays as long as the phase does."""
     status = volume.status
-    if status.phase == phase and (status.message or "") == message:
+    if status.phase == phase:
         return None
-    since = status.lastPhaseTransitionTime if status.phase == phase else now
-    return replace(volume, status=replace(status, phase=phase, message=message or None, lastPhaseTransitionTime=since))
+    return replace(volume, status=replace(status, phase=phase, message=message or None, lastPhaseTransitionTime=now))

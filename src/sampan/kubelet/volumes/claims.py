@@ -8,6 +8,7 @@ from sampan.api.types import core_v1
 from sampan.kubelet.errors import MountFault
 from sampan.kubelet.node_affinity import selects
 from sampan.kubelet.objects import Objects
+from sampan.kubelet.seams import Events
 from sampan.kubelet.volumes.host_path import check_host_path
 from sampan.kubelet.volumes.ownership import set_group
 from sampan.kubelet.volumes.source import Source
@@ -18,9 +19,10 @@ ONE_POD = "ReadWriteOncePod"
 
 
 class Claims:
-    def __init__(self, objects: Objects, labels: Callable[[], Mapping[str, str]], node: str) -> None:
+    def __init__(self, objects: Objects, events: Events, labels: Callable[[], Mapping[str, str]], node: str) -> None:
         """`labels`: those of this node, named `node`, as they are now."""
         self._objects = objects
+        self._events = events
         self._labels = labels
         self._node = node
         self._users: dict[str, set[str]] = {}  # the Pods of this node that have a volume, by its name
@@ -45,10 +47,24 @@ class Claims:
         self._users.setdefault(name, set()).add(uid)
         source = source_of(bound, readonly=bool(wanted.readOnly) or claim.spec.accessModes == ["ReadOnlyMany"])
         await asyncio.to_thread(_make_ready, name, bound, source)
-        if not (had or others or source.readonly or source.device) and group_matters(bound):
-            await asyncio.to_thread(_give_to_group, source.path, pod)
+        if not (had or source.readonly or source.device) and group_matters(bound):
+            await self._give_to_group(pod, name, source.path, shared=bool(others))
         await asyncio.to_thread(marker.mkdir, parents=True, exist_ok=True)
         return source
+
+    async def _give_to_group(self, pod: core_v1.Pod, name: str, path: Path, *, shared: bool) -> None:
+        """The first Pod that has the volume says whose it is; the others of this node find it so."""
+        context = pod.spec.securityContext
+        if context is None or context.fsGroup is None:
+            return
+        if not shared:
+            only = context.fsGroupChangePolicy == "OnRootMismatch"
+            await asyncio.to_thread(set_group, path, context.fsGroup, only_if_needed=only)
+            return
+        owner = (await asyncio.to_thread(path.stat)).st_gid
+        if owner != context.fsGroup:
+            said = f"The requested fsGroup is {context.fsGroup}, but the volume {name} has GID {owner}."
+            self._events.warning(pod, "AlreadyMountedVolume", f"{said} The volume may not be shareable.")
 
     def release(self, uid: str) -> None:
         for name, users in list(self._users.items()):
@@ -107,7 +123,7 @@ def source_of(bound: core_v1.PersistentVolume, *, readonly: bool) -> Source:
     spec, group = bound.spec, (bound.metadata.annotations or {}).get(GROUP_OF_VOLUME, "")
     place = spec.hostPath.path if spec.hostPath is not None else spec.local.path if spec.local is not None else ""
     return Source(
-        path=Path(place),
+        path=Path(place).resolve() if spec.local is not None else Path(place),
         readonly=readonly,
         device=spec.volumeMode == "Block",
         group=int(group) if group.isdecimal() else None,
@@ -131,7 +147,9 @@ def _made_for_claims(bound: core_v1.PersistentVolume) -> bool:
 
 
 def _make_ready(name: str, bound: core_v1.PersistentVolume, source: Source) -> None:
-    host, path = bound.spec.hostPath, source.path
+    host, path, csi = bound.spec.hostPath, source.path, bound.spec.csi
+    if csi is not None:
+        raise MountFault(name, f"driver name {csi.driver} not found in the list of registered CSI drivers")
     if host is None and bound.spec.local is None:
         raise MountFault(name, "no volume plugin matched: only hostPath and local volumes can be used on this node")
     if source.device:
@@ -140,16 +158,10 @@ def _make_ready(name: str, bound: core_v1.PersistentVolume, source: Source) -> N
     elif host is not None:
         if _made_for_claims(bound):
             make_shared(path)
-        fault = check_host_path(path, host.type or "DirectoryOrCreate")
+        fault = check_host_path(path, host.type or "")
         if fault:
             raise MountFault(name, f"hostPath type check failed: {fault}")
     elif not path.exists():
         raise MountFault(name, f'path "{path}" does not exist')
     elif path.is_block_device():
         raise MountFault(name, f'path "{path}" is a block device: format and mount it, and name the directory')
-
-
-def _give_to_group(path: Path, pod: core_v1.Pod) -> None:
-    context = pod.spec.securityContext
-    if context is not None and context.fsGroup is not None:
-        set_group(path, context.fsGroup, only_if_needed=context.fsGroupChangePolicy == "OnRootMismatch")

@@ -37,6 +37,9 @@ class Contents:
             return Content("downward-api", self._downward(pod, downward.items, downward.defaultMode))
         if volume.projected is not None:
             return Content("projected", await self._projected(pod, volume))
+        if volume.csi is not None:
+            driver = volume.csi.driver
+            raise MountFault(volume.name, f"driver name {driver} not found in the list of registered CSI drivers")
         raise MountFault(volume.name, UNSUPPORTED)
 
     async def _projected(self, pod: core_v1.Pod, volume: core_v1.Volume) -> payload.Files:

@@ -85,6 +85,10 @@ class VolumeManager:
         sources = self._sources.get(pod.metadata.uid or "", {})
         return sorted({source.group for source in sources.values() if source.group is not None})
 
+    def paths(self, uid: str) -> dict[str, Path]:
+        """Where the Pod's volumes are on the host."""
+        return {name: s.path for name, s in self._sources.get(uid, {}).items() if not (s.image or s.device)}
+
     async def tear_down(self, uid: str) -> None:
         timer = self._timers.pop(uid, None)
         if timer is not None:

@@ -15,9 +15,7 @@ PROPAGATION = {
 }
 
 
-def container_mounts(
-    container: core_v1.Container, sources: Mapping[str, Source], env: dict[str, str]
-) -> list[Mount]:
+def container_mounts(container: core_v1.Container, sources: Mapping[str, Source], env: dict[str, str]) -> list[Mount]:
     mounts = []
     for wanted in container.volumeMounts or ():
         source = sources.get(wanted.name)
