@@ -28,6 +28,7 @@ from sampan.network.contract import NetworkConfig, Overlay, PodNetwork
 from sampan.network.pod_network import LocalNetwork
 from sampan.proxy import run as run_proxy
 from sampan.proxy.config import DnsConfig, ProxyConfig
+from sampan.proxy.policies.gate import Gate, PolicedNetwork
 
 log = logging.getLogger(__name__)
 
@@ -68,14 +69,16 @@ async def run_agent(options: AgentOptions) -> None:
     client = connect(options.api, user_agent="kubelet")
     try:
         node_range = await pod_range(client, config, options.data_dir / "pod-cidr")
-        network = make_network(options, node_range)
-        kubelet = Kubelet(client, config, runtime=make_runtime(options.data_dir, options.node_name), network=network)
+        network, gate = make_network(options, node_range), Gate()
+        runtime = make_runtime(options.data_dir, options.node_name)
+        kubelet = Kubelet(client, config, runtime=runtime, network=PolicedNetwork(network, gate))
         proxy = ProxyConfig(
             name=network_name(options.cluster, options.node_name),
             node_name=options.node_name,
             cluster_range=options.cluster_range,
             service_range=options.service_range,
             network=network,
+            gate=gate,
             dns=DnsConfig(address=options.dns_ip, domain=options.cluster_domain),
         )
         started = asyncio.Event()

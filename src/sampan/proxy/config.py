@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from sampan.network.contract import PodNetwork
+from sampan.proxy.policies.gate import Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,4 +31,5 @@ class ProxyConfig:
     service_range: IPv4Network | None  # None: addresses outside it are served too, but unknown ones not refused
     zone: str = ""  # of this node, for Services that prefer near endpoints
     network: PodNetwork | None = None  # told of the other nodes' ranges; None: somebody else makes the routes
+    gate: Gate | None = None  # where the kubelet's Pods wait for the policies about them
     dns: DnsConfig | None = field(default_factory=DnsConfig)  # None: somebody else answers

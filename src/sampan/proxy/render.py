@@ -10,32 +10,18 @@ which refuse connections at once instead of letting them run into a timeout.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-from sampan.network.nft import Chain, MapType, Rule, SetType, Transaction, Value, Verdict
+from sampan.network.nft import Chain, MapType, Rule, SetType, Transaction, Verdict
 from sampan.network.nft import expressions as nft
 from sampan.network.nft.transaction import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING
+from sampan.proxy.fragment import Fragment, short
 from sampan.proxy.model import Backend, ServicePort
 
 SERVICE_IPS, NODE_PORTS, HAIRPIN = "service-ips", "node-ports", "hairpin"
 DEAD_IPS, DEAD_NODE_PORTS = "no-endpoint-ips", "no-endpoint-node-ports"
 MASQUERADE_BIT = 0x4000  # the bit Kubernetes' own proxy uses: other software knows to leave it alone
 _DSTNAT, _FILTER, _SRCNAT = -100, 0, 100
-_NAME_LIMIT = 120
-
-Data = Value | Verdict | None
-
-
-@dataclass(slots=True)
-class Fragment:
-    """All that one Service's port needs in the table."""
-
-    sets: dict[str, SetType] = field(default_factory=dict)
-    chains: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
-    elements: dict[tuple[str, bytes], Data] = field(default_factory=dict)
-
 
 def table_name(name: str) -> str:
     return f"sampan-{name}-services"
@@ -109,11 +95,7 @@ def fragment(port: ServicePort, cluster_range: IPv4Network) -> Fragment:
 
 
 def _name(port: ServicePort) -> str:
-    """Readable in `nft list`; shortened to a hash where the kernel's limit asks for it."""
-    name = f"{port.namespace}/{port.service}/{port.protocol}/{port.name or port.port}"
-    if len(name) > _NAME_LIMIT:
-        name = f"{name[: _NAME_LIMIT - 13]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-    return name
+    return short(f"{port.namespace}/{port.service}/{port.protocol}/{port.name or port.port}")
 
 
 def _internal(made: Fragment, port: ServicePort, name: str, cluster_range: IPv4Network) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from sampan.api.types.core_v1 import Service
 from sampan.api.types.discovery_v1 import EndpointSlice
@@ -18,16 +19,17 @@ from sampan.client.codec import key_of
 from sampan.client.informer import Informer
 from sampan.network.contract import NetworkError
 from sampan.proxy.config import ProxyConfig
+from sampan.proxy.fragment import Fragment
 from sampan.proxy.health_ports import HealthPorts, health_of
 from sampan.proxy.kernel import Kernel
 from sampan.proxy.model import SERVICE_NAME, Backend, ServicePort, service_ports
-from sampan.proxy.render import Fragment, fragment
+from sampan.proxy.render import build, fragment, table_name
 from sampan.proxy.stale import stale_flows
-from sampan.proxy.table import Key, ServiceTable
+from sampan.proxy.table import FragmentTable, Key
+from sampan.proxy.writer import TableWriter
 
 BY_SERVICE = "by-service"
 _CHECK_SECONDS = 30.0
-_RETRY_SECONDS = 1.0
 _PER_TURN = 50
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,9 @@ class ServiceProxy:
         self._services = services
         self._slices = slices
         self._kernel = kernel
-        self._clock = clock or RealClock()
-        self._table = ServiceTable(config.name, config.cluster_range, config.service_range)
+        empty = functools.partial(build, cluster_range=config.cluster_range, service_range=config.service_range)
+        table = FragmentTable(table_name(config.name), empty)
+        self._writer = TableWriter(table, kernel, clock or RealClock())
         self._known: dict[str, list[ServicePort]] = {}
         self._health = HealthPorts()
         self._dirty: set[str] = set()
@@ -87,20 +90,20 @@ class ServiceProxy:
     async def _follow(self) -> None:
         await self._services.wait_for_sync()
         await self._slices.wait_for_sync()
-        await self._step({key_of(service) for service in self._services.store}, write_whole=True)
+        await self._step({key_of(service) for service in self._services.store}, self._writer.replace)
         while True:
             try:
                 async with asyncio.timeout(_CHECK_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
-                if not await self._kernel.has_table(self._table.name):
-                    log.warning("the table of Services was removed by somebody else; writing it anew")
-                    await self._step(set(), write_whole=True)
+                await self._writer.mend()
                 continue
             self._wake.clear()
-            await self._step(set())
+            await self._step(set(), self._writer.change)
 
-    async def _step(self, keys: set[str], *, write_whole: bool = False) -> None:
+    async def _step(
+        self, keys: set[str], write: Callable[[Mapping[Key, Fragment | None]], Awaitable[None]]
+    ) -> None:
         keys |= self._dirty
         self._dirty = set()
         before = {key: self._known.get(key, []) for key in keys}
@@ -109,16 +112,9 @@ class ServiceProxy:
             after[key] = self._decide(key)
             if count % _PER_TURN == 0:
                 await asyncio.sleep(0)
-        transaction = self._table.change(self._fragments(before, after))
+        wanted = self._fragments(before, after)
         self._remember(after)
-        if not write_whole:
-            try:
-                await self._kernel.commit(transaction)
-            except NetworkError as error:
-                log.warning("%s; writing all rules of Services anew", error)
-                write_whole = True
-        if write_whole:
-            await self._write_whole()
+        await write(wanted)
         await self._forget(before, after)
         for key, ports in after.items():
             await self._health.tell(key, health_of(self._services.store.by_key(key), ports))
@@ -159,17 +155,6 @@ class ServiceProxy:
                 self._known[key] = ports
             else:
                 self._known.pop(key, None)
-
-    async def _write_whole(self) -> None:
-        """Until it succeeds: without it nothing works."""
-        while True:
-            try:
-                remembered = await self._kernel.members(self._table.name, self._table.affinity_sets())
-                await self._kernel.commit(self._table.whole(remembered))
-                return
-            except NetworkError:
-                log.exception("rules of Services cannot be written")
-                await self._clock.sleep(_RETRY_SECONDS)
 
     async def _forget(self, before: dict[str, list[ServicePort]], after: dict[str, list[ServicePort]]) -> None:
         stale = stale_flows(_flat(before.values()), _flat(after.values()))

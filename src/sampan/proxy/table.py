@@ -1,4 +1,4 @@
-"""The Services' table as it is in the kernel, and the step from there to what it should be.
+"""A table as it is in the kernel, and the step from there to what it should be.
 
 Only what differs is sent, in one transaction: a change costs what it changes. Two Services may claim one address (the
 API forbids it for ClusterIPs and node ports, not for externalIPs): the first keeps it until it lets go.
@@ -6,14 +6,14 @@ API forbids it for ClusterIPs and node ports, not for externalIPs): the first ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sampan.network.nft import Chain, Transaction
-from sampan.proxy.render import Data, Fragment, build, table_name
+from sampan.proxy.fragment import Data, Fragment
 
-Key = tuple[str, str, str]  # namespace, Service, port
+Key = tuple[str, ...]  # whose fragment it is
 _Element = tuple[str, bytes]
+_Step = tuple[Fragment, Fragment]  # before and after
 
 
 class _Absent:
@@ -23,22 +23,21 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-class ServiceTable:
+class FragmentTable:
     """Bookkeeping only: it makes transactions, the caller commits them."""
 
-    def __init__(self, name: str, cluster_range: IPv4Network, service_range: IPv4Network | None) -> None:
-        self.name = table_name(name)
-        self._cluster_range = cluster_range
-        self._service_range = service_range
+    def __init__(self, name: str, build: Callable[[Transaction], None]) -> None:
+        """`build` makes the table without any fragment, in place of whatever is there."""
+        self.name = name
+        self._build = build
         self._fragments: dict[Key, Fragment] = {}
         self._claims: dict[_Element, dict[Key, Data]] = {}
 
     def whole(self, remembered: Mapping[str, Iterable[bytes]] | None = None) -> Transaction:
         """Everything anew, in place of whatever is there; `remembered` are elements of sets to keep (affinity)."""
         transaction = Transaction(self.name)
-        build(transaction, self._cluster_range, self._service_range)
-        for fragment in self._fragments.values():
-            _add_chains(transaction, Fragment(), fragment)
+        self._build(transaction)
+        _add_chains(transaction, [(Fragment(), fragment) for fragment in self._fragments.values()])
         by_map: dict[str, list[tuple[bytes, Data]]] = {}
         for (name, key), claims in self._claims.items():
             by_map.setdefault(name, []).append((key, next(iter(claims.values()))))
@@ -48,22 +47,23 @@ class ServiceTable:
             transaction.add_elements(name, elements)
         return transaction
 
-    def affinity_sets(self) -> list[str]:
-        return [name for fragment in self._fragments.values() for name in fragment.sets]
+    def learning_sets(self) -> list[str]:
+        """Those the kernel itself adds elements to (session affinity): what they hold is known to it alone."""
+        sets = (each for fragment in self._fragments.values() for each in fragment.sets.items())
+        return [name for name, kind in sets if kind.timeout_ms]
 
     def change(self, wanted: Mapping[Key, Fragment | None]) -> Transaction:
         """The step to the wanted fragments (None: gone). The bookkeeping is moved: commit it, or write the whole."""
         transaction = Transaction(self.name)
         none = Fragment()
         steps = [(key, self._fragments.get(key, none), new or none) for key, new in wanted.items()]
-        for _, old, new in steps:
-            _add_chains(transaction, old, new)
+        pairs = [(old, new) for _, old, new in steps]
+        _add_chains(transaction, pairs)
         before: dict[_Element, Data | _Absent] = {}
         for key, old, new in steps:
             self._claim(key, old, new, before)
         self._change_elements(transaction, before)
-        for _, old, new in steps:
-            _drop_chains(transaction, old, new)
+        _drop_chains(transaction, pairs)
         for key, _, new in steps:
             if new is none:
                 self._fragments.pop(key, None)
@@ -103,28 +103,33 @@ class ServiceTable:
             transaction.add_elements(name, elements)
 
 
-def _add_chains(transaction: Transaction, old: Fragment, new: Fragment) -> None:
-    for name, kind in new.sets.items():
-        if name not in old.sets:
-            transaction.make_set(name, kind)
-    changed = [name for name, rules in new.chains.items() if old.chains.get(name) != rules]
-    for name in changed:
+def _add_chains(transaction: Transaction, steps: Sequence[_Step]) -> None:
+    """Sets, then chains, then rules: a rule may name the sets and chains of another fragment."""
+    for old, new in steps:
+        for name, kind in new.sets.items():
+            if name not in old.sets:
+                transaction.make_set(name, kind)
+    changed = [
+        (old, new, name) for old, new in steps for name, rules in new.chains.items() if old.chains.get(name) != rules
+    ]
+    for old, _, name in changed:
         if name not in old.chains:
             transaction.make_chain(Chain(name))
         else:
             transaction.flush_chain(name)
-    for name in changed:
+    for _, new, name in changed:
         for rule in new.chains[name]:
             transaction.add_rule(name, rule)
 
 
-def _drop_chains(transaction: Transaction, old: Fragment, new: Fragment) -> None:
+def _drop_chains(transaction: Transaction, steps: Sequence[_Step]) -> None:
     """After the elements and rules that led there are gone. Emptied first: they may lead to each other."""
-    gone = [name for name in old.chains if name not in new.chains]
+    gone = [name for old, new in steps for name in old.chains if name not in new.chains]
     for name in gone:
         transaction.flush_chain(name)
     for name in gone:
         transaction.drop_chain(name)
-    for name in old.sets:
-        if name not in new.sets:
-            transaction.drop_set(name)
+    for old, new in steps:
+        for name in old.sets:
+            if name not in new.sets:
+                transaction.drop_set(name)

@@ -69,6 +69,7 @@ READ = [
     ("/api/v1/pods", "fieldSelector=spec.nodeName%3Dtwo", 403),
     ("/api/v1/pods", "fieldSelector=spec.nodeName!%3Done", 403),
     ("/api/v1/pods", "watch=1&fieldSelector=spec.nodeName%3Done", 200),
+    ("/apis/networking.k8s.io/v1/networkpolicies", "", 200),
     (f"{CORE}/pods/p1", "", 200),
     (f"{CORE}/pods/p2", "", 403),
     (f"{CORE}/pods/p1/log", "", 403),
@@ -98,6 +99,19 @@ async def test_what_it_may_read(world: World) -> None:
     for path, query, code in READ:
         answered = await world.ask(ONE, "GET", path, query=query)
         assert answered.code == code, (path, query, answered)
+
+
+async def test_all_pods_may_be_followed_while_a_policy_asks_for_it(world: World) -> None:
+    """Whom a selector means, only the labels of all Pods say."""
+    path = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+    followed = ("/api/v1/pods", "/api/v1/namespaces")
+    await world.make_object(path, {"metadata": {"name": "deny"}, "spec": {"podSelector": {}}})
+    for query in ("", "watch=1"):
+        assert [(await world.ask(ONE, "GET", each, query=query)).code for each in followed] == [200, 200]
+    assert (await world.ask(ONE, "GET", f"{CORE}/pods/p2")).code == 403
+    assert (await world.ask(ONE, "GET", "/api/v1/namespaces/default")).code == 403
+    assert (await world.ask(ADMIN, "DELETE", f"{path}/deny")).code == 200
+    assert [(await world.ask(ONE, "GET", each)).code for each in followed] == [403, 403]
 
 
 WRITE: list[tuple[str, str, Any, int]] = [

@@ -8,9 +8,10 @@ from typing import Any
 from sampan.api.types.core_v1 import ServicePort
 from sampan.network.nft import Verdict
 from sampan.network.nft import expressions as nft
+from sampan.proxy.fragment import Fragment
 from sampan.proxy.model import service_ports
-from sampan.proxy.render import DEAD_IPS, DEAD_NODE_PORTS, HAIRPIN, NODE_PORTS, SERVICE_IPS, Fragment, fragment
-from sampan.proxy.table import ServiceTable
+from sampan.proxy.render import DEAD_IPS, DEAD_NODE_PORTS, HAIRPIN, NODE_PORTS, SERVICE_IPS, build, fragment
+from sampan.proxy.table import FragmentTable
 
 from .objects import endpoint, service, slice_of
 
@@ -23,8 +24,8 @@ def rendered(*endpoints: Any, ip: str = "10.96.0.5", **spec: Any) -> Fragment:
     return fragment(port, CLUSTER)
 
 
-def table() -> ServiceTable:
-    return ServiceTable("t", CLUSTER, IPv4Network("10.96.0.0/16"))
+def table() -> FragmentTable:
+    return FragmentTable("t", lambda transaction: build(transaction, CLUSTER, IPv4Network("10.96.0.0/16")))
 
 
 def ip_key(ip: str, port: int = 80) -> bytes:

@@ -1,7 +1,8 @@
 """What a node's own credentials may do: its node and Lease, its Pods, and only the objects that those Pods name.
 
 Whether a write is about the node itself is for the NodeRestriction admission to say, which sees the object. What the
-Service proxy of a node reads beyond this (all nodes, Services, endpoints) is granted by a role, as for any proxy.
+Service proxy of a node reads beyond this (all nodes, Services, endpoints) is granted by a role, as for any proxy. Whom
+a NetworkPolicy means, the labels of all Pods say: as long as there is one, nodes may follow all Pods and namespaces.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _ANY_NODE: dict[tuple[str, str, str], frozenset[str]] = {
     ("authorization.k8s.io", "localsubjectaccessreviews", ""): frozenset(("create",)),
     ("storage.k8s.io", "csidrivers", ""): _READ,
     ("node.k8s.io", "runtimeclasses", ""): _READ,
+    ("networking.k8s.io", "networkpolicies", ""): _READ,
     # Nodes and Pods: which ones is checked by admission.
     ("", "nodes", "status"): frozenset(("update", "patch")),
     ("", "pods", "status"): frozenset(("update", "patch")),
@@ -48,9 +50,11 @@ _REFERENCED = {
 class NodeAuthorizer:
     def __init__(self, core: Core) -> None:
         self._references = NodeReferences(core)
+        self._policies = core.caches.cache("networkpolicies.networking.k8s.io", namespaced=True)
         self._own_rules: dict[tuple[str, str], Callable[[str, Attributes], Decision]] = {
             ("", "nodes"): self._node,
             ("", "pods"): self._pod,
+            ("", "namespaces"): self._namespace,
             ("", "serviceaccounts"): self._account,
             ("coordination.k8s.io", "leases"): self._lease,
             ("storage.k8s.io", "csinodes"): self._csi_node,
@@ -98,7 +102,14 @@ class NodeAuthorizer:
             return _NO_OPINION
         if attributes.name:
             return self._related(node, "pods", attributes)
+        if self._policies.objects:
+            return _ALLOWED
         return Decision(None, "can only list/watch pods with spec.nodeName field selector")
+
+    def _namespace(self, node: str, attributes: Attributes) -> Decision:
+        if attributes.verb in ("list", "watch") and not attributes.subresource and self._policies.objects:
+            return _ALLOWED
+        return _NO_OPINION
 
     def _account(self, node: str, attributes: Attributes) -> Decision:
         if (attributes.subresource, attributes.verb) not in (("token", "create"), ("", "get")) or not attributes.name:

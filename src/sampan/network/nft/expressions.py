@@ -145,8 +145,18 @@ def load_daddr_type(register: int) -> bytes:
 # -- tests: the rule goes no further when one fails
 
 
+def _compare(register: int, how: int, raw: bytes) -> bytes:
+    return _expression("cmp", _reg(1, register), be32(2, how), nest(3, attr(1, raw)))
+
+
 def equal(register: int, raw: bytes, *, negate: bool = False) -> bytes:
-    return _expression("cmp", _reg(1, register), be32(2, int(negate)), nest(3, attr(1, raw)))
+    return _compare(register, int(negate), raw)
+
+
+def between(register: int, low: bytes, high: bytes) -> tuple[bytes, bytes]:
+    """Both ends are in; in the byte order of the wire."""
+    at_most, at_least = 3, 5
+    return _compare(register, at_least, low), _compare(register, at_most, high)
 
 
 def masked(register: int, mask: bytes, xor: bytes | None = None, *, into: int | None = None) -> bytes:
