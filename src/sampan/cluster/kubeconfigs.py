@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from sampan.client import kubeconfig, kubeconfig_files, kubeconfig_write
+from sampan.client import kubeconfig_files, kubeconfig_write
+from sampan.cluster import people
 from sampan.cluster.config import ClusterConfig, write_atomically
 from sampan.cluster.paths import ClusterPaths
 from sampan.cluster.pki import Pair, Pki
@@ -39,29 +40,31 @@ def write_own(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> None:
 
 
 def write_peoples(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> str:
-    """The context in the kubeconfig that kubectl reads; every other context stays as it is. When another cluster's
+    """The context in the kubeconfigs that kubectl reads; every other context stays as it is. Where another cluster's
     context has the name already, nothing is written, and the answer says so."""
-    path = kubeconfig.default_path()
     cluster = cluster_entry(config, pki) | {"extensions": [{"name": MARK, "extension": {"home": str(paths.root)}}]}
-    others = ""
+    left_alone = []
+    for file in people.files():
+        others = ""
 
-    def change(data: dict[str, Any]) -> None:
-        nonlocal others
-        others = anothers(data, paths, cluster)
-        if not others:
-            kubeconfig_write.put_cluster(data, paths.context, cluster=cluster, user=user_entry(pki.pair("admin")))
+        def change(data: dict[str, Any]) -> None:
+            nonlocal others
+            others = anothers(data, paths, cluster)
+            if not others:
+                kubeconfig_write.put_cluster(data, paths.context, cluster=cluster, user=user_entry(pki.pair("admin")))
 
-    kubeconfig_write.edit(path, change)
-    if not others:
-        return ""
-    return f"{path} has a context {paths.context!r} of another cluster ({others}), which is left alone"
+        file.edit(change)
+        if others:
+            said = f"{file.path} has a context {paths.context!r} of another cluster ({others}), which is left alone"
+            left_alone.append(said)
+    return "; ".join(left_alone)
 
 
 def refresh(paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> None:
     """After the administrator's certificate has been renewed: wherever the old one was written. A context that is not
     there is not made, and none becomes the current one."""
     newest = user_entry(pki.pair("admin"))
-    files = [str(paths.kubeconfig), kubeconfig.default_path()]
+    files = [str(paths.kubeconfig), *(file.path for file in people.files())]
     for path in filter(os.path.exists, files):
 
         def change(data: dict[str, Any], path: str = path) -> None:
@@ -81,15 +84,13 @@ def holds_another(path: str, name: str, newest: dict[str, Any]) -> bool:
 
 
 def forget_peoples(paths: ClusterPaths) -> None:
-    path = kubeconfig.default_path()
-    if not Path(path).exists():
-        return
-
     def change(data: dict[str, Any]) -> None:
         if not anothers(data, paths, {}):
             kubeconfig_write.drop_cluster(data, paths.context)
 
-    kubeconfig_write.edit(path, change)
+    for file in people.files():
+        if Path(file.path).exists():
+            file.edit(change)
 
 
 def anothers(data: dict[str, Any], paths: ClusterPaths, cluster: dict[str, Any]) -> str:
