@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from sampan.runtime.records import MemoryStats, Resources
+from sampan.runtime.records import Resources
 
 ROOT = "/sys/fs/cgroup"
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
@@ -32,12 +32,6 @@ class Cgroups(msgspec.Struct):
     hierarchies: dict[str, str]
     v2_beside: str = ""  # on a hybrid host: where v2 is mounted, and the controllers it holds
     busy_v2_controllers: list[str] = []
-
-
-class Usage(msgspec.Struct):
-    cpu_nanoseconds: int = 0
-    memory: MemoryStats = msgspec.field(default_factory=MemoryStats)
-    pids: int = 0
 
 
 def detect(mountinfo: str | None = None) -> Cgroups | None:
@@ -62,7 +56,7 @@ def detect(mountinfo: str | None = None) -> Cgroups | None:
         return None
     if not v2:
         return Cgroups(Layout.V1, v1)
-    return Cgroups(Layout.HYBRID, v1, v2, _read(f"{v2}/cgroup.controllers").split())
+    return Cgroups(Layout.HYBRID, v1, v2, read(f"{v2}/cgroup.controllers").split())
 
 
 def shared_with_others() -> bool:
@@ -71,7 +65,7 @@ def shared_with_others() -> bool:
         return any(line.split()[4] == ROOT and " shared:" in line.partition(" - ")[0] for line in file)
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
     try:
         with open(path) as file:
             return file.read().strip()
@@ -92,14 +86,14 @@ def _try_write(path: str, text: str) -> bool:
     return True
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _fields(path: str) -> dict[str, int]:
+def fields(path: str) -> dict[str, int]:
     """A file of `name number` lines."""
-    pairs = (line.split() for line in _read(path).splitlines())
-    return {pair[0]: _number(pair[1]) for pair in pairs if len(pair) == 2}
+    pairs = (line.split() for line in read(path).splitlines())
+    return {pair[0]: number(pair[1]) for pair in pairs if len(pair) == 2}
 
 
 class CgroupTree:
@@ -118,7 +112,7 @@ class CgroupTree:
         # On a hybrid host some OCI runtimes also make a group in v2, where nothing is limited.
         self._everywhere = [*self._at.values(), *([cgroups.v2_beside] if cgroups.v2_beside else [])]
 
-    def _dir(self, controller: str, path: str) -> str | None:
+    def directory(self, controller: str, path: str) -> str | None:
         root = self._at.get("" if self._v2 else controller)
         if root is None and not self._v2:  # mounted together: cpu,cpuacct
             root = next((at for name, at in self._at.items() if controller in name.split(",")), None)
@@ -152,14 +146,14 @@ class CgroupTree:
 
     @staticmethod
     def _hand_down(where: str) -> None:
-        have = set(_read(f"{where}/cgroup.controllers").split()) & set(_V2_CONTROLLERS)
-        missing = have - set(_read(f"{where}/cgroup.subtree_control").split())
+        have = set(read(f"{where}/cgroup.controllers").split()) & set(_V2_CONTROLLERS)
+        missing = have - set(read(f"{where}/cgroup.subtree_control").split())
         for controller in sorted(missing):  # one by one: what is refused keeps no other away
             _try_write(f"{where}/cgroup.subtree_control", f"+{controller}")
 
     def set_limits(self, path: str, resources: Resources) -> None:
         """For a Pod's group as a whole. What the kernel refuses is left: the containers' own limits still hold."""
-        cpu, memory, pids = (self._dir(name, path) for name in ("cpu", "memory", "pids"))
+        cpu, memory, pids = (self.directory(name, path) for name in ("cpu", "memory", "pids"))
         if self._v2:
             if cpu and resources.cpu_shares:
                 _try_write(f"{cpu}/cpu.weight", str(cpu_weight(resources.cpu_shares)))
@@ -179,7 +173,7 @@ class CgroupTree:
         if pids and resources.pids_limit:
             _try_write(f"{pids}/pids.max", str(resources.pids_limit))
         for limit in resources.hugepage_limits:
-            huge = self._dir("hugetlb", path)
+            huge = self.directory("hugetlb", path)
             if huge:
                 name = f"hugetlb.{limit.page_size}.{'max' if self._v2 else 'limit_in_bytes'}"
                 _try_write(f"{huge}/{name}", str(limit.limit))
@@ -200,7 +194,7 @@ class CgroupTree:
         found: set[int] = set()
         for root in [self._tracking("").rstrip("/")] if not self._v2 else self._at.values():
             for where, _, _ in os.walk(f"{root}/{path}"):
-                found |= {int(pid) for pid in _read(f"{where}/cgroup.procs").split()}
+                found |= {int(pid) for pid in read(f"{where}/cgroup.procs").split()}
         return sorted(found)
 
     def kill(self, path: str) -> int:
@@ -244,34 +238,10 @@ class CgroupTree:
 
     def oom_kills(self, path: str) -> int:
         """How many processes the kernel killed there for memory."""
-        where = self._dir("memory", path)
+        where = self.directory("memory", path)
         if not where:
             return 0
-        return _fields(f"{where}/{'memory.events' if self._v2 else 'memory.oom_control'}").get("oom_kill", 0)
-
-    def usage(self, path: str) -> Usage:
-        usage = Usage()
-        cpu, memory, pids = (self._dir(n, path) for n in ("cpu" if self._v2 else "cpuacct", "memory", "pids"))
-        if cpu:
-            usage.cpu_nanoseconds = (
-                _fields(f"{cpu}/cpu.stat").get("usage_usec", 0) * 1000
-                if self._v2 else _number(_read(f"{cpu}/cpuacct.usage"))
-            )  # fmt: skip
-        if memory:
-            usage.memory = self._memory(memory)
-        if pids:
-            usage.pids = _number(_read(f"{pids}/pids.current"))
-        return usage
-
-    def _memory(self, where: str) -> MemoryStats:
-        stat = _fields(f"{where}/memory.stat")
-        used = _number(_read(f"{where}/{'memory.current' if self._v2 else 'memory.usage_in_bytes'}"))
-        prefix = "" if self._v2 else "total_"
-        return MemoryStats(
-            usage=used, working_set=max(0, used - stat.get(f"{prefix}inactive_file", 0)),
-            rss=stat.get("anon" if self._v2 else "total_rss", 0), page_faults=stat.get(f"{prefix}pgfault", 0),
-            major_page_faults=stat.get(f"{prefix}pgmajfault", 0),
-        )  # fmt: skip
+        return fields(f"{where}/{'memory.events' if self._v2 else 'memory.oom_control'}").get("oom_kill", 0)
 
 
 def cpu_weight(shares: int) -> int:

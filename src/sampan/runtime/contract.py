@@ -44,6 +44,7 @@ from sampan.runtime.records import (
     ContainerState,
     ContainerStats,
     ContainerStatus,
+    CpuStats,
     Device,
     DnsConfig,
     Event,
@@ -53,10 +54,13 @@ from sampan.runtime.records import (
     HugepageLimit,
     Image,
     ImageConfig,
+    IoStats,
     MemoryStats,
     Mount,
     NamespaceMode,
     Namespaces,
+    NetworkStats,
+    ProcessStats,
     ProgressCallback,
     Propagation,
     PullProgress,
@@ -73,13 +77,13 @@ from sampan.runtime.records import (
 
 __all__ = [
     "AlreadyExists", "AuthConfig", "ByteReader", "ByteWriter", "Capabilities", "Condition", "ContainerConfig",
-    "ContainerState", "ContainerStats", "ContainerStatus", "CreateError", "Device", "DnsConfig", "Event", "EventKind",
-    "ExecResult", "ExecTimeout", "FsInfo", "HugepageLimit", "Image", "ImageConfig", "ImageFault", "ImageInUse",
-    "ImagePullError", "ImageStore", "InvalidArgument", "InvalidImageName", "MemoryStats", "Mount", "NamespaceMode",
-    "Namespaces", "NotFound", "NotRunning", "ProcessStream", "ProgressCallback", "Propagation", "PullProgress",
-    "RegistryUnavailable", "Resources", "Rootfs", "Runtime", "RuntimeFault", "RuntimeVersion", "SandboxConfig",
-    "SandboxState", "SandboxStats", "SandboxStatus", "Seccomp", "SecurityContext", "StartError", "StreamPair",
-    "Unavailable",
+    "ContainerState", "ContainerStats", "ContainerStatus", "CpuStats", "CreateError", "Device", "DnsConfig",
+    "Event", "EventKind", "ExecResult", "ExecTimeout", "FsInfo", "HugepageLimit", "Image", "ImageConfig",
+    "ImageFault", "ImageInUse", "ImagePullError", "ImageStore", "InvalidArgument", "InvalidImageName", "IoStats",
+    "MemoryStats", "Mount", "NamespaceMode", "Namespaces", "NetworkStats", "NotFound", "NotRunning", "ProcessStats",
+    "ProcessStream", "ProgressCallback", "Propagation", "PullProgress", "RegistryUnavailable", "Resources",
+    "Rootfs", "Runtime", "RuntimeFault", "RuntimeVersion", "SandboxConfig", "SandboxState", "SandboxStats",
+    "SandboxStatus", "Seccomp", "SecurityContext", "StartError", "StreamPair", "Unavailable",
 ]  # fmt: skip
 
 

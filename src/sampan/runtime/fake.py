@@ -284,7 +284,10 @@ class FakeRuntime(FakeImages):
         running = container.status.state is ContainerState.RUNNING
         return cri.ContainerStats(
             id=container_id, name=container.status.name, sandbox_id=container.status.sandbox_id, at=self.now(),
-            cpu_nanoseconds=1_000_000, pids=1 if running else 0,
+            running=running,
+            started_at=container.status.started_at, log_path=container.status.log_path,
+            cpu=cri.CpuStats(total=1_000_000, user=600_000, system=400_000),
+            processes=cri.ProcessStats(processes=1, threads=1, open_files=3) if running else cri.ProcessStats(),
             memory=cri.MemoryStats(usage=2_000_000, working_set=1_000_000, rss=500_000) if running
             else cri.MemoryStats(),
         )  # fmt: skip
@@ -293,8 +296,10 @@ class FakeRuntime(FakeImages):
         await self.sandbox_status(sandbox_id)
         containers = [await self.container_stats(c.status.id) for c in self._in_sandbox(sandbox_id)]
         return cri.SandboxStats(
-            id=sandbox_id, at=self.now(), containers=containers, pids=1 + sum(c.pids for c in containers),
-            cpu_nanoseconds=sum(c.cpu_nanoseconds for c in containers),
+            id=sandbox_id, at=self.now(), containers=containers,
+            pids=1 + sum(c.processes.threads for c in containers),
+            cpu=cri.CpuStats(total=sum(c.cpu.total for c in containers)),
+            network=[cri.NetworkStats(name="eth0", received_bytes=100, sent_bytes=200)],
             memory=cri.MemoryStats(
                 usage=sum(c.memory.usage for c in containers),
                 working_set=sum(c.memory.working_set for c in containers),

@@ -15,9 +15,17 @@ from sampan.api.types import core_v1
 from sampan.client.clock import Clock, Timer
 from sampan.kubelet.pod_state import PodState, is_sidecar
 from sampan.kubelet.probes.handlers import Finding, Outcome, look
+from sampan.kubelet.probes.tally import Tallies
 from sampan.kubelet.probes.timing import Kind, timing
 from sampan.kubelet.seams import Events
 from sampan.runtime.contract import ContainerState, ContainerStatus, Runtime
+
+COUNTED = {
+    Outcome.SUCCESS: "successful",
+    Outcome.WARNING: "successful",
+    Outcome.FAILURE: "failed",
+    Outcome.UNKNOWN: "unknown",
+}
 
 
 class _Probe:
@@ -76,6 +84,8 @@ class _Probe:
             finding = await look(self.probe, self.container, self.container_id, self.host, self.owner.runtime)
             good = finding.outcome in (Outcome.SUCCESS, Outcome.WARNING)
             if not self.stopped and (good or not early):
+                took = self.owner.clock.monotonic() - began
+                self.owner.tallies.count(self.pod, self.container.name, self.kind, COUNTED[finding.outcome], took)
                 self._take(finding)
         now = self.owner.clock.monotonic()
         next_at = self.began + self.timing.after(now - self.began) if early and not good else began + self.timing.period
@@ -130,6 +140,7 @@ class Prober:
         self._by_container: dict[str, dict[Kind, _Probe]] = {}
         self._quiet: set[str] = set()
         self._listeners: list[Callable[[str], None]] = []
+        self.tallies = Tallies()
         self._began = clock.now()
         self._chance = chance
 
@@ -192,6 +203,7 @@ class Prober:
 
     def forget(self, uid: str) -> None:
         self._quiet.discard(uid)
+        self.tallies.forget(uid)
         for key, probe in list(self._pods.pop(uid, {}).items()):
             self._drop({key: probe}, key, probe)
 

@@ -16,7 +16,17 @@ from sampan.client.tls import serve_newest
 from sampan.client.transport import TransportError
 
 REMEMBER_ALLOWED, REMEMBER_DENIED = 300.0, 30.0
-SUBRESOURCES = {"stats": "stats", "metrics": "metrics", "logs": "log", "checkpoint": "checkpoint", "healthz": "healthz"}
+ALL_OF_IT = "proxy"
+SUBRESOURCES = {  # by the first part of the path: any of them is enough
+    "stats": ("stats",),
+    "metrics": ("metrics",),
+    "logs": ("log",),
+    "checkpoint": ("checkpoint",),
+    "pods": ("pods", ALL_OF_IT),
+    "runningpods": ("pods", ALL_OF_IT),
+    "configz": ("configz", ALL_OF_IT),
+    "healthz": ("healthz", ALL_OF_IT),
+}
 VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -64,12 +74,13 @@ class Access:
         if identity is None:
             return web.Response(status=401, text="Unauthorized")
         first = request.path.lstrip("/").split("/", 1)[0]
-        subresource = SUBRESOURCES.get(first, "proxy")
+        subresources = SUBRESOURCES.get(first, (ALL_OF_IT,))
         verb = VERBS.get(request.method, "get")
-        if not await self._allowed(identity, verb, subresource):
-            text = f"Forbidden (user={identity.name}, verb={verb}, resource=nodes, subresource(s)=[{subresource}])\n"
-            return web.Response(status=403, text=text)
-        return await handler(request)  # type: ignore[no-any-return]  # as above
+        for subresource in subresources:
+            if await self._allowed(identity, verb, subresource):
+                return await handler(request)  # type: ignore[no-any-return]  # as above
+        asked = f"verb={verb}, resource=nodes, subresource(s)=[{' '.join(subresources)}]"
+        return web.Response(status=403, text=f"Forbidden (user={identity.name}, {asked})\n")
 
     async def _allowed(self, identity: Identity, verb: str, subresource: str) -> bool:
         key = (identity.name, identity.groups, verb, subresource)
