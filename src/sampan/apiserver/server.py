@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -28,10 +28,12 @@ _FINISH_SECONDS = 1.0
 
 
 class ServerConfig(Struct, kw_only=True):
-    """`certificate`, `key` and `client_ca` are files; without a certificate the server speaks plain HTTP (tests)."""
+    """`certificate`, `key` and `client_ca` are files; without a certificate the server speaks plain HTTP (tests).
+    `listeners` are bound already: whoever had to know the port before gives them, in place of hosts and port."""
 
     hosts: Sequence[str] = ("127.0.0.1",)
     port: int = 6443
+    listeners: Sequence[socket.socket] = ()
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
@@ -56,18 +58,22 @@ class Server:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         context = tls_context(self.config)
-        port = self.config.port
 
         def connect() -> Connection:
             return Connection(self.chain, self.connections, loop)
 
-        for host in self.config.hosts:
-            listener = _listen(host, port)
-            port = port or listener.getsockname()[1]
+        for listener in self.config.listeners or self._listen():
             self._servers.append(await loop.create_server(connect, sock=listener, ssl=context, backlog=_BACKLOG))
         self._tasks = [loop.create_task(self._sweep())]
         if self.chain.core.freshness is not None:
             self._tasks.append(loop.create_task(self.chain.core.freshness.run()))
+
+    def _listen(self) -> Iterator[socket.socket]:
+        port = self.config.port
+        for host in self.config.hosts:
+            listener = listen(host, port)
+            port = port or listener.getsockname()[1]
+            yield listener
 
     async def stop(self) -> None:
         """No new connections; watches end as if their time were up; what is being answered has a moment to finish."""
@@ -102,10 +108,12 @@ class Server:
                 connection.transport.abort()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Bound; a port that the system is to choose (0) is then nobody else's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if port:  # else others who reuse addresses could be given the same one until it listens
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((host, port))

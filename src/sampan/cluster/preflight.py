@@ -23,7 +23,8 @@ class Problem(Struct, frozen=True):
     fix: str
 
 
-def problems(paths: ClusterPaths, config: ClusterConfig, server: Daemon) -> list[Problem]:
+def problems(paths: ClusterPaths, config: ClusterConfig, server: Daemon | None) -> list[Problem]:
+    """`server` None: who asks listens on the port already."""
     found = list(_host(paths))
     if config.nodes:
         found += _node_needs()
@@ -35,7 +36,7 @@ def problems(paths: ClusterPaths, config: ClusterConfig, server: Daemon) -> list
                     f"choose another name: sampan up --name NAME, or stop that one: {stop}",
                 )
             )
-    if not server.pid and not port_is_free(config.port):
+    if server is not None and not server.pid and not port_is_free(config.port):
         instead = f"{_up(paths)} --port {free_port(config.port + 1, set())}"
         found.append(Problem(f"port {config.port} is taken by another process", f"choose another one: {instead}"))
     return found

@@ -6,6 +6,7 @@ authorisation treats them as it would from another machine.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Coroutine, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -82,6 +83,7 @@ class ServerOptions(Struct, kw_only=True):
     pki: Pki
     components: tuple[str, ...] = COMPONENTS
     hosts: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - Pods and other machines reach it; everything is authenticated
+    listeners: tuple[socket.socket, ...] = ()  # bound already, in place of hosts and the configuration's port
     made: Callable[[list[Any]], None] | None = None  # is told of the controllers
     scheduler: "SchedulerConfig | None" = None
     debug: SchedulerDebug = field(default_factory=SchedulerDebug)
@@ -130,6 +132,7 @@ async def run_server(
         server = ServerConfig(
             hosts=options.hosts,
             port=config.port,
+            listeners=options.listeners,
             certificate=pki.pair("apiserver").certificate,
             key=pki.pair("apiserver").key,
             client_ca=pki.ca.certificate,

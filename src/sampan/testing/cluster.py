@@ -22,6 +22,7 @@ from typing import Self
 import uvloop
 
 from sampan.api.types import core_v1, meta_v1
+from sampan.apiserver.server import listen
 from sampan.client.kubeconfig import load_client
 from sampan.client.kubeconfig_write import edit
 from sampan.cluster import config as configs
@@ -57,6 +58,7 @@ class Cluster:
         self._real = real_node
         self._datastore = "" if sqlite else MEMORY
         self._node: RealNode | None = None
+        self._listener: socket.socket | None = None
         self._directory: Path | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,19 +88,25 @@ class Cluster:
 
     def _config(self, paths: ClusterPaths) -> ClusterConfig:
         if not self._real:
-            return ClusterConfig(name=self.name, nodes=0, port=_free_port(), datastore=self._datastore)
-        config = configs.new_config(paths, nodes=1, port=_free_port())
+            return ClusterConfig(name=self.name, nodes=0, port=self._port(), datastore=self._datastore)
+        config = configs.new_config(paths, nodes=1, port=self._port())
         config.datastore = self._datastore
         node = RealNode(paths, config)
         node.check()
         self._node = node
         return config
 
+    def _port(self) -> int:
+        """The API server's address is in what it publishes, so the port is taken before anything begins."""
+        self._listener = listen("0.0.0.0" if self._real else "127.0.0.1", 0)  # noqa: S104 - Pods reach it
+        port: int = self._listener.getsockname()[1]
+        return port
+
     def _serve(self, paths: ClusterPaths, config: ClusterConfig, pki: Pki) -> None:
         kubeconfigs.write_own(paths, config, pki)
         self.kubeconfig, self.url, self.ca = paths.kubeconfig, config.url, pki.ca.certificate
-        hosts = ("0.0.0.0",) if self._real else (config.host,)  # noqa: S104 - Pods reach it; all is authenticated
-        self._plane = ControlPlane(config, pki, paths.root, simulated=self._simulated, hosts=hosts)
+        assert self._listener is not None
+        self._plane = ControlPlane(config, pki, paths.root, self._listener, simulated=self._simulated)
         self._thread = threading.Thread(target=self._run, name=f"sampan {self.name}", daemon=True)
         self._thread.start()
         if not self._up.wait(READY_SECONDS) or self._failure is not None:
@@ -113,6 +121,8 @@ class Cluster:
         if thread is not None and thread.is_alive() and loop is not None and main is not None:
             loop.call_soon_threadsafe(main.cancel)
             thread.join(READY_SECONDS)
+        if self._listener is not None:
+            self._listener.close()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -208,11 +218,3 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.stop)
-
-
-def _free_port() -> int:
-    """The API server's address is in what it publishes, so it is chosen before it listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

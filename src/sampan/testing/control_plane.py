@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +28,13 @@ QUIET_LOOKS = 3
 
 class ControlPlane:
     def __init__(
-        self, config: ClusterConfig, pki: Pki, directory: Path, *, simulated: int, hosts: tuple[str, ...]
+        self, config: ClusterConfig, pki: Pki, directory: Path, listener: socket.socket, *, simulated: int
     ) -> None:
         self.config = config
         self._pki = pki
         self._directory = directory
         self._simulated = simulated
-        self._hosts = hosts
+        self._listener = listener
         self._store: Store | None = None
         self._client: Client | None = None
         self._controllers: list[Controller] = []
@@ -44,7 +45,7 @@ class ControlPlane:
             config=self.config,
             data_dir=self._directory / "server",
             pki=self._pki,
-            hosts=self._hosts,
+            listeners=(self._listener,),
             made=self._controllers.extend,
         )
 

@@ -37,7 +37,7 @@ class RealNode:
         return self._plan
 
     def check(self) -> None:
-        found = problems(self._paths, self._config, Daemon("server", self._paths.run, self._paths.logs))
+        found = problems(self._paths, self._config, None)
         if found:
             raise RuntimeError("; ".join(f"{p.what} ({p.fix})" for p in found))
 
