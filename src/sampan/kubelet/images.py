@@ -1,8 +1,11 @@
 """Has every container's image at hand: looks, pulls by the policy, backs off, and tells with events. One pull at a time
-per image, whoever asks for it."""
+per image for all who bring the same credentials."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from sampan.api.types import core_v1
 from sampan.client.clock import Clock
@@ -19,7 +22,9 @@ from sampan.runtime.contract import (
     RuntimeFault,
 )
 
-PullSecrets = Callable[[core_v1.Pod, str], Awaitable[AuthConfig | None]]
+log = logging.getLogger(__name__)
+
+PullSecrets = Callable[[core_v1.Pod, str], Awaitable[list[AuthConfig]]]
 RETRY = 10.0
 
 
@@ -33,7 +38,7 @@ class ImagePuller:
         self._backoff = Backoff(clock)
         self._failed_at: dict[str, float] = {}
         self._said: dict[str, str] = {}
-        self._pulls: dict[str, asyncio.Task[Image]] = {}
+        self._pulls: dict[bytes, asyncio.Task[Image]] = {}
 
     async def ensure(self, pod: core_v1.Pod, container: core_v1.Container) -> Image:
         reference, policy = container.image or "", container.imagePullPolicy or "IfNotPresent"
@@ -65,16 +70,17 @@ class ImagePuller:
             self._events.normal(pod, "BackOff", f'Back-off pulling image "{reference}"', container=container.name)
             said = f'Back-off pulling image "{reference}": {self._said.get(key, "")}'
             raise self._failed(pod, container, "ImagePullBackOff", said, retry_after=min(left, RETRY))
-        auth = await self._secrets(pod, reference)
+        auths = await self._secrets(pod, reference)
         self._events.normal(pod, "Pulling", f'Pulling image "{reference}"', container=container.name)
         begun = self._clock.monotonic()
         waited, pulled = begun, None
         try:
-            task = self._pulls.get(reference)
+            key_of_pull = msgspec.json.encode((reference, auths))
+            task = self._pulls.get(key_of_pull)
             if task is None:
-                task = asyncio.get_running_loop().create_task(self._runtime.pull_image(reference, auth))
-                self._pulls[reference] = task
-                task.add_done_callback(lambda _: self._pulls.pop(reference, None))
+                task = asyncio.get_running_loop().create_task(self._try_each(reference, auths))
+                self._pulls[key_of_pull] = task
+                task.add_done_callback(lambda _: self._pulls.pop(key_of_pull, None))
             else:
                 await asyncio.wait({task})
                 waited = self._clock.monotonic()
@@ -98,6 +104,15 @@ class ImagePuller:
             container=container.name,
         )
         return pulled
+
+    async def _try_each(self, reference: str, auths: list[AuthConfig]) -> Image:
+        """With each of the credentials, until one is good enough; what the last one gave, if none is."""
+        for auth in auths[:-1]:
+            try:
+                return await self._runtime.pull_image(reference, auth)
+            except ImageFault as error:
+                log.info("pulling %s: %s; trying other credentials", reference, error)
+        return await self._runtime.pull_image(reference, auths[-1] if auths else None)
 
     def _failed(
         self,

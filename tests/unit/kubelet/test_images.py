@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import json
+import asyncio
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from sampan.client.clock import FakeClock
 from sampan.kubelet.errors import ContainerFault
 from sampan.kubelet.image_gc import ImageCollector
 from sampan.kubelet.images import ImagePuller, milliseconds
-from sampan.kubelet.pull_secrets import choose, credentials
 from sampan.runtime.contract import AuthConfig, ImageInUse, ImagePullError, InvalidImageName
 from sampan.runtime.fake import FakeRuntime
 from tests.unit.kubelet.pods import make_pod
@@ -23,10 +21,11 @@ from tests.unit.kubelet.test_prober import Said
 class Bench:
     def __init__(self) -> None:
         self.clock, self.runtime, self.said = FakeClock(), FakeRuntime(), Said()
+        self.auths: list[AuthConfig] = []
         self.puller = ImagePuller(self.runtime, self.said, self.clock, self._secrets)
 
-    async def _secrets(self, pod: core_v1.Pod, image: str) -> AuthConfig | None:
-        return None
+    async def _secrets(self, pod: core_v1.Pod, image: str) -> list[AuthConfig]:
+        return self.auths
 
     async def ensure(self, image: str = "app:1", policy: str = "IfNotPresent") -> str:
         """The reason why not; nothing when the image is here."""
@@ -101,45 +100,48 @@ def test_durations(seconds: float, wanted: str) -> None:
     assert milliseconds(seconds) == wanted
 
 
-AUTHS = {
-    "https://index.docker.io/v1/": {"username": "hub"},
-    "reg.example": {"username": "whole"},
-    "reg.example/team": {"username": "team"},
-    "http://localhost:5000": {"username": "local"},
-}
+async def test_every_credential_gets_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, tried = Bench(), []
+    bench.auths = [AuthConfig(username=name) for name in ("first", "second", "third")]
+    bench.runtime.add_remote_image("app:1")
+    pull = bench.runtime.pull_image
+
+    async def only_second(ref: str, auth: AuthConfig | None = None) -> Any:
+        tried.append(auth.username if auth else "")
+        if auth != bench.auths[1]:
+            raise ImagePullError("401")
+        return await pull(ref, auth)
+
+    monkeypatch.setattr(bench.runtime, "pull_image", only_second)
+    assert await bench.ensure() == ""
+    assert tried == ["first", "second"]
 
 
-@pytest.mark.parametrize(
-    ("image", "wanted"),
-    [
-        ("busybox", "hub"),
-        ("library/busybox:1", "hub"),
-        ("docker.io/x/y", "hub"),
-        ("reg.example/x:1", "whole"),
-        ("reg.example/team/x", "team"),
-        ("reg.example/teams/x", "whole"),
-        ("localhost:5000/x", "local"),
-        ("other.example/x", ""),
-    ],
-)
-def test_which_credentials(image: str, wanted: str) -> None:
-    found = choose(AUTHS, image)
-    assert (found.username if found else "") == wanted
+async def test_nobody_gets_an_image_with_what_another_one_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, begun, go_on = Bench(), [], asyncio.Event()
+    bench.runtime.add_remote_image("app:1")
+    pull = bench.runtime.pull_image
 
+    async def slowly(ref: str, auth: AuthConfig | None = None) -> Any:
+        begun.append(auth.username if auth else "")
+        await go_on.wait()
+        if auth is None:
+            raise ImagePullError("401")
+        return await pull(ref, auth)
 
-def test_both_kinds_of_secrets_and_broken_ones() -> None:
-    def secret(key: str, content: Any) -> core_v1.Secret:
-        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-        return core_v1.Secret(data={key: base64.b64encode(raw).decode()})
-
-    for found in (
-        credentials(secret(".dockerconfigjson", {"auths": AUTHS}), "reg.example/x"),
-        credentials(secret(".dockercfg", AUTHS), "reg.example/x"),
-    ):
-        assert found is not None
-        assert found.username == "whole"
-    assert credentials(secret(".dockerconfigjson", b"{"), "reg.example/x") is None
-    assert credentials(secret("other", AUTHS), "reg.example/x") is None
+    monkeypatch.setattr(bench.runtime, "pull_image", slowly)
+    bench.auths = [AuthConfig(username="friend")]
+    friends = [asyncio.ensure_future(bench.ensure()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    bench.auths = []
+    stranger = asyncio.ensure_future(bench.ensure(policy="Always"))
+    while len(begun) < 2:
+        await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(*friends) == ["", ""]
+    assert (await stranger).startswith("ErrImagePull")
+    assert begun == ["friend", ""]
 
 
 async def test_a_full_disk_costs_the_images_that_nobody_uses() -> None:
