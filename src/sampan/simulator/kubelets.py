@@ -24,7 +24,7 @@ from sampan.simulator.heartbeats import Heartbeats
 from sampan.simulator.names import DOWN, PREFIX, SELECTOR
 from sampan.simulator.nodes import conditions, delete_pod, node_status
 from sampan.simulator.statuses import Patch, Place, status_patch
-from sampan.simulator.steps import State, Step, next_step, restarts, state_of
+from sampan.simulator.steps import ENDED, State, Step, next_step, restarts, state_of
 
 BY_NODE = "node"
 log = logging.getLogger(__name__)
@@ -174,9 +174,10 @@ class Kubelets:
 
     async def _remove(self, pod: core_v1.Pod, ended: Patch) -> None:
         """A Pod that others' finalizers keep (a Job's) tells them how it ended."""
-        if pod.metadata.finalizers and pod.status.phase not in ("Succeeded", "Failed"):
+        if pod.metadata.finalizers and pod.status.phase not in ENDED:
             await self._report(pod, ended)
-        await delete_pod(self._client, pod)
+        if pod.metadata.deletionGracePeriodSeconds != 0:
+            await delete_pod(self._client, pod)
 
     async def _report(self, pod: core_v1.Pod, body: Patch) -> None:
         name, namespace = pod.metadata.name or "", pod.metadata.namespace or ""

@@ -9,6 +9,7 @@ from sampan.api.types import core_v1
 from sampan.simulator.behaviour import Behaviour
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 10.0, 300.0
+ENDED = ("Succeeded", "Failed")
 
 
 class State(Enum):
@@ -42,7 +43,7 @@ def state_of(pod: core_v1.Pod) -> State:
     status = pod.status
     if pod.metadata.deletionTimestamp:
         return State.STOPPING
-    if status.phase in ("Succeeded", "Failed"):
+    if status.phase in ENDED:
         return State.ENDED
     containers = status.containerStatuses
     if not containers:
@@ -68,8 +69,8 @@ def next_step(pod: core_v1.Pod, state: State, behaviour: Behaviour) -> Next:
         case State.BACK_OFF:
             return Next(Step.START, back_off(restarts(pod)))
         case State.STOPPING:
-            if pod.metadata.deletionGracePeriodSeconds == 0:
-                return Next(None)  # somebody else's finalizers keep it
+            if pod.metadata.deletionGracePeriodSeconds == 0 and pod.status.phase in ENDED:
+                return Next(None)  # somebody else's finalizers keep it, and it is known how it ended
             grace = pod.metadata.deletionGracePeriodSeconds
             return Next(Step.REMOVE, behaviour.stop_after if grace is None else min(behaviour.stop_after, grace))
         case State.ENDED:
