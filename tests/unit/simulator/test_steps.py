@@ -81,9 +81,7 @@ def test_a_deleted_pod_stops_within_its_grace() -> None:
     slow = Behaviour(stop_after=60.0)
     assert next_step(dying(30), State.STOPPING, slow) == Next(Step.REMOVE, 30)
     assert next_step(dying(30), State.STOPPING, Behaviour(stop_after=1.0)) == Next(Step.REMOVE, 1.0)
-    assert next_step(dying(0), State.STOPPING, slow) == Next(Step.REMOVE, 0), (
-        "finalizers keep it: they learn how it ended"
-    )
+    assert next_step(dying(0), State.STOPPING, slow) == Next(Step.REMOVE, 0), "finalizers are told the end"
     over = pod(deletionGracePeriodSeconds=0, status=core_v1.PodStatus(phase="Failed"))
     assert next_step(over, State.STOPPING, slow) == Next(None), "only finalizers keep it"
 
