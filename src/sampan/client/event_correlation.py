@@ -16,7 +16,8 @@ from sampan.client.clock import Clock, RealClock
 from sampan.client.ratelimit import TokenBucket
 
 V = TypeVar("V")
-Key = tuple[str | None, ...]
+Key = tuple[str | None, ...]  # component, host, then whom the event is about, then more of the event
+UID = 5  # where the object's uid is in every key
 
 ENTRIES = 4096
 SIMILAR = 10
@@ -68,6 +69,14 @@ class _Recent(Generic[V]):
             self._entries.popitem(last=False)
         return value
 
+    def forget(self, uid: str) -> None:
+        for key in [key for key in self._entries if key[UID] == uid]:
+            del self._entries[key]
+
+    @property
+    def size(self) -> int:
+        return len(self._entries)
+
 
 class Correlator:
     def __init__(
@@ -105,6 +114,16 @@ class Correlator:
     def written(self, decided: Correlated, event: core_v1.Event) -> None:
         """The server has it, under the name that it has there."""
         self._seen.put(decided.key, _Seen(event))
+
+    def forget(self, uid: str) -> None:
+        """The object is gone: no event of it will come again."""
+        for remembered in (self._buckets, self._similar, self._seen):
+            remembered.forget(uid)
+
+    @property
+    def remembered(self) -> int:
+        """How many entries there are."""
+        return self._buckets.size + self._similar.size + self._seen.size
 
     def _combine(self, event: core_v1.Event, subject: Key) -> bool:
         now = self._clock.monotonic()

@@ -62,6 +62,10 @@ class EventRecorder:
         reference = reference_to(obj, field_path=field_path)
         self._writer.submit(self._make(reference, type, reason, message, annotations))
 
+    def forget(self, uid: str) -> None:
+        """The object is gone for good: remember nothing of its events."""
+        self._correlator.forget(uid)
+
     def start(self) -> None:
         self._writer.start()
 

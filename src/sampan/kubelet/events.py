@@ -15,6 +15,9 @@ class PodEvents:
     def warning(self, pod: core_v1.Pod, reason: str, message: str, *, container: str = "") -> None:
         self._record(pod, "Warning", reason, message, container)
 
+    def forget(self, pod: core_v1.Pod) -> None:
+        self._recorder.forget(_reference(pod, "").uid or "")
+
     def _record(self, pod: core_v1.Pod, kind: str, reason: str, message: str, container: str) -> None:
         path = container_path(pod, container) if container else ""
         self._recorder.event(_reference(pod, path), kind, reason, message)

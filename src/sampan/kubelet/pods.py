@@ -132,6 +132,7 @@ class Pods:
             log.error("pod %s: its worker died and is started again", pod_key(pod), exc_info=error)
             self._begin(pod, admitted=True)
             return
+        self._tools.events.forget(pod)
         successor = self._queued.pop(_full_name(pod), None)
         if successor is not None:
             self._begin(successor)

@@ -56,8 +56,6 @@ from sampan.runtime.contract import EventKind, Runtime
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_EVENTS = 1024  # one node's Pods have few that differ; a whole cluster's would be four times as many
-
 
 class Kubelet:
     """Every part of it, joined. `run` is its life; the parts are open for its own API server (`server/`)."""
@@ -81,9 +79,9 @@ class Kubelet:
         host_ips = tuple(config.node_ips or [config.node_ip])
         facts = NodeFacts(name=config.node_name, host_ips=host_ips, allocatable=room)
 
-        correlator = Correlator(clock=self.clock, entries=REMEMBERED_EVENTS)
+        self.correlator = Correlator(clock=self.clock)
         self.recorder = EventRecorder(
-            client, component="kubelet", host=config.node_name, clock=self.clock, correlator=correlator
+            client, component="kubelet", host=config.node_name, clock=self.clock, correlator=self.correlator
         )
         self.events = PodEvents(self.recorder)
         self.objects = Objects(client, self.clock)

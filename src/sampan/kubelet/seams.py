@@ -76,3 +76,6 @@ class Events(Protocol):
         """Record that something happened to the Pod or one of its containers; never waits, never fails."""
 
     def warning(self, pod: core_v1.Pod, reason: str, message: str, *, container: str = "") -> None: ...
+
+    def forget(self, pod: core_v1.Pod) -> None:
+        """The Pod has left the node."""

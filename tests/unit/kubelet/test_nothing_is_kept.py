@@ -52,5 +52,6 @@ async def test_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             await world.server.client().resource(core_v1.Pod).delete("p", namespace="ns", grace_period_seconds=grace)
             await world.pass_time(3)
         after = collections_of(world.kubelet)
+        assert world.kubelet.correlator.remembered == 0
     assert len(before) > 15
     assert {path: length for path, length in after.items() if length > before.get(path, 0)} == {}
