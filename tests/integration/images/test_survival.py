@@ -17,7 +17,7 @@ from sampan.runtime.images.content import BlobMissing
 from sampan.runtime.images.store import LocalImageStore
 from tests.unit.runtime.images.archives import entry, layout, tar
 
-from .test_pull import leftovers
+from .looking import leftovers
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
