@@ -130,6 +130,3 @@ async def test_an_archive_that_lacks_a_layer(store: LocalImageStore, tmp_path: P
     max((tmp_path / "a/blobs/sha256").iterdir(), key=lambda p: p.stat().st_size).unlink()
     with pytest.raises(ImageFault, match=r"content sha256:\w+: not found"):
         await load(store, tmp_path / "a")
-
-
-# --- building -------------------------------------------------------------------------------------------------------

@@ -55,6 +55,3 @@ async def test_what_cannot_be_built(store: LocalImageStore, tmp_path: Path) -> N
     with pytest.raises(InvalidArgument, match="only files, directories and links"):
         await build(store, "a", tmp_path / "d", ImageConfig())
     assert leftovers(store) == []
-
-
-# --- names, use, removal --------------------------------------------------------------------------------------------

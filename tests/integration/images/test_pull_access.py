@@ -49,4 +49,10 @@ async def test_a_mirror_is_asked_first_and_the_registry_after(
     assert (await store.pull(name)).id == image.id
 
 
-# --- sudden ends ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["registry.k8s.io/team/app:1", "docker.io/team/app:1", "team/app:1"])
+async def test_one_mirror_for_everything(live: LiveRegistry, store: LocalImageStore, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "certs.d/_default"
+    folder.mkdir(parents=True)
+    (folder / "hosts.toml").write_text(f'[host."http://{live.host}"]\n')
+    image = await store.pull(name)
+    assert image.repo_tags == [name if name.count("/") == 2 else f"docker.io/{name}"]

@@ -107,6 +107,3 @@ async def test_a_hostile_layer_is_named(live: LiveRegistry, store: LocalImageSto
     with pytest.raises(ImagePullError, match=r'refused entry "\.\./.*": the path leaves the layer'):
         await store.pull(f"{live.host}/hostile/app:1")
     assert leftovers(store) == []
-
-
-# --- who may --------------------------------------------------------------------------------------------------------

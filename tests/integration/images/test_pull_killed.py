@@ -91,6 +91,3 @@ async def test_two_processes_pull_the_same(proxy: FaultyProxy, store: LocalImage
     assert len(paths) == len(set(paths)) == 4
     assert len(await store.list_images()) == 1
     assert leftovers(store) == []
-
-
-# --- full disks -----------------------------------------------------------------------------------------------------
