@@ -37,16 +37,28 @@ CONNECT_SECONDS = 3.0
 class FailoverTransport:
     def __init__(self, settings: ConnectionSettings, *, clock: Clock | None = None) -> None:
         self._clock: Clock = clock or RealClock()
-        self._servers = [
-            HttpTransport(
-                replace(settings, server=server, timeout=settings.timeout or ANSWER_SECONDS),
-                clock=clock,
-                retries=0,
-                connect_seconds=CONNECT_SECONDS,
-            )
-            for server in addresses(settings.server)
-        ]
+        self._settings = settings
+        self._named = addresses(settings.server)
+        self._servers = [self._to(server) for server in self._named]
         self._current = 0
+
+    def _to(self, server: str) -> HttpTransport:
+        settings = replace(self._settings, server=server, timeout=self._settings.timeout or ANSWER_SECONDS)
+        return HttpTransport(settings, clock=self._clock, retries=0, connect_seconds=CONNECT_SECONDS)
+
+    def also(self, servers: Sequence[str]) -> bool:
+        """From now on these, besides those that were named at first; says whether that changes anything. The streams of
+        one that is let go are cut."""
+        wanted = list(dict.fromkeys([*self._named, *servers]))
+        before = {server.settings.server: server for server in self._servers}
+        if wanted == list(before):
+            return False
+        current = self._servers[self._current]
+        self._servers = [before[url] if url in before else self._to(url) for url in wanted]
+        self._current = self._servers.index(current) if current in self._servers else 0
+        for url in before.keys() - set(wanted):
+            before[url].abort()
+        return True
 
     async def request(
         self,

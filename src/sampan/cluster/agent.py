@@ -16,9 +16,9 @@ from sampan.api.errors import AlreadyExists, ApiError, NotFound
 from sampan.api.types import core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.client.connection import ConnectionSettings
-from sampan.client.http import connect
 from sampan.client.transport import TransportError
 from sampan.cluster.config import write_atomically
+from sampan.cluster.following import Following, client_of
 from sampan.cluster.runtimes import make_runtime
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.node.facts import read_machine
@@ -42,6 +42,7 @@ class AgentOptions(Struct, kw_only=True):
     node_ip: str
     data_dir: Path
     api: ConnectionSettings
+    following: Following | None = None  # where there may be other servers than those of `api`
     cluster_range: IPv4Network
     service_range: IPv4Network
     dns_ip: str
@@ -66,8 +67,7 @@ def network_name(cluster: str, node: str) -> str:
 async def run_agent(options: AgentOptions) -> None:
     """Until cancelled; Pods go on, unless the node is to shut down gracefully."""
     config = kubelet_config(options)
-    client = connect(options.api, user_agent="kubelet")
-    try:
+    async with client_of(options.api, options.following, user_agent="kubelet") as client:
         node_range = await pod_range(client, config, options.data_dir / "pod-cidr")
         network, gate = make_network(options, node_range), Gate()
         runtime = make_runtime(options.data_dir, options.node_name)
@@ -99,8 +99,6 @@ async def run_agent(options: AgentOptions) -> None:
         finally:
             living.cancel()
             await asyncio.gather(living, return_exceptions=True)
-    finally:
-        await client.close()
 
 
 def kubelet_config(options: AgentOptions) -> KubeletConfig:

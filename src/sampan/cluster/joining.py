@@ -29,12 +29,14 @@ from sampan.api.errors import AlreadyExists, ApiError
 from sampan.api.types import certificates_v1, core_v1, meta_v1
 from sampan.client.api import Client
 from sampan.client.connection import ConnectionSettings
+from sampan.client.failover import addresses
 from sampan.client.http import connect
 from sampan.client.transport import TransportError
 from sampan.cluster.agent import AgentOptions, kubelet_config, run_agent
 from sampan.cluster.config import write_atomically
+from sampan.cluster.following import Following, read
 from sampan.cluster.join_tokens import INFO, PUBLIC, ClusterInfo, ca_hash
-from sampan.cluster.paths import RECORD, ClusterPaths
+from sampan.cluster.paths import RECORD, SERVERS, ClusterPaths
 from sampan.cluster.pki import Pair, Pki, outward_address
 from sampan.cluster.renewal import renewing
 from sampan.network.contract import Overlay
@@ -134,10 +136,11 @@ async def run_joined(asked: Join) -> None:
 
 def told(paths: ClusterPaths, server: str, node: str | None, node_ip: str) -> Join:
     name = node or socket.gethostname().lower()
+    learned = read(Following(paths.agent(name) / SERVERS))
     if name == f"{paths.name}-1":
         raise JoinFailed(f"{name!r} is the name of the cluster's own first node; choose another: --node NAME")
     return Join(
-        server=server,
+        server=",".join(dict.fromkeys([*addresses(server), *learned])),
         node=name,
         node_ip=node_ip or outward_address() or "127.0.0.1",
         data_dir=paths.agent(name),
@@ -237,6 +240,7 @@ def agent_options(asked: Join, info: ClusterInfo) -> AgentOptions:
             cert_file=str(asked.client_pair.certificate),
             key_file=str(asked.client_pair.key),
         ),
+        following=Following(asked.data_dir / SERVERS),
         cluster_range=IPv4Network(info.pod_cidr),
         service_range=IPv4Network(info.service_cidr),
         dns_ip=info.dns_ip,

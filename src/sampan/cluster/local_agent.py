@@ -8,6 +8,8 @@ from sampan.client.connection import ConnectionSettings
 from sampan.cluster import config as configs
 from sampan.cluster.agent import AgentOptions, run_agent
 from sampan.cluster.config import ClusterConfig
+from sampan.cluster.datastores import ETCD
+from sampan.cluster.following import Following
 from sampan.cluster.paths import SERVERS, BadConfig, ClusterPaths
 from sampan.cluster.pki import Pki, outward_address
 from sampan.cluster.renewal import renewing
@@ -34,11 +36,12 @@ def local_options(
         node_ip=node_ip or outward_address() or "127.0.0.1",
         data_dir=data,
         api=ConnectionSettings(
-            server=servers(paths, config),
+            server=f"https://{config.agent_host}:{config.port}",
             ca_file=str(pki.ca.certificate),
             cert_file=str(pair.certificate),
             key_file=str(pair.key),
         ),
+        following=following(config, data),
         cluster_range=IPv4Network(config.pod_cidr),
         service_range=IPv4Network(config.service_cidr),
         dns_ip=config.dns_ip,
@@ -53,12 +56,12 @@ def local_options(
     )
 
 
-def servers(paths: ClusterPaths, config: ClusterConfig) -> str:
-    """This machine's own, then the others that it knew of last."""
-    known, own = paths.server / SERVERS, config.address or outward_address()
-    others = known.read_text(encoding="ascii").split() if config.datastore and known.exists() else []
-    elsewhere = [other for other in others if other != f"https://{own}:{config.port}"]
-    return ",".join([f"https://{config.agent_host}:{config.port}", *elsewhere])
+def following(config: ClusterConfig, data: Path) -> Following | None:
+    """On a store of its own this machine's server is the only one."""
+    if not config.datastore.startswith(ETCD):
+        return None
+    own = config.address or outward_address()
+    return Following(data / SERVERS, known_as=f"https://{own}:{config.port}")
 
 
 async def run_local(paths: ClusterPaths, options: AgentOptions) -> None:

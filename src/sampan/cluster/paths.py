@@ -7,7 +7,7 @@ from pathlib import Path
 
 DEFAULT_NAME = "sampan"
 NAME_VARIABLE = "SAMPAN_NAME"  # which cluster a command without --name is about
-SERVERS = "servers"  # in the server's directory: the addresses of all servers, on an etcd that they share
+SERVERS = "servers"  # in a node's directory: the addresses of the servers that it has learned of
 STATE = "state.db"  # in the server's directory: the embedded store
 RECORD = "join.json"  # in a node's directory: the cluster elsewhere that it has joined
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")

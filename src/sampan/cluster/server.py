@@ -33,10 +33,10 @@ from sampan.client.api import Client
 from sampan.client.leader import LeadershipLost
 from sampan.cluster import metrics_api
 from sampan.cluster.auditing import auditor_of
-from sampan.cluster.config import ClusterConfig, write_if_new
+from sampan.cluster.config import ClusterConfig
 from sampan.cluster.datastores import open_datastore
 from sampan.cluster.lasting import lasting
-from sampan.cluster.paths import SERVERS, STATE, ClusterPaths
+from sampan.cluster.paths import STATE, ClusterPaths
 from sampan.cluster.pki import FRONT_PROXY, Pki, api_names, outward_address
 from sampan.cluster.renewal import keep_renewing
 from sampan.cluster.scheduler_debug import PATH, SchedulerDebug
@@ -159,7 +159,7 @@ async def run_server(
             tasks.create_task(keep_flow_status(own_client(chain), chain.core.timestamp))
             tasks.create_task(lasting("what is always there", lambda: keep_prepared(chain, config, servers)))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(renew, options)))
-            tasks.create_task(servers.run(lambda: tell(chain, servers, options.data_dir / SERVERS)))
+            tasks.create_task(servers.run(lambda: publish(own_client(chain), servers.there)))
             for start in component_starters(options.components, client_of, options, elect=store.shared):
                 tasks.create_task(start())
             for other in beside(chain, store):
@@ -206,13 +206,6 @@ async def run_aggregator(chain: Chain, pki: Pki) -> None:
     await ensure(chain.core, own_client(chain), [proxy_trust(pki.ca.certificate.read_text(encoding="ascii"))])
     assert chain.router.aggregator is not None
     await chain.router.aggregator.run(own_client(chain))
-
-
-async def tell(chain: Chain, servers: Servers, known: Path) -> None:
-    """Clients in the cluster find all servers by the Service, this machine's agents (at their start) by a file."""
-    there = await publish(own_client(chain), servers.there)
-    content = "\n".join(f"https://{server.ip}:{server.port}" for server in there).encode()
-    await asyncio.to_thread(write_if_new, known, content)
 
 
 def own_client(chain: Chain) -> Client:

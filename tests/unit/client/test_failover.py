@@ -74,6 +74,44 @@ async def test_a_server_that_cannot_is_passed_over(pair: tuple[Server, Server]) 
     await both.close()
 
 
+async def test_servers_that_are_learned_of_later(pair: tuple[Server, Server]) -> None:
+    one = transport(DEAD)
+    with pytest.raises(TransportError):
+        await one.request("GET", "/x")
+    assert one.also([pair[0].url, pair[1].url])
+    assert not one.also([pair[0].url, pair[1].url])
+    assert (await one.request("GET", "/x")).status == 200
+    await one.close()
+
+
+async def test_a_server_that_is_let_go_loses_its_streams(pair: tuple[Server, Server]) -> None:
+    """What goes on elsewhere stays where it is."""
+
+    async def stream(request: web.Request) -> Any:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x")
+        await asyncio.sleep(30)
+        return response
+
+    pair[0].handlers["/watch"] = stream
+    both = transport(pair[1].url)
+    both.also([pair[0].url])
+    both._current = 1
+    async with both.stream("GET", "/watch") as answer:
+        chunks = aiter(answer)
+        assert await anext(chunks) == b"x"
+        assert both.also([DEAD, pair[0].url])
+        assert (await both.request("GET", "/y")).status == 200
+        assert [r[1] for r in pair[0].requests] == ["/watch", "/y"]
+        assert both.also([])
+        with pytest.raises(TransportError):
+            async with asyncio.timeout(5):
+                await anext(chunks)
+    assert (await both.request("GET", "/z")).status == 200
+    await both.close()
+
+
 async def test_a_server_that_hangs_loses_its_streams(pair: tuple[Server, Server]) -> None:
     """A watch that is open there ends, so that it is made again at the other."""
 

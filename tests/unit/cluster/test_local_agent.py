@@ -1,21 +1,15 @@
-"""Which servers an agent on a server's own machine knows."""
+"""Whether an agent on a server's own machine looks out for other servers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.cluster.config import ClusterConfig, write_if_new
-from sampan.cluster.local_agent import servers
-from sampan.cluster.paths import SERVERS, ClusterPaths
-
-THREE = b"https://10.0.0.1:6443\nhttps://10.0.0.2:6443\nhttps://10.0.0.3:6443"
+from sampan.cluster.config import ClusterConfig
+from sampan.cluster.following import Following
+from sampan.cluster.local_agent import following
 
 
-def test_its_own_first_then_the_others(tmp_path: Path) -> None:
-    paths = ClusterPaths("c", tmp_path)
-    alone = ClusterConfig(name="c", address="10.0.0.2")
-    assert servers(paths, alone) == "https://127.0.0.1:6443"
-    write_if_new(paths.server / SERVERS, THREE)
-    assert servers(paths, alone) == "https://127.0.0.1:6443"  # back on SQLite
+def test_only_where_servers_share_a_store(tmp_path: Path) -> None:
+    assert following(ClusterConfig(name="c", address="10.0.0.2"), tmp_path) is None
     shared = ClusterConfig(name="c", address="10.0.0.2", datastore="etcd://e")
-    assert servers(paths, shared) == "https://127.0.0.1:6443,https://10.0.0.1:6443,https://10.0.0.3:6443"
+    assert following(shared, tmp_path) == Following(tmp_path / "servers", known_as="https://10.0.0.2:6443")

@@ -73,7 +73,7 @@ class Servers:
         found = (await self._store.range(prefix=PREFIX)).items
         return sorted(msgspec.json.decode(kv.value, type=Address) for kv in found)
 
-    async def run(self, tell: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, tell: Callable[[], Awaitable[object]]) -> None:
         """Until cancelled, which is the end of this server. `tell` says to the others who is there."""
         if not self._store.shared:
             return
@@ -98,7 +98,7 @@ class Servers:
             log.info("not taken off the list of servers: %s", error)
 
 
-async def publish(client: Client, look: Look) -> list[Address]:
+async def publish(client: Client, look: Look) -> None:
     """Endpoints and slices (one for each port) of the `kubernetes` Service, which no controller keeps.
 
     Servers that begin together all write them. Each reads what is written before it looks who is there, and writes only
@@ -106,20 +106,21 @@ async def publish(client: Client, look: Look) -> list[Address]:
     """
     for left in reversed(range(ATTEMPTS)):
         try:
-            return await _publish(client, look)
+            await _publish(client, look)
         except (AlreadyExists, Conflict, NotFound):
             if not left:
                 raise
-    raise AssertionError("unreachable")
+        else:
+            return
 
 
-async def _publish(client: Client, look: Look) -> list[Address]:
+async def _publish(client: Client, look: Look) -> None:
     plain = client.dynamic("", "v1", "endpoints")
     slices = client.dynamic("discovery.k8s.io", "v1", "endpointslices")
     whole = await _get(plain, NAME)
     found = await slices.list(namespace=NAMESPACE, label_selector=f"kubernetes.io/service-name={NAME}")
     written = {obj["metadata"]["name"]: obj for obj in found.items}
-    servers = list(await look())
+    servers = await look()
     ports = sorted({server.port for server in servers})
     by_port = {port: sorted(server.ip for server in servers if server.port == port) for port in ports}
     await _write(plain, whole, endpoints(by_port))
@@ -128,7 +129,6 @@ async def _publish(client: Client, look: Look) -> list[Address]:
         await _write(slices, written.pop(wanted["metadata"]["name"], None), wanted)
     for name, obj in written.items():
         await slices.delete(name, namespace=NAMESPACE, resource_version=obj["metadata"]["resourceVersion"])
-    return servers
 
 
 async def _get(resource: ResourceClient[Object], name: str) -> Object | None:
