@@ -29,7 +29,6 @@ class ProxyConfig:
     node_name: str
     cluster_range: IPv4Network
     service_range: IPv4Network | None  # None: addresses outside it are served too, but unknown ones not refused
-    zone: str = ""  # of this node, for Services that prefer near endpoints
     network: PodNetwork | None = None  # told of the other nodes' ranges; None: somebody else makes the routes
     gate: Gate | None = None  # where the kubelet's Pods wait for the policies about them
     dns: DnsConfig | None = field(default_factory=DnsConfig)  # None: somebody else answers

@@ -31,6 +31,7 @@ from sampan.proxy.routes import Routes
 from sampan.proxy.services import BY_SERVICE, ServiceProxy, service_of
 
 DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+_ZONE = "topology.kubernetes.io/zone"
 _AGAIN_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,13 @@ async def run(client: Client, config: ProxyConfig, *, informers: SharedInformerF
             dns_port = await _listen(server)
             feed = ZoneFeed(server.zone, services, slices)
         proxy = ServiceProxy(config, services, slices, kernel=kernel, dns_port=dns_port)
+        nodes = shared.informer(Node)
+
+        def node_changed(name: str) -> None:
+            if name == config.node_name:
+                proxy.set_zone(zone_of(nodes.store.by_key(name)))
+
+        nodes.add_key_handler(node_changed)
         enforcer = PolicyEnforcer(client, config, shared.informer(NetworkPolicy), kernel=kernel)
         async with asyncio.TaskGroup() as tasks:
             if config.dns is not None:
@@ -62,9 +70,13 @@ async def run(client: Client, config: ProxyConfig, *, informers: SharedInformerF
             tasks.create_task(_steadily(proxy.run), name="services")
             tasks.create_task(_steadily(enforcer.run), name="policies")
             if config.network is not None:
-                routes = Routes(shared.informer(Node), config.node_name, config.network)
+                routes = Routes(nodes, config.node_name, config.network)
                 tasks.create_task(_steadily(routes.run), name="routes")
             shared.start()
+
+
+def zone_of(node: Node | None) -> str:
+    return (node.metadata.labels or {}).get(_ZONE, "") if node is not None else ""
 
 
 async def _listen(server: DnsServer) -> int:

@@ -54,6 +54,7 @@ class ServiceProxy:
         """`dns_port`: where this node's own DNS listens on its address."""
         self._config = config
         self._dns_port = dns_port
+        self._zone = ""
         self._services = services
         self._slices = slices
         self._kernel = kernel
@@ -79,6 +80,13 @@ class ServiceProxy:
         for version in versions:
             for key in service_of(version):
                 self._mark(key)
+
+    def set_zone(self, zone: str) -> None:
+        """Of this node: Services may prefer endpoints of the same one."""
+        if zone != self._zone:
+            self._zone = zone
+            for service in self._services.store:
+                self._mark(key_of(service))
 
     async def run(self) -> None:
         """Until cancelled; the rules stay."""
@@ -128,7 +136,7 @@ class ServiceProxy:
         if (dns := self._config.dns) is not None and service.spec.clusterIP == dns.address:
             return self._to_own_dns(service, dns.address)
         slices = self._slices.store.by_index(BY_SERVICE, key)
-        return service_ports(service, slices, self._config.node_name, self._config.zone)
+        return service_ports(service, slices, self._config.node_name, self._zone)
 
     def _to_own_dns(self, service: Service, address: str) -> list[ServicePort]:
         """The address is the node's own and needs no rules, but for a server that had to take another port."""

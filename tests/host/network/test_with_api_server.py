@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sampan.api.types.core_v1 import Service, ServicePort, ServiceSpec
+from sampan.api.types.core_v1 import Node, Service, ServicePort, ServiceSpec
+from sampan.api.types.discovery_v1 import EndpointHints, EndpointSlice, ForZone
 from sampan.api.types.meta_v1 import ObjectMeta
 from sampan.apiserver.bootstrap.ensure import bootstrap
 from sampan.apiserver.bootstrap.servers import Address
@@ -26,6 +27,8 @@ from .cluster import CLUSTER, SERVICES, endpoint, endpoint_slice
 from .traffic import ask, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("dig"), reason="needs dig")]
+
+ZONE = "topology.kubernetes.io/zone"
 
 
 class Cluster:
@@ -90,6 +93,38 @@ async def test_a_service_as_the_server_makes_it(cluster: Cluster, network: Local
     with pytest.raises(ConnectionRefusedError):
         await ask(cluster.pod, made.spec.clusterIP, 80)
     server.close()
+
+
+async def test_near_endpoints_come_first_wherever_the_node_says_it_is(
+    cluster: Cluster, network: LocalNetwork
+) -> None:
+    backends = {zone: await network.attach(f"server-{zone}") for zone in ("z1", "z2")}
+    servers = [await serve(pod.netns_path, 80, zone) for zone, pod in backends.items()]
+    nodes = cluster.admin.resource(Node)
+    node = await nodes.create(Node(metadata=ObjectMeta(name="node-0", labels={ZONE: "z1"})))
+    spec = ServiceSpec(ports=[ServicePort(name="main", port=80)], trafficDistribution="PreferSameZone")
+    made = await cluster.admin.resource(Service).create(
+        Service(metadata=ObjectMeta(name="near", namespace="default"), spec=spec)
+    )
+    hinted = [endpoint(pod.ip) for pod in backends.values()]
+    for each, zone in zip(hinted, backends, strict=True):
+        each.zone, each.hints = zone, EndpointHints(forZones=[ForZone(name=zone)])
+    await cluster.admin.resource(EndpointSlice).create(endpoint_slice("near", *hinted))
+
+    async def answering() -> set[str]:
+        try:
+            return {(await ask(cluster.pod, made.spec.clusterIP or "", 80))[0] for _ in range(12)}
+        except OSError:
+            return set()
+
+    for zone, expected in (("z1", {"z1"}), ("z2", {"z2"}), ("z3", {"z1", "z2"})):
+        node.metadata.labels = {ZONE: zone}
+        node = await nodes.update(node)
+        async with asyncio.timeout(10):
+            while await answering() != expected:
+                await asyncio.sleep(0.02)
+    for server in servers:
+        server.close()
 
 
 async def test_the_servers_own_services(cluster: Cluster) -> None:
