@@ -65,9 +65,9 @@ _ORDERED = frozenset(("bool", "string", "bytes", DURATION.name, TIMESTAMP.name))
 Scope = Mapping[str, Type]
 
 
-def check(node: Node, text: str, variables: Scope) -> Type:
-    """Raises `CelSyntaxError` with everything that is wrong."""
-    checker = _Checker(text)
+def check(node: Node, text: str, variables: Scope, types: dict[int, Type] | None = None) -> Type:
+    """Raises `CelSyntaxError` with everything that is wrong. `types` learns what each node is, by its identity."""
+    checker = _Checker(text, {} if types is None else types)
     found = checker.type_of(node, variables)
     if checker.wrong:
         raise CelSyntaxError("\n".join(checker.wrong))
@@ -75,8 +75,9 @@ def check(node: Node, text: str, variables: Scope) -> Type:
 
 
 class _Checker:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, types: dict[int, Type]) -> None:
         self.text = text
+        self.types = types
         self.wrong: list[str] = []
 
     def object_to(self, node: Node, said: str) -> Type:
@@ -89,6 +90,10 @@ class _Checker:
         return self.object_to(node, f"found no matching overload for '{function}' applied to '{applied}'")
 
     def type_of(self, node: Node, scope: Scope) -> Type:
+        found = self.types[id(node)] = self.inferred(node, scope)
+        return found
+
+    def inferred(self, node: Node, scope: Scope) -> Type:
         match node:
             case Literal():
                 return LITERALS[node.type]

@@ -6,7 +6,10 @@ import base64
 import binascii
 from typing import Any
 
+from msgspec import structs
+
 from sampan.apiserver.cel import types, values
+from sampan.apiserver.cel.bounds import MOST_BYTES, most_elements
 from sampan.apiserver.cel.names import escape
 from sampan.apiserver.cel.types import Type
 from sampan.apiserver.cel.values import CelError
@@ -15,12 +18,19 @@ Schema = dict[str, Any]
 _EMBEDDED = "x-kubernetes-embedded-resource"
 _EITHER = "x-kubernetes-int-or-string"
 _KEEP = "x-kubernetes-preserve-unknown-fields"
-_META = types.Type(name="object.metadata", fields={"name": types.STRING, "generateName": types.STRING})
-_ROOT = {"apiVersion": types.STRING, "kind": types.STRING, "metadata": _META}
+_TEXT = types.Type(name="string", most=MOST_BYTES - 2)
+_KEY = types.Type(name="string", most=0)  # the length of keys is not counted, as in Kubernetes
+_META = types.Type(name="object.metadata", fields={"name": _TEXT, "generateName": _TEXT}, most=0)
+_ROOT = {"apiVersion": _TEXT, "kind": _TEXT, "metadata": _META}
 
 
 def type_of(schema: Schema, *, root: bool = False, name: str = "object") -> Type | None:
     """None for what rules do not see: values without a type, whose fields are kept as they are."""
+    found = _type_of(schema, root=root, name=name)
+    return structs.replace(found, most=most_elements(schema)) if found is not None else None
+
+
+def _type_of(schema: Schema, *, root: bool, name: str) -> Type | None:
     if schema.get(_EITHER):
         return types.DYN
     match schema.get("type"):
@@ -47,7 +57,7 @@ def _object(schema: Schema, *, root: bool, name: str) -> Type | None:
     additional = schema.get("additionalProperties")
     if isinstance(additional, dict):
         item = type_of(additional, name=f"{name}.@elem")
-        return types.map_of(types.STRING, item) if item is not None else None
+        return types.map_of(_KEY, item) if item is not None else None
     fields: dict[str, Type] = dict(_ROOT) if root else {}
     for key, child in (schema.get("properties") or {}).items():
         escaped = escape(key)

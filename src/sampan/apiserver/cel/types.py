@@ -8,11 +8,15 @@ from msgspec import Struct, field
 
 
 class Type(Struct, frozen=True, kw_only=True, eq=False):
-    """An object has fields; `list`, `map`, `optional_type` and `type` have parameters; a `param` is any one type."""
+    """An object has fields; `list`, `map`, `optional_type` and `type` have parameters; a `param` is any one type.
+
+    `most`: elements (or characters) of a value at most, where a schema says so.
+    """
 
     name: str
     parameters: tuple[Type, ...] = ()
     fields: Mapping[str, Type] = field(default_factory=dict)
+    most: int | None = None
 
     def __str__(self) -> str:
         if self.name == "type":

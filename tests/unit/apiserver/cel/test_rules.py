@@ -153,6 +153,6 @@ def test_rules_that_are_refused(stated: dict[str, Any], field: str, text: str) -
 
 
 def test_old_values_are_not_known_within_lists_without_keys() -> None:
-    item = {**TEXT, "x-kubernetes-validations": [rule("self == oldSelf")]}
-    (found,) = objections(spec({"type": "array", "items": item}))
+    item = {**TEXT, "maxLength": 9, "x-kubernetes-validations": [rule("self == oldSelf")]}
+    (found,) = objections(spec({"type": "array", "maxItems": 9, "items": item}))
     assert "oldSelf cannot be used on the uncorrelatable portion of the schema within s.properties[spec]" in found

@@ -13,6 +13,7 @@ from sampan.api.types.apiextensions_v1 import (
     CustomResourceDefinitionNames,
     CustomResourceDefinitionStatus,
     CustomResourceSubresources,
+    JSONSchemaProps,
 )
 from sampan.apiserver.registry import meta
 from sampan.apiserver.registry.admissionregistration.webhooks import validate_client_config
@@ -82,7 +83,9 @@ class CustomResourceDefinitionStrategy(Strategy):
         _approval(obj, errors)
         return errors
 
-    def validate_spec(self, obj: CustomResourceDefinition, errors: Errors) -> None:
+    def validate_spec(
+        self, obj: CustomResourceDefinition, errors: Errors, old: CustomResourceDefinition | None = None
+    ) -> None:
         spec = obj.spec
         if not spec.group:
             errors.required("spec.group")
@@ -99,7 +102,7 @@ class CustomResourceDefinitionStrategy(Strategy):
             instead = "set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
             detail = f"cannot set to true, {instead}"
             errors.invalid("spec.preserveUnknownFields", True, detail)
-        _versions(obj, errors)
+        _versions(obj, _schemas(old) if old is not None else [], errors)
         _required_names(spec.names, errors)
         _names(spec.names, "spec.names", errors)
         if spec.conversion is not None:
@@ -107,7 +110,7 @@ class CustomResourceDefinitionStrategy(Strategy):
 
     def validate_update(self, obj: CustomResourceDefinition, old: CustomResourceDefinition) -> Errors:
         errors = meta.validate_object_meta_update(obj.metadata, old.metadata, custom=True)
-        self.validate_spec(obj, errors)
+        self.validate_spec(obj, errors, old)
         spec, before = obj.spec, old.spec
         if any(c.type == "Established" and c.status == "True" for c in old.status.conditions or ()):
             if spec.scope != before.scope:
@@ -128,12 +131,17 @@ class CustomResourceDefinitionStrategy(Strategy):
         _stored(obj, errors)
 
 
-def _versions(obj: CustomResourceDefinition, errors: Errors) -> None:
+def _schemas(obj: CustomResourceDefinition) -> list[JSONSchemaProps | None]:
+    return [v.schema.openAPIV3Schema if v.schema is not None else None for v in obj.spec.versions]
+
+
+def _versions(obj: CustomResourceDefinition, before: list[JSONSchemaProps | None], errors: Errors) -> None:
+    """`before`: the schemas that are in force."""
     spec = obj.spec
     seen: set[str] = set()
     unique = True
     # One schema for all versions is said once, at the top, as it is kept internally.
-    schemas = [v.schema.openAPIV3Schema if v.schema is not None else None for v in spec.versions]
+    schemas = _schemas(obj)
     shared_schema = bool(schemas) and all(s == schemas[0] for s in schemas)
     shared_sub = len({_key(v.subresources) for v in spec.versions}) == 1
     shared_columns = len({_key(v.additionalPrinterColumns) for v in spec.versions}) == 1
@@ -149,7 +157,8 @@ def _versions(obj: CustomResourceDefinition, errors: Errors) -> None:
         if schemas[index] is None:
             errors.required(f"{here}.schema.openAPIV3Schema", "schemas are required")
         elif not shared_schema:
-            validate_schema(schemas[index], f"{here}.schema.openAPIV3Schema", errors)
+            kept = schemas[index] in before
+            validate_schema(schemas[index], f"{here}.schema.openAPIV3Schema", errors, kept=kept)
         if not shared_sub:
             _subresources(version.subresources, f"{here}.subresources", errors)
         if not shared_columns:
@@ -167,7 +176,7 @@ def _versions(obj: CustomResourceDefinition, errors: Errors) -> None:
     if not spec.versions:
         return
     if shared_schema and schemas[0] is not None:
-        validate_schema(schemas[0], "spec.validation.openAPIV3Schema", errors)
+        validate_schema(schemas[0], "spec.validation.openAPIV3Schema", errors, kept=schemas[0] in before)
     if shared_sub:
         _subresources(spec.versions[0].subresources, "spec.subresources", errors)
     if shared_columns:

@@ -8,16 +8,30 @@ import msgspec
 
 from sampan.api.types.apiextensions_v1 import JSONSchemaProps, ValidationRule
 from sampan.apiserver.cel.compiled import compile_expression
+from sampan.apiserver.cel.cost import most_cost
 from sampan.apiserver.cel.syntax import CelSyntaxError
 from sampan.apiserver.cel.types import BOOL, STRING, Type, same
 from sampan.apiserver.custom.rules import variables
+from sampan.apiserver.registry.apiextensions.budget import Budget, times_at
 from sampan.apiserver.registry.field import Errors, Ordered
 
 _REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
 
-def validate_rules(schema: JSONSchemaProps, path: str, errors: Errors, *, root: bool, uncorrelatable: str) -> None:
-    """`uncorrelatable`: the list or map within which old and new values cannot be told to belong together."""
+def validate_rules(
+    schema: JSONSchemaProps,
+    path: str,
+    errors: Errors,
+    *,
+    root: bool,
+    uncorrelatable: str,
+    times: int | None,
+    budget: Budget,
+) -> None:
+    """`uncorrelatable`: the list or map within which old and new values cannot be told to belong together.
+
+    `times`: how many such values an object can have, None where nothing limits it.
+    """
     stated = schema.x_kubernetes_validations or ()
     if not stated:
         return
@@ -36,15 +50,22 @@ def validate_rules(schema: JSONSchemaProps, path: str, errors: Errors, *, root: 
         except CelSyntaxError as error:
             errors.invalid(f"{here}.rule", _shown(rule), str(error))
             continue
-        _expression(rule, here, names, errors, uncorrelatable)
+        if _expression(rule, here, names, errors, uncorrelatable):
+            counted = times_at(plain, times)
+            budget.charge(f"{here}.rule", "estimated rule cost", most_cost(rule.rule, names), counted, errors)
+            if rule.messageExpression:
+                cost = most_cost(rule.messageExpression, names)
+                what = "estimated messageExpression cost"
+                budget.charge(f"{here}.messageExpression", what, cost, counted, errors)
 
 
-def _expression(rule: ValidationRule, here: str, names: dict[str, Type], errors: Errors, uncorrelatable: str) -> None:
+def _expression(rule: ValidationRule, here: str, names: dict[str, Type], errors: Errors, uncorrelatable: str) -> bool:
+    """Whether what is stated can run."""
     try:
         compiled = compile_expression(rule.rule, names)
     except CelSyntaxError as error:
         errors.invalid(f"{here}.rule", _shown(rule), f"compilation failed: {error}")
-        return
+        return False
     if not same(compiled.type, BOOL):
         errors.invalid(f"{here}.rule", _shown(rule), "cel expression must evaluate to a bool")
     if "oldSelf" in compiled.names and uncorrelatable:
@@ -59,10 +80,11 @@ def _expression(rule: ValidationRule, here: str, names: dict[str, Type], errors:
         except CelSyntaxError as error:
             detail = f"messageExpression compilation failed: {error}"
             errors.invalid(f"{here}.messageExpression", _shown(rule), detail)
-        else:
-            if not same(said.type, STRING):
-                detail = "messageExpression must evaluate to a string"
-                errors.invalid(f"{here}.messageExpression", _shown(rule), detail)
+            return False
+        if not same(said.type, STRING):
+            detail = "messageExpression must evaluate to a string"
+            errors.invalid(f"{here}.messageExpression", _shown(rule), detail)
+    return True
 
 
 def _wording(rule: ValidationRule, here: str, errors: Errors) -> None:

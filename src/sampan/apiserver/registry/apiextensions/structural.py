@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,9 @@ from sampan.api.types.apiextensions_v1 import JSONSchemaProps
 from sampan.apiserver.custom.pruning import EMBEDDED, unknown_fields
 from sampan.apiserver.custom.validation import validate
 from sampan.apiserver.registry.field import Errors
+
+if TYPE_CHECKING:
+    from sampan.apiserver.registry.apiextensions.budget import Budget
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED = (("definitions", "definitions"), ("dependencies", "dependencies"), ("id", "id"), ("ref", "$ref"))
@@ -41,8 +44,8 @@ def as_schema(value: Any) -> JSONSchemaProps | None:
     return None
 
 
-def validate_schema(schema: JSONSchemaProps | None, path: str, errors: Errors) -> None:
-    """The schema of one version."""
+def validate_schema(schema: JSONSchemaProps | None, path: str, errors: Errors, *, kept: bool = False) -> None:
+    """The schema of one version. `kept`: it is in force already, and only confirmed."""
     if schema is None:
         return
     if schema.nullable:
@@ -52,7 +55,7 @@ def validate_schema(schema: JSONSchemaProps | None, path: str, errors: Errors) -
     _metadata(schema, path, errors)
     if not errors:
         _defaults(msgspec.to_builtins(schema), path, errors)
-        _rules(schema, path, errors, root=True)
+        _all_rules(schema, path, errors, kept=kept)
 
 
 def _children(schema: JSONSchemaProps, path: str) -> list[tuple[JSONSchemaProps, str, str]]:
@@ -199,16 +202,42 @@ def _branch(branch: JSONSchemaProps, parent: JSONSchemaProps, path: str, errors:
         _branch(inner, parent, here, errors)
 
 
-def _rules(schema: JSONSchemaProps, path: str, errors: Errors, *, root: bool, uncorrelatable: str = "") -> None:
-    if schema.x_kubernetes_validations:
-        from sampan.apiserver.registry.apiextensions.rules import validate_rules  # few need the language of rules
+def _all_rules(schema: JSONSchemaProps, path: str, errors: Errors, *, kept: bool) -> None:
+    if not _states_rules(schema):
+        return
+    from sampan.apiserver.registry.apiextensions.budget import Budget  # few need the language of rules
 
-        embedded = bool(schema.x_kubernetes_embedded_resource)
-        validate_rules(schema, path, errors, root=root or embedded, uncorrelatable=uncorrelatable)
+    budget = Budget(kept=kept)
+    _rules(schema, path, errors, budget, root=True, times=1)
+    budget.close(path, errors)
+
+
+def _states_rules(schema: JSONSchemaProps) -> bool:
+    return bool(schema.x_kubernetes_validations) or any(_states_rules(c) for c, _, _ in _children(schema, ""))
+
+
+def _rules(
+    schema: JSONSchemaProps,
+    path: str,
+    errors: Errors,
+    budget: Budget,
+    *,
+    root: bool,
+    times: int | None,
+    uncorrelatable: str = "",
+) -> None:
+    from sampan.apiserver.registry.apiextensions.budget import times_within
+    from sampan.apiserver.registry.apiextensions.rules import validate_rules
+
+    embedded = bool(schema.x_kubernetes_embedded_resource)
+    validate_rules(
+        schema, path, errors, root=root or embedded, uncorrelatable=uncorrelatable, times=times, budget=budget
+    )
     keyless = schema.type == "array" and schema.x_kubernetes_list_type != "map"
     within = uncorrelatable or (path if keyless or schema.x_kubernetes_map_type == "atomic" else "")
+    inside = times_within(schema, times)
     for child, _, here in _children(schema, path):
-        _rules(child, here, errors, root=False, uncorrelatable=within)
+        _rules(child, here, errors, budget, root=False, times=inside, uncorrelatable=within)
 
 
 def _defaults(schema: dict[str, Any], path: str, errors: Errors) -> None:

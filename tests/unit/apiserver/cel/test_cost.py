@@ -1,0 +1,111 @@
+"""A rule that could keep the server busy is refused with its definition; Kubernetes' limits and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from sampan.api.types.apiextensions_v1 import JSONSchemaProps
+from sampan.apiserver.cel.cost import ENDLESS, most_cost
+from sampan.apiserver.custom.rules import variables
+from sampan.apiserver.registry.apiextensions.structural import validate_schema
+from sampan.apiserver.registry.field import Errors
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+OBJECT = {
+    "type": "object",
+    "properties": {
+        "n": NUMBER,
+        "m": NUMBER,
+        "short": {"type": "string", "maxLength": 10},
+        "few": {"type": "array", "maxItems": 10, "items": NUMBER},
+        "words": {"type": "array", "maxItems": 4, "items": {"type": "string", "maxLength": 5}},
+        "map": {"type": "object", "maxProperties": 3, "additionalProperties": NUMBER},
+        "endless": {"type": "array", "items": TEXT},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "cost"),
+    [
+        ("true", 0),
+        ("self.n > 0", 3),  # a name, a field, a comparison
+        ("self.n + self.m > 0", 6),
+        ("has(self.n)", 1),
+        ("self.n > 0 && self.m > 0", 6),
+        ("self.n > 0 ? true : self.m > 0", 6),
+        ("self.few.all(x, x > 0)", 3 + 10 * (3 + 2)),
+        ("self.few.exists(x, x > 0)", 3 + 10 * (4 + 2)),
+        ("self.few.map(x, x + 1).size() > 2", 3 + 10 + 10 * (12 + 2) + 2),
+        ("self.map.all(k, self.map[k] > 0)", 3 + 3 * (3 + 5)),
+        ("self.short.startsWith('abc')", 2 + 1),
+        ("self.short.contains('abcdefghijklm')", 2 + 4 * 2),
+        ("self.short == 'x'", 2 + 1),
+        ("'x' in self.words", 2 + 4),
+        ("self.short.matches('[a-z]+')", 2 + 5 * 2),
+    ],
+)
+def test_the_steps_of_the_worst_value(rule: str, cost: int) -> None:
+    assert most_cost(rule, variables(OBJECT, root=False)) == cost
+
+
+def test_what_nothing_limits_is_as_long_as_a_request() -> None:
+    dear = most_cost("self.endless.all(x, self.endless.all(y, x == y))", variables(OBJECT, root=False))
+    assert 10**12 < dear < ENDLESS
+
+
+def refusals(schema: dict[str, Any], *, kept: bool = False) -> list[tuple[str, str]]:
+    errors = Errors()
+    root = {"type": "object", "properties": {"spec": schema}}
+    validate_schema(msgspec.convert(root, JSONSchemaProps), "s", errors, kept=kept)
+    return [(e.field, e.text) for e in errors]
+
+
+def ruled(rule: str, **schema: Any) -> dict[str, Any]:
+    return {"x-kubernetes-validations": [{"rule": rule}], **schema}
+
+
+NESTED = {
+    "type": "array",
+    "items": {"type": "array", "items": ruled("self.all(x, x == 'a constant')", type="array", items=TEXT)},
+}
+
+
+def test_a_rule_over_limits_is_refused_alone_and_in_the_sum() -> None:
+    found = refusals(NESTED)
+    rule = "s.properties[spec].items.items.x-kubernetes-validations[0].rule"
+    assert [f for f, _ in found] == [rule, rule, "s"]
+    hint = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings"
+    assert found[0][1] == (
+        f"Forbidden: estimated rule cost exceeds budget by factor of more than 100x {hint} are declared)"
+    )
+    assert found[1][1].startswith("Forbidden: contributed to estimated rule & messageExpression cost total")
+    assert "cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x" in found[2][1]
+
+
+def test_limits_on_lists_and_texts_make_it_fit() -> None:
+    items = {"type": "string", "maxLength": 20}
+    inner = ruled("self.all(x, x == 'a constant')", type="array", maxItems=10, items=items)
+    assert refusals({"type": "array", "maxItems": 10, "items": inner}) == []
+    # Without a limit there can be as many as a request has room for.
+    assert refusals({"type": "array", "items": inner})
+
+
+def test_a_little_too_much_is_told_exactly() -> None:
+    inner = {"type": "string", "maxLength": 1000}
+    ((_, text),) = refusals(ruled("self.all(x, self.all(y, x == y))", type="array", maxItems=171, items=inner))
+    assert "exceeds budget by factor of 1.184346x (try" in text
+
+
+def test_many_rules_may_fit_alone_and_not_together() -> None:
+    one = ruled("self.all(x, x != 'abc')", type="array", maxItems=1_000_000, items={"type": "string", "maxLength": 3})
+    found = refusals({"type": "object", "properties": {f"p{i}": one for i in range(20)}})
+    assert [f for f, _ in found][-1] == "s"
+    assert len(found) == 5  # the four dearest, and the sum
+
+
+def test_what_is_in_force_already_may_be_confirmed() -> None:
+    assert refusals(NESTED, kept=True) == []
