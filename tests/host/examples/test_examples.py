@@ -101,6 +101,15 @@ def test_probes(user: User) -> None:
     assert user.read("pod", "startup")["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
+def test_a_grpc_health_check(user: User) -> None:
+    create(user, "grpc")
+    user.until(lambda: "Readiness probe failed: service unhealthy" in user.said_about("grpc"), what="an event")
+    assert user.read("pod", "grpc")["status"]["containerStatuses"][0]["ready"] is False
+    user.inside("grpc", "touch /tmp/serving")
+    user.until_ready("grpc")
+    assert user.read("pod", "grpc")["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
 def test_resources(user: User) -> None:
     create(user, "resources", "oom")
     user.until_status("oom", "OOMKilled")
