@@ -15,6 +15,7 @@ from sampan.kubelet.pod_state import PodState, is_sidecar
 from sampan.runtime.contract import ContainerState, ContainerStatus, NamespaceMode
 
 HASH_LABEL = "sampan.io/container.hash"
+RESTART, RESTART_ALL = "Restart", "RestartAllContainers"
 
 
 class Kill(Struct, frozen=True, kw_only=True):
@@ -29,6 +30,7 @@ class Plan(Struct, kw_only=True):
     """What `starter.carry_out` does, in this order: kill, make the sandbox, start."""
 
     kill_pod: bool = False
+    at_once: bool = False  # kill without hooks and grace
     make_sandbox: bool = False
     attempt: int = 0
     kill: dict[str, Kill] = field(default_factory=dict)  # by container id
@@ -60,6 +62,8 @@ def plan(pod: core_v1.Pod, state: PodState, probes: ProbeVerdicts, hashes: Mappi
     result = Plan()
     if _needs_sandbox(pod, state):
         return _plan_new_sandbox(pod, state)
+    if restarts_all(pod, state):
+        return _plan_all_again(pod, state)
     for ephemeral in pod.spec.ephemeralContainers or ():
         if state.active(ephemeral.name) is None:
             result.start_ephemeral.append(ephemeral.name)
@@ -111,6 +115,17 @@ def _plan_new_sandbox(pod: core_v1.Pod, state: PodState) -> Plan:
     return result
 
 
+def _plan_all_again(pod: core_v1.Pod, state: PodState) -> Plan:
+    """The Pod begins once more, with the address and the volumes that it has, in a sandbox where nothing ran yet."""
+    result = Plan(kill_pod=True, at_once=True, make_sandbox=True)
+    result.attempt = state.sandbox.attempt + 1 if state.sandbox is not None else 0
+    if pod.spec.initContainers:
+        result.start_init.append(pod.spec.initContainers[0].name)
+    else:
+        result.start = [c.name for c in pod.spec.containers]
+    return result
+
+
 def _succeeded_for_good(pod: core_v1.Pod, container: core_v1.Container, last: ContainerStatus | None) -> bool:
     return (
         restart_policy(pod, container) == "OnFailure"
@@ -134,17 +149,42 @@ def should_restart(pod: core_v1.Pod, container: core_v1.Container, last: Contain
         return False
     if last is None or last.state in (ContainerState.CREATED, ContainerState.UNKNOWN):
         return True
-    if last.state is ContainerState.RUNNING:
-        return False
+    return last.state is not ContainerState.RUNNING and restarts_after(pod, container, last.exit_code)
+
+
+def restarts_after(pod: core_v1.Pod, container: core_v1.Container, exit_code: int) -> bool:
+    """Whether it is started again once it has ended so: by its first rule that applies, else by its policy."""
+    if (rule := _rule_for(container, exit_code)) is not None:
+        return rule.action in (RESTART, RESTART_ALL)
+    policy = restart_policy(pod, container)
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def _rule_for(container: core_v1.Container, exit_code: int) -> core_v1.ContainerRestartRule | None:
     for rule in container.restartPolicyRules or ():
         codes = rule.exitCodes
-        if codes is None:
-            continue
-        listed = last.exit_code in (codes.values or ())
-        if listed == (codes.operator == "In"):
-            return rule.action in ("Restart", "RestartAllContainers")
-    policy = restart_policy(pod, container)
-    return policy == "Always" or (policy == "OnFailure" and last.exit_code != 0)
+        if codes is not None and (exit_code in (codes.values or ())) == (codes.operator == "In"):
+            return rule
+    return None
+
+
+def may_restart_all(pod: core_v1.Pod) -> bool:
+    """Whether a container of the Pod has a rule that starts them all again."""
+    listed = [*(pod.spec.initContainers or ()), *pod.spec.containers]
+    return any(rule.action == RESTART_ALL for c in listed for rule in c.restartPolicyRules or ())
+
+
+def restarts_all(pod: core_v1.Pod, state: PodState) -> bool:
+    """Whether one has just ended in a way that starts them all again."""
+    if pod.metadata.deletionTimestamp:
+        return False
+    for container in [*(pod.spec.initContainers or ()), *pod.spec.containers]:
+        current = state.active(container.name)
+        if current is not None and current.state is ContainerState.EXITED:
+            rule = _rule_for(container, current.exit_code)
+            if rule is not None and rule.action == RESTART_ALL:
+                return True
+    return False
 
 
 def _replaceable(

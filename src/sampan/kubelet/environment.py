@@ -1,11 +1,14 @@
 """A container's environment: Services' addresses, envFrom, then env with `$(NAME)` expanded. See I4 of the tests."""
 
+import asyncio
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from sampan.api import names, quantity
 from sampan.api.types import core_v1
 from sampan.kubelet.container_config import expand
+from sampan.kubelet.env_files import read_variable
 from sampan.kubelet.errors import ConfigFault
 from sampan.kubelet.objects import Missing, Objects
 from sampan.kubelet.seams import Events
@@ -24,8 +27,16 @@ class NodeFacts:
 
 
 class PodEnvironment:
-    def __init__(self, objects: Objects, services: Services, node: NodeFacts, events: Events) -> None:
-        """`services` is iterated anew for every container (an informer's store)."""
+    def __init__(
+        self,
+        objects: Objects,
+        services: Services,
+        node: NodeFacts,
+        events: Events,
+        volumes: Callable[[str], dict[str, Path]],
+    ) -> None:
+        """`services` is iterated anew for every container (an informer's store); `volumes(uid)` are those of a Pod."""
+        self._volumes = volumes
         self._objects = objects
         self._services = services
         self._node = node
@@ -69,7 +80,23 @@ class PodEnvironment:
         if source.secretKeyRef is not None:
             key = source.secretKeyRef
             return await self._secret_key(pod, key.name or "", key.key, optional=bool(key.optional))
+        if source.fileKeyRef is not None:
+            return await self._file_key(pod, source.fileKeyRef)
         return ""
+
+    async def _file_key(self, pod: core_v1.Pod, ref: core_v1.FileKeySelector) -> str | None:
+        volume = self._volumes(pod.metadata.uid or "").get(ref.volumeName)
+        if volume is None:
+            raise ConfigFault(f"cannot find the volume {ref.volumeName!r} of environment variable file {ref.path!r}")
+        try:
+            value = await asyncio.to_thread(read_variable, volume, ref.path, ref.key)
+        except OSError as error:
+            if ref.optional and isinstance(error, FileNotFoundError):
+                return None
+            raise ConfigFault(f'couldn\'t parse env file "{ref.path}": {error.strerror or error}') from error
+        if value is None and not ref.optional:
+            raise ConfigFault(f'environment variable key "{ref.key}" not found in file "{ref.path}"')
+        return value
 
     async def _config_map_key(self, pod: core_v1.Pod, name: str, key: str, *, optional: bool) -> str | None:
         namespace = pod.metadata.namespace or ""

@@ -106,7 +106,7 @@ class Kubelet:
             runtime=runtime,
             network=network,
             volumes=self.volumes,
-            environment=PodEnvironment(self.objects, self.services.store, facts, self.events),
+            environment=PodEnvironment(self.objects, self.services.store, facts, self.events, self.volumes.paths),
             images=ImagePuller(runtime, self.events, self.clock, PullSecrets(self.objects, self.events)),
             security=PodSecurity(config.root_dir / "seccomp"),
             hooks=hooks,

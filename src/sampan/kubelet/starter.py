@@ -84,9 +84,9 @@ class Starter:
     async def carry_out(self, pod: core_v1.Pod, plan: Plan, state: PodState) -> Outcome:
         outcome = Outcome(ip=state.ip)
         if plan.kill_pod:
-            if plan.make_sandbox:
+            if plan.make_sandbox and not plan.at_once:
                 self._events.normal(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-            await self._stopper.stop_pod(pod, state)
+            await self._stopper.stop_pod(pod, state, grace=0.0 if plan.at_once else None)
         elif plan.kill:
             kills = [self._stopper.stop_container(pod, state, cid, kill) for cid, kill in plan.kill.items()]
             await asyncio.gather(*kills)

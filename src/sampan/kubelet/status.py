@@ -4,6 +4,7 @@ from msgspec import structs
 
 from sampan.api.types import core_v1
 from sampan.client.clock import rfc3339
+from sampan.kubelet.actions import may_restart_all, restarts_after, restarts_all
 from sampan.kubelet.allocation import IN_PROGRESS, PENDING
 from sampan.kubelet.container_status import Facts, account_for_all, container_statuses
 from sampan.kubelet.pod_state import is_sidecar
@@ -16,9 +17,10 @@ READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, SCHEDULED = (
     "ContainersReady",
     "PodScheduled",
 )
+ALL_RESTARTING = "AllContainersRestarting"
 DISRUPTION = "DisruptionTarget"
 ENDED = ("Succeeded", "Failed")
-OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, PENDING, IN_PROGRESS)
+OWNED = (READY_TO_START, INITIALIZED, READY, CONTAINERS_READY, PENDING, IN_PROGRESS, ALL_RESTARTING)
 
 
 def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
@@ -104,8 +106,7 @@ def pod_phase(
     *,
     terminal: bool = False,
 ) -> str:
-    policy = pod.spec.restartPolicy or "Always"
-    pending_init = failed_init = 0
+    pending_init = failed_init = lost_init = 0
     for container, status in zip(pod.spec.initContainers or (), init, strict=True):
         done = status.state.terminated or (status.lastState.terminated if status.state.waiting else None)
         if is_sidecar(container):
@@ -115,17 +116,20 @@ def pod_phase(
             pending_init += 1
         elif done.exitCode != 0:
             failed_init += 1
-    if failed_init and policy == "Never":
+            # Never again: an init container of a Pod that is always restarted is tried again until it has succeeded.
+            lost_init += not restarts_after(pod, container, done.exitCode)
+    if lost_init:
         return "Failed"
 
-    running = waiting = stopped = succeeded = 0
-    for status in main:
+    running = waiting = stopped = succeeded = again = 0
+    for container, status in zip(pod.spec.containers, main, strict=True):
         done = status.state.terminated
         if status.state.running is not None:
             running += 1
         elif done is not None or (done := status.lastState.terminated) is not None:
             stopped += 1
             succeeded += done.exitCode == 0
+            again += restarts_after(pod, container, done.exitCode)
         else:
             waiting += 1
     if (pending_init or failed_init) and not running and not stopped:
@@ -136,11 +140,9 @@ def pod_phase(
         return "Running"
     if not stopped:
         return "Pending"
-    if policy == "Always" and not terminal:
+    if again and not terminal:
         return "Running"
-    if stopped == succeeded:
-        return "Succeeded"
-    return "Failed" if policy == "Never" or terminal else "Running"
+    return "Succeeded" if stopped == succeeded else "Failed"
 
 
 def _set_addresses(pod: core_v1.Pod, status: core_v1.PodStatus, facts: Facts) -> None:
@@ -183,6 +185,8 @@ def _conditions(
         containers_ready,
         _condition(SCHEDULED, True),
     ]
+    if may_restart_all(pod):
+        wanted.append(_all_restarting(pod, phase, facts))
     for condition in wanted:
         condition.observedGeneration = pod.metadata.generation
     for resizing in facts.resizing:
@@ -196,8 +200,17 @@ def _conditions(
             condition.lastTransitionTime = known.lastTransitionTime
         else:
             condition.lastTransitionTime = rfc3339(facts.now)
-    kinds = {*(c.type for c in wanted), PENDING, IN_PROGRESS}
+    kinds = {*(c.type for c in wanted), *OWNED}
     return wanted + [c for c in before.values() if c.type not in kinds]
+
+
+def _all_restarting(pod: core_v1.Pod, phase: str, facts: Facts) -> core_v1.PodCondition:
+    if phase in ENDED:
+        return _condition(ALL_RESTARTING, False, "PodCompleted" if phase == "Succeeded" else "PodFailed")
+    if not restarts_all(pod, facts.state):
+        return _condition(ALL_RESTARTING, False)
+    said = "container exited with restart policy rule"
+    return _condition(ALL_RESTARTING, True, "RestartAllContainersStarted", said)
 
 
 def _condition(kind: str, holds: bool, reason: str = "", message: str = "") -> core_v1.PodCondition:

@@ -278,3 +278,33 @@ async def test_a_promise_that_cannot_be_kept_is_refused(world: World) -> None:
         assert world.pod.status.phase == "Pending"
         told = next(e for e in world.server.all(core_v1.Event, namespace="ns") if e.reason == "FailedCreatePodSandBox")
         assert "user namespaces" in (told.message or "")
+
+
+async def test_a_container_with_a_policy_of_its_own_comes_again(world: World) -> None:
+    world.runtime.behave("a", *[Behaviour(run_for=0.1, exit_code=42), Behaviour()])
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
+    one = {"name": "a", "image": "app:1", "restartPolicy": "Never", "restartPolicyRules": [rule]}
+    async with world.running():
+        world.add({"restartPolicy": "Never", "containers": [one]})
+        await world.pass_time(15)
+        assert (world.pod.status.phase, world.condition("Ready")) == ("Running", "True")
+        assert (world.pod.status.containerStatuses or [])[0].restartCount == 1
+
+
+async def test_one_container_starts_them_all_again(world: World) -> None:
+    world.runtime.behave("i", Behaviour(run_for=0.1))
+    world.runtime.behave("a", *[Behaviour(run_for=1, exit_code=42), Behaviour()])
+    rule = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+    one = {"name": "a", "image": "app:1", "restartPolicy": "Never", "restartPolicyRules": [rule]}
+    both = {"initContainers": [{"name": "i", "image": "app:1"}], "containers": [one, {"name": "b", "image": "app:1"}]}
+    async with world.running():
+        world.add({"restartPolicy": "Never", **both})
+        await world.pass_time(1)
+        before = world.pod.status.podIP
+        await world.pass_time(30)
+        status = world.pod.status
+        assert (status.phase, world.condition("Ready"), status.podIP) == ("Running", "True", before)
+        every = [*(status.initContainerStatuses or ()), *(status.containerStatuses or ())]
+        assert {s.name: s.restartCount for s in every} == {"i": 1, "a": 1, "b": 1}
+        assert all(s.lastState.terminated is not None for s in every)
+        assert world.condition("AllContainersRestarting") == "False"

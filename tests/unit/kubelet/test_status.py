@@ -126,7 +126,43 @@ PHASES = [
 
 @pytest.mark.parametrize(("policy", "given", "wanted"), PHASES)
 def test_phase(policy: str, given: list[tuple[str, int]], wanted: str) -> None:
-    assert pod_phase(make_pod({"restartPolicy": policy}), [], statuses(*given)) == wanted
+    containers = [{"name": "x", "image": "i"} for _ in given]
+    pod = make_pod({"restartPolicy": policy, "containers": containers})
+    assert pod_phase(pod, [], statuses(*given)) == wanted
+
+
+RULE = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "own", "given", "wanted"),
+    [
+        ("Never", {"restartPolicy": "Always"}, BAD, "Running"),
+        ("Always", {"restartPolicy": "Never"}, BAD, "Failed"),
+        ("Always", {"restartPolicy": "OnFailure"}, OK, "Succeeded"),
+        ("Never", {"restartPolicy": "Never", "restartPolicyRules": RULE}, BAD, "Running"),
+        ("Never", {"restartPolicy": "Never", "restartPolicyRules": RULE}, OK, "Succeeded"),
+    ],
+)
+def test_phase_with_a_containers_own_policy(
+    policy: str, own: dict[str, Any], given: tuple[str, int], wanted: str
+) -> None:
+    pod = make_pod({"restartPolicy": policy, "containers": [{"name": "x", "image": "i", **own}]})
+    assert pod_phase(pod, [], statuses(given)) == wanted
+
+
+def test_that_all_containers_begin_again_is_shown() -> None:
+    rules = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
+    pod = make_pod({"restartPolicy": "Never", "containers": [
+        {"name": "a", "image": "i", "restartPolicy": "Never", "restartPolicyRules": rules}]})  # fmt: skip
+
+    def shown(*containers: Any) -> tuple[str, str | None]:
+        status = make_status(pod, facts(*containers))
+        found = next(c for c in status.conditions or () if c.type == "AllContainersRestarting")
+        return found.status, found.reason
+
+    assert shown(container("a")) == ("False", None)
+    assert shown(container("a", "exited", code=42)) == ("True", "RestartAllContainersStarted")
 
 
 def facts(*containers: ContainerStatus, **more: Any) -> Facts:
