@@ -188,6 +188,18 @@ def test_a_restart_count_or_an_exit_is_not_undone() -> None:
     )
 
 
+def test_a_rule_that_restarts_all_lets_each_container_come_back() -> None:
+    rule = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+    main = {"name": "c0", "image": "i", "restartPolicy": "Never", "restartPolicyRules": [rule]}
+
+    def with_init(state: dict[str, Any]) -> dict[str, Any]:
+        made = pod(restartPolicy="Never", containers=[main], initContainers=[{"name": "i", "image": "i"}])
+        statuses = [{"name": "i", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+        return {**made, "status": {"phase": "Running", "initContainerStatuses": statuses}}
+
+    assert changed_status(PODS, with_init({"terminated": {"exitCode": 0}}), with_init({"running": {}})) == []
+
+
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 

@@ -71,10 +71,13 @@ def _transitions(
 
 
 def _restartable(spec: PodSpec, wire: str) -> set[str]:
-    """Containers with a restart policy of their own that lets them come back."""
+    """Containers that may come back: a restart policy of their own lets them, or one has a rule that restarts all."""
     if wire == "ephemeralContainerStatuses":
         return set()
     containers = spec.initContainers if wire == "initContainerStatuses" else spec.containers
+    every = [*(spec.initContainers or ()), *spec.containers]
+    if any(rule.action == "RestartAllContainers" for c in every for rule in c.restartPolicyRules or ()):
+        return {c.name for c in containers or ()}
     return {c.name for c in containers or () if c.restartPolicy in ("Always", "OnFailure") or c.restartPolicyRules}
 
 
