@@ -100,6 +100,7 @@ class Reports:
                 "reason": "PreemptionByScheduler",
                 "message": f"{info.pod.spec.schedulerName}: preempting to accommodate a higher priority pod",
                 "lastTransitionTime": rfc3339(self._clock.now()),
+                "observedGeneration": victim.pod.metadata.generation,
             }
             try:
                 await self._patch(victim, {"conditions": [condition]})

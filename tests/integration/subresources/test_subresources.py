@@ -101,8 +101,31 @@ async def test_an_eviction_asks_the_budget(api: Api) -> None:
     assert (code, refused["reason"]) == (429, "TooManyRequests")
     assert refused["message"] == "Cannot evict pod as it would violate the pod's disruption budget."
     cause = refused["details"]["causes"][0]
-    assert cause["message"] == "The disruption budget pdb needs 1 healthy pods and has 2 currently"
+    assert cause["message"] == "The disruption budget pdb does not allow evicting pods currently"
+    assert "retryAfterSeconds" not in refused["details"], "who is told to come again waits in silence"
     assert (await api("GET", f"{NS}/pods/b"))[0] == 200
+
+
+async def test_a_pod_tells_that_it_was_evicted(api: Api) -> None:
+    """A Job's podFailurePolicy may ask for that."""
+    await api.pod("kept", finalizers=["example.com/keep"])
+    body = {"deleteOptions": {"gracePeriodSeconds": 0}}
+    assert (await api("POST", f"{NS}/pods/kept/eviction", {"deleteOptions": {"dryRun": ["All"]}}))[0] == 201
+    assert [c["type"] for c in (await api("GET", f"{NS}/pods/kept"))[1]["status"]["conditions"]] == ["Ready"]
+    assert (await api("POST", f"{NS}/pods/kept/eviction", body))[0] == 201
+    pod = (await api("GET", f"{NS}/pods/kept"))[1]
+    assert pod["metadata"]["deletionTimestamp"]
+    _, told = pod["status"]["conditions"]
+    assert (told["type"], told["status"], told["reason"], told["message"], told["observedGeneration"]) == (
+        "DisruptionTarget",
+        "True",
+        "EvictionByEvictionAPI",
+        "Eviction API: evicting",
+        1,
+    )
+    assert (await api("POST", f"{NS}/pods/kept/eviction", body))[0] == 201
+    again = (await api("GET", f"{NS}/pods/kept"))[1]["status"]["conditions"][1:]
+    assert [c["lastTransitionTime"] for c in again] == [told["lastTransitionTime"]]
 
 
 async def test_pods_that_serve_nobody_are_evicted_without_asking(api: Api) -> None:

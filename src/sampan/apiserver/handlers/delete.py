@@ -45,7 +45,7 @@ async def delete_object(context: Context, options: DeleteOptions) -> Outcome:
     for _ in range(_TRIES):
         current = endpoint.find(context.namespace, context.name)
         obj = endpoint.decode(current)
-        _check_preconditions(context, obj, current, options)
+        check_preconditions(context, obj, current, options)
         attributes = context.attributes("DELETE", old=obj, dry_run=dry_run, options=options)
         await core.admission.mutate(attributes)
         await core.admission.validate(attributes)
@@ -137,7 +137,7 @@ def _propagation(context: Context, options: DeleteOptions, present: list[str]) -
     return {"Orphan": _ORPHAN, "Foreground": _FOREGROUND}.get(policy, "")
 
 
-def _check_preconditions(context: Context, obj: Any, current: CachedObject, options: DeleteOptions) -> None:
+def check_preconditions(context: Context, obj: Any, current: CachedObject, options: DeleteOptions) -> None:
     wanted = options.preconditions
     if wanted is None:
         return

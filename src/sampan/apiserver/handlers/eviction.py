@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sampan.api.errors import BadRequest, Cause, InternalError, TooManyRequests
-from sampan.api.selectors.labels import SelectorError, from_label_selector
+from sampan.api.errors import BadRequest, InternalError, TooManyRequests
+from sampan.api.types.core_v1 import PodCondition
 from sampan.api.types.meta_v1 import DeleteOptions
 from sampan.apiserver.bodies import read_object
 from sampan.apiserver.endpoint import Endpoint, kind_of
 from sampan.apiserver.handlers.answers import success
 from sampan.apiserver.handlers.context import Context
-from sampan.apiserver.handlers.delete import delete_object
+from sampan.apiserver.handlers.delete import check_preconditions, delete_object
+from sampan.apiserver.handlers.disruption_budget import covers, take, unhealthy_may_go
 from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.options import write_options
 from sampan.apiserver.request import Answer
@@ -19,7 +20,7 @@ from sampan.storage.contract import KeyNotFound, RevisionConflict
 
 _TRIES = 20
 _FINISHED = ("Succeeded", "Failed")
-_MAX_DISRUPTED = 2000
+_CONDITION = "DisruptionTarget"
 
 
 async def evict(context: Context) -> Answer:
@@ -37,6 +38,8 @@ async def evict(context: Context) -> Answer:
         deletion.dryRun = ["All"]
     if not _ignores_budgets(pod):
         await _take_from_budget(context, pod, dry_run=bool(deletion.dryRun))
+    if not deletion.dryRun:
+        await _foretell(context, deletion)
     await delete_object(context, deletion)
     return success(context.request)
 
@@ -50,7 +53,7 @@ async def _take_from_budget(context: Context, pod: Any, *, dry_run: bool) -> Non
     budgets = context.core.endpoint("policy", "v1", "poddisruptionbudgets")
     assert budgets is not None
     for _ in range(_TRIES):
-        matching = [(o, b) for o, b in _budgets(budgets, context.namespace) if _covers(b, pod)]
+        matching = [(o, b) for o, b in _budgets(budgets, context.namespace) if covers(b, pod)]
         if not matching:
             return
         if len(matching) > 1:
@@ -58,9 +61,9 @@ async def _take_from_budget(context: Context, pod: Any, *, dry_run: bool) -> Non
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
             )
         current, budget = matching[0]
-        if _unhealthy_may_go(pod, budget):
+        if unhealthy_may_go(pod, budget):
             return
-        _take(budget, pod, context.core.timestamp())
+        take(budget, pod, context.core.timestamp())
         if dry_run:
             return
         try:
@@ -79,43 +82,41 @@ def _budgets(budgets: Endpoint, namespace: str) -> list[tuple[CachedObject, Any]
     return [(obj, budgets.decode(obj)) for obj in budgets.cache.all(namespace)]
 
 
-def _covers(budget: Any, pod: Any) -> bool:
-    try:
-        return from_label_selector(budget.spec.selector).matches(pod.metadata.labels)
-    except SelectorError:
-        return False
+async def _foretell(context: Context, deletion: DeleteOptions) -> None:
+    """The Pod's status tells why it goes: a Job may take such an end for no failure."""
+    endpoint = context.endpoint
+    for _ in range(_TRIES):
+        current = endpoint.find(context.namespace, context.name)
+        pod = endpoint.decode(current)
+        check_preconditions(context, pod, current, deletion)
+        if not _tell(pod, context.core.timestamp()):
+            return
+        try:
+            kv = await context.core.store.update(
+                key=endpoint.cache.store_key(current.key),
+                value=endpoint.encode(pod),
+                expected_revision=current.revision,
+            )
+        except KeyNotFound:
+            raise endpoint.not_found(context.name) from None
+        except RevisionConflict:
+            continue
+        if deletion.preconditions is not None and deletion.preconditions.resourceVersion is not None:
+            deletion.preconditions.resourceVersion = str(kv.revision)
+        return
 
 
-def _unhealthy_may_go(pod: Any, budget: Any) -> bool:
-    """A Pod that is not ready is no loss: always (AlwaysAllow), or while enough others are healthy."""
-    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
-    if ready:
-        return False
-    if budget.spec.unhealthyPodEvictionPolicy == "AlwaysAllow":
-        return True
-    status = budget.status
-    return bool(status.currentHealthy >= status.desiredHealthy > 0)
-
-
-def _take(budget: Any, pod: Any, now: str) -> None:
-    """One disruption, or 429."""
-    status, name = budget.status, budget.metadata.name
-    if (status.observedGeneration or 0) < (budget.metadata.generation or 0):
-        raise _refused(f"The disruption budget {name} is still being processed by the server.")
-    if status.disruptionsAllowed <= 0:
-        raise _refused(
-            f"The disruption budget {name} needs {status.desiredHealthy} healthy pods "
-            f"and has {status.currentHealthy} currently"
-        )
-    if len(status.disruptedPods or ()) > _MAX_DISRUPTED:
-        raise _refused("DisruptedPods map too big - too many evictions not confirmed by PDB controller")
-    status.disruptionsAllowed -= 1
-    status.disruptedPods = {**(status.disruptedPods or {}), pod.metadata.name: now}
-
-
-def _refused(why: str) -> TooManyRequests:
-    return TooManyRequests(
-        "Cannot evict pod as it would violate the pod's disruption budget.",
-        causes=[Cause(reason="DisruptionBudget", message=why)],
-        retry_after_seconds=10,
+def _tell(pod: Any, now: str) -> bool:
+    """False: it says so already."""
+    conditions = pod.status.conditions or []
+    before = next((c for c in conditions if c.type == _CONDITION), None)
+    after = PodCondition(
+        type=_CONDITION,
+        status="True",
+        reason="EvictionByEvictionAPI",
+        message="Eviction API: evicting",
+        lastTransitionTime=before.lastTransitionTime if before is not None and before.status == "True" else now,
+        observedGeneration=pod.metadata.generation,
     )
+    pod.status.conditions = [after if c is before else c for c in conditions] if before else [*conditions, after]
+    return bool(before != after)

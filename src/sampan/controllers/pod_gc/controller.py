@@ -89,6 +89,7 @@ class PodGc(KeyedController):
                     reason="DeletionByPodGC",
                     message=why.value,
                     lastTransitionTime=times.format(self.clock.now()),
+                    observedGeneration=pod.metadata.generation,
                 )
                 status = {"phase": "Failed", "conditions": [to_builtins(condition)]}
                 await pods.patch(

@@ -74,6 +74,7 @@ class TaintEviction(KeyedController):
             reason="DeletionByTaintManager",
             message="Taint manager: deleting due to NoExecute taint",
             lastTransitionTime=times.format(self.clock.now()),
+            observedGeneration=pod.metadata.generation,
         )
         body = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [to_builtins(condition)]}}
         try:
