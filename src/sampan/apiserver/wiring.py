@@ -27,9 +27,10 @@ from sampan.apiserver.health import Health, metrics_route, version
 from sampan.apiserver.limits import InFlight
 from sampan.apiserver.metrics import Metrics
 from sampan.apiserver.openapi.documents import OpenAPI
-from sampan.apiserver.registry.core.service_alloc import DEFAULT_CIDR, ServiceAllocator
+from sampan.apiserver.registry.core.service_alloc import DEFAULT_CIDR, ServiceAllocator, follow_ranges
 from sampan.apiserver.routing import Handler, Route, Router
 from sampan.apiserver.secure import Security
+from sampan.apiserver.started import CHAIN
 from sampan.apiserver.streams.kubelet import KubeletConfig, Kubelets
 from sampan.storage.contract import Store
 
@@ -99,13 +100,18 @@ async def build(
     await core.start()
     services = core.endpoint("", "v1", "services")
     assert services is not None
-    follow(services, ServiceAllocator(service_cidr))
+    allocator = ServiceAllocator(service_cidr)
+    follow(services, allocator)
+    ranges = core.endpoint("networking.k8s.io", "v1", "servicecidrs")
+    assert ranges is not None
+    follow_ranges(ranges, allocator)
     router = Router(
         subresources={**SUBRESOURCES, **streams, **secured.subresources, **(subresources or {})},
         virtual={**VIRTUAL, **secured.virtual, **(virtual or {})},
         routes=routes | secured.routes,
     )
     router.aggregator = Aggregator(core, proxy_identity)
+    core.started.done(CHAIN)
     return Chain(
         core,
         router,

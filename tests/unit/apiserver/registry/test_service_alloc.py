@@ -142,3 +142,27 @@ def test_the_health_check_of_local_traffic(allocator: ServiceAllocator) -> None:
     local = service("a", type="LoadBalancer", externalTrafficPolicy="Local", allocateLoadBalancerNodePorts=False)
     assert allocator.allocate(local).errors == []
     assert local.spec.healthCheckNodePort == 30000
+
+
+def test_a_service_cidr_adds_a_range(allocator: ServiceAllocator) -> None:
+    asked = {"clusterIP": "203.0.113.10", "clusterIPs": ["203.0.113.10"]}
+    refused = "the provided network does not match the current range"
+    assert refused in allocator.allocate(service("a", **asked)).errors[0].text
+    allocator.set_ranges("more", ["203.0.113.0/29", "203.0.113.8/29", "2001:db8::/64"])
+    assert allocator.allocate(service("a", **asked)).errors == []
+    other = service("b")
+    allocator.allocate(other)
+    assert other.spec.clusterIP == "10.96.0.16"  # its own first
+    allocator.set_ranges("more", ())
+    edge = {"clusterIP": "203.0.113.9", "clusterIPs": ["203.0.113.9"]}
+    assert refused in allocator.allocate(service("c", **edge)).errors[0].text
+
+
+def test_a_full_range_is_followed_by_the_next() -> None:
+    small = ServiceAllocator("10.96.0.0/30", (30000, 30002), First())
+    small.set_ranges("more", ["10.97.0.0/30"])
+    given = [service(name) for name in "abcde"]
+    errors = [small.allocate(each).errors for each in given]
+    assert [each.spec.clusterIP for each in given] == ["10.96.0.1", "10.96.0.2", "10.97.0.1", "10.97.0.2", None]
+    assert errors[:4] == [[]] * 4
+    assert "range is full" in errors[4][0].text

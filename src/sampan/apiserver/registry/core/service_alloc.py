@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Protocol
 
 from msgspec import Struct
 
 from sampan.api.types.core_v1 import Service
+from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.objects import CachedObject
 from sampan.apiserver.registry.addresses import parse_ip
 from sampan.apiserver.registry.core.service_rules import (
     is_headless,
@@ -29,6 +31,7 @@ DEFAULT_CIDR = "10.96.0.0/16"
 DEFAULT_PORTS = (30000, 32767)
 Key = tuple[str, str]
 PortKey = tuple[str, int]
+Network = IPv4Network | IPv6Network
 
 
 class Chooser(Protocol):
@@ -57,7 +60,8 @@ class ServiceAllocator:
         node_ports: tuple[int, int] = DEFAULT_PORTS,
         chooser: Chooser | None = None,
     ) -> None:
-        self.network: IPv4Network | IPv6Network = ip_network(cidr)
+        self.network: Network = ip_network(cidr)
+        self._further: dict[str, list[Network]] = {}  # by ServiceCIDR
         self.first_port, self.last_port = node_ports
         self._chooser: Chooser = chooser or random.SystemRandom()
         self._ips: dict[str, Key] = {}
@@ -85,6 +89,14 @@ class ServiceAllocator:
     def forget(self, namespace: str, name: str) -> None:
         """A Service is gone."""
         self._release((namespace, name))
+
+    def set_ranges(self, name: str, cidrs: Iterable[str]) -> None:
+        """What a ServiceCIDR adds to the server's own range: given out by number, or when that one is full."""
+        self._further[name] = [network for cidr in cidrs if (network := ip_network(cidr)) != self.network]
+
+    def _networks(self) -> list[Network]:
+        further = (each for found in self._further.values() for each in found)
+        return [self.network, *(each for each in further if each.version == self.network.version)]
 
     def _release(self, key: Key) -> None:
         ips, ports = self._held.pop(key, ([], []))
@@ -177,20 +189,23 @@ class ServiceAllocator:
         parsed = parse_ip(ip)
         if parsed is None:
             return "not a valid IP"
-        if parsed not in self.network or parsed in (self.network.network_address, self.network.broadcast_address):
+        if not any(_gives(network, parsed) for network in self._networks()):
             return "the provided network does not match the current range"
         return "provided IP is already allocated" if ip in self._ips else ""
 
     def _free_ip(self) -> str | None:
+        return next((ip for network in self._networks() if (ip := self._free_in(network)) is not None), None)
+
+    def _free_in(self, network: Network) -> str | None:
         """From the upper part of the range first: the lower one is for those who ask by number."""
-        size = min(self.network.num_addresses, 1 << 16)
+        size = min(network.num_addresses, 1 << 16)
         offset = min(max(16, size // 16), 256) if size > 32 else 1
         for low, high in ((offset, size - 1), (1, offset)):
             if high <= low:
                 continue
             start = self._chooser.randrange(low, high)
             for position in (*range(start, high), *range(low, start)):
-                ip = str(self.network[position])
+                ip = str(network[position])
                 if ip not in self._ips:
                     return ip
         return None
@@ -251,6 +266,23 @@ class ServiceAllocator:
 
     def _taken(self, port: int, protocol: str) -> bool:
         return any((p, port) in self._ports for p in {protocol, "TCP", "UDP", "SCTP"})
+
+
+def follow_ranges(endpoint: Endpoint, allocator: ServiceAllocator) -> None:
+    """ServiceCIDRs, now and from now on. One that is to go gives nothing out any more."""
+
+    def changed(obj: CachedObject, *, gone: bool = False) -> None:
+        found = endpoint.decode(obj)
+        gone = gone or found.metadata.deletionTimestamp is not None
+        allocator.set_ranges(obj.name, () if gone else found.spec.cidrs or ())
+
+    for each in endpoint.cache.all():
+        changed(each)
+    endpoint.cache.listeners.append(lambda event: changed(event.object, gone=event.deleted))
+
+
+def _gives(network: Network, address: IPv4Address | IPv6Address) -> bool:
+    return address in network and address not in (network.network_address, network.broadcast_address)
 
 
 def _key(service: Service) -> Key:
