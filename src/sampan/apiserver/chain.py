@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from sampan.api import durations
 from sampan.api.errors import (
     ApiError,
     BadRequest,
@@ -118,6 +119,8 @@ class Chain:
             selector = request.param("fieldSelector")
             info.name = info.name or _selected_name(selector)
         request.long_running = info.long_running
+        if "timeout=" in request.query_string and not info.long_running:
+            check_timeout(request)
         with self.limits.enter(request) as slots:
             if self.core.freshness is not None:
                 await self.core.freshness.before(request, info)
@@ -158,6 +161,14 @@ class Chain:
             if decision.allowed is False:
                 break
         raise refused(user, attributes, ", ".join(reasons))
+
+
+def check_timeout(request: Request) -> None:
+    """What is answered here is answered at once: a client's patience has to make sense, and is not put to the test."""
+    try:
+        durations.parse(request.param("timeout") or "0")
+    except durations.DurationError as error:
+        raise BadRequest(f"invalid timeout specified in the request URL - {error}") from None
 
 
 def _says_watch(request: Request) -> bool:

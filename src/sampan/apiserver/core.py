@@ -11,6 +11,7 @@ from sampan.apiserver.contracts import Admission, Attributes, NoAdmission, User
 from sampan.apiserver.endpoint import Endpoint
 from sampan.apiserver.freshness import Freshness
 from sampan.apiserver.registry.strategy import Strategy, strategy_for
+from sampan.apiserver.started import CACHES, Started
 from sampan.apiserver.turns import Turns
 from sampan.storage.contract import Store
 
@@ -36,6 +37,7 @@ class Core:
         self.admission: Admission = admission or NoAdmission()
         self.now = now
         self.turns = Turns()
+        self.started = Started()
         # Raises `Forbidden`; the chain sets it. For handlers that find out late what it takes.
         self.allow: Callable[[User, Attributes], Awaitable[None]] = _everything
         self._endpoints: dict[tuple[str, str, str], Endpoint] = {}
@@ -47,6 +49,7 @@ class Core:
 
     async def start(self) -> None:
         await self.caches.start()
+        self.started.done(CACHES)
 
     def endpoint(self, group: str, version: str, resource: str) -> Endpoint | None:
         key = (group, version, resource)

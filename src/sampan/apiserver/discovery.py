@@ -47,6 +47,7 @@ class Discovery:
             "/livez/ping",
             "/readyz/ping",
         }
+        paths |= {f"/{path}/{step}" for path in ("healthz", "livez", "readyz") for step in ("etcd", *core.started)}
         for info in self.core.scheme:
             if info.group:
                 paths |= {f"/apis/{info.group}", f"/apis/{info.group}/{info.version}"}

@@ -16,6 +16,7 @@ from sampan.apiserver.aggregation.services import RemoteServices
 from sampan.apiserver.core import Core
 from sampan.apiserver.request import Answer, Request
 from sampan.apiserver.requestinfo import RequestInfo
+from sampan.apiserver.started import AGGREGATION
 from sampan.client.api import Client
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Aggregator:
     async def run(self, client: Client) -> None:
         """Until cancelled."""
         await self._register_own(client)
+        self._core.started.done(AGGREGATION, "autoregister-completion")
         while True:
             self._changed.clear()
             for service in self.services.all():

@@ -11,6 +11,8 @@ from sampan.api.errors import AlreadyExists, ApiError, Conflict
 from sampan.apiserver.bootstrap import flowcontrol, rbac
 from sampan.apiserver.bootstrap.servers import Address, publish
 from sampan.apiserver.core import Core
+from sampan.apiserver.started import NAMESPACES as NAMESPACES_MADE
+from sampan.apiserver.started import OBJECTS
 from sampan.client.api import Client
 
 log = logging.getLogger(__name__)
@@ -96,8 +98,10 @@ async def bootstrap(
     servers: Sequence[Address] = (),
 ) -> None:
     await ensure(core, client, namespaces())
+    core.started.done(NAMESPACES_MADE)
     await ensure(core, client, [*rbac.objects(), *basic(service_ip, service_cidr, port), *flowcontrol.objects()])
     await _set_status(core, client)
+    core.started.done(OBJECTS)
 
     async def given() -> Sequence[Address]:
         return servers

@@ -17,6 +17,7 @@ from sampan.api.types import apiextensions_v1
 from sampan.apiserver.core import Core, storage_name
 from sampan.apiserver.custom.strategy import CustomStrategy, resource_info
 from sampan.apiserver.endpoint import Endpoint
+from sampan.apiserver.started import DEFINITIONS
 from sampan.client.api import Client
 from sampan.client.informer import Informer
 from sampan.storage.contract import StoreError
@@ -45,6 +46,7 @@ class Registrar:
             definition = msgspec.json.decode(b"{" + found.tail, type=Definition)
             if is_established(definition):
                 await self._serve(definition)
+        self._core.started.done(DEFINITIONS)
 
     async def run(self) -> None:
         """Until cancelled."""
