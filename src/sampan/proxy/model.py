@@ -16,8 +16,8 @@ from sampan.api.types.core_v1 import ServicePort as ApiPort
 from sampan.api.types.discovery_v1 import Endpoint, EndpointSlice, ForNode, ForZone
 
 SERVICE_NAME = "kubernetes.io/service-name"
-PROXY_NAME = "service.kubernetes.io/service-proxy-name"
-HEADLESS_LABEL = "service.kubernetes.io/headless"
+# Labels of Services that another proxy serves, or none.
+NOT_FOR_US = frozenset(("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"))
 _DEFAULT_AFFINITY_SECONDS = 10_800
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 
@@ -62,7 +62,7 @@ def is_served(service: Service) -> bool:
     spec = service.spec
     if spec.type == "ExternalName" or spec.clusterIP in (None, "", "None"):
         return False
-    if PROXY_NAME in (service.metadata.labels or {}):
+    if not NOT_FOR_US.isdisjoint(service.metadata.labels or ()):
         return False
     return is_ipv4(spec.clusterIP or "")
 

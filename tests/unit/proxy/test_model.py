@@ -26,9 +26,10 @@ def test_services_without_an_address_of_ours_are_left_alone(spec: dict[str, Any]
     assert service_ports(service(**spec), [slice_of(endpoint("10.244.0.2"))], "here") == []
 
 
-def test_another_proxys_service_is_left_alone() -> None:
+@pytest.mark.parametrize("label", ["service-proxy-name", "headless"])
+def test_what_is_labelled_as_not_for_us_is_left_alone(label: str) -> None:
     theirs = service()
-    theirs.metadata.labels = {"service.kubernetes.io/service-proxy-name": "other"}
+    theirs.metadata.labels = {f"service.kubernetes.io/{label}": ""}
     assert service_ports(theirs, [], "here") == []
 
 
