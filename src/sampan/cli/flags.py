@@ -71,6 +71,13 @@ class Values:
         """As if it had been said."""
         self._said[name] = value
 
+    def default(self, name: str, text: str) -> bool:
+        """As if it had been said, where nothing was; False: there is no such flag."""
+        flag = self._known.get(name)
+        if flag is not None and name not in self._said:
+            self.set(flag, text)
+        return flag is not None
+
     def set(self, flag: Flag, text: str) -> None:
         try:
             self._said[flag.name] = _value(flag, text, self._said.get(flag.name))

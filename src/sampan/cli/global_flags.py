@@ -30,7 +30,7 @@ GLOBAL_FLAGS = (
     Flag("cache-dir", usage="where discovery is kept"),
     Flag("profile", default="none", usage="accepted, without effect"),
     Flag("profile-output", default="profile.pprof", usage="accepted, without effect"),
-    Flag("kuberc", usage="accepted, without effect"),
+    Flag("kuberc", usage="the file of your own verbs and defaults of flags"),
     Flag("v", "int", short="v", usage="how much to say about requests"),
     Flag("vmodule", usage="accepted, without effect"),
     Flag("log-flush-frequency", default="5s", usage="accepted, without effect"),

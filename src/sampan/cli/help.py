@@ -85,6 +85,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("certificate", "let requests be signed, or not"),
             ("cluster-info", "where things are"),
             ("config", "the kubeconfig"),
+            ("kuberc", "your own verbs and defaults of flags"),
+            ("plugin", "programs that add verbs"),
             ("completion", "of your shell"),
             ("version", "of both sides"),
         ),

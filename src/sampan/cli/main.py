@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sampan.cli.command import Command, Invocation, load
-from sampan.cli.errors import Exit, FlagError, code_of, words
+from sampan.cli.errors import Exit, FlagError, PlainError, code_of, words
 from sampan.cli.flags import command_word, parse
 from sampan.cli.global_flags import GLOBAL_FLAGS
 from sampan.cli.say import complain
+
+if TYPE_CHECKING:  # few people have any
+    from sampan.cli.preferences import Option, Preference
 
 PROGRAM = "kubectl"
 """What messages call the program: scripts look for these very texts."""
@@ -45,10 +49,12 @@ VERBS: dict[str, str] = {
     "expose": "expose",
     "get": "get",
     "kustomize": "kustomize.verb",
+    "kuberc": "kuberc",
     "label": "label",
     "logs": "logs",
     "options": "options",
     "patch": "patch",
+    "plugin": "plugin",
     "port-forward": "port_forward",
     "proxy": "proxy",
     "replace": "replace",
@@ -64,7 +70,7 @@ VERBS: dict[str, str] = {
     "why": "why",
     "__complete": "complete",
 }
-REFUSED = ("alpha", "plugin", "kuberc")
+REFUSED = ("alpha",)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -76,17 +82,31 @@ def run(argv: Sequence[str]) -> int:
         # Whoever read us (head, less) has gone: nothing is left to be said, also not by the interpreter at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except PlainError as error:
+        sys.stderr.write(error.text)
+        return error.code
     except KeyboardInterrupt:
         return 130
 
 
 def _run(argv: list[str]) -> int:
+    preference = _preference(argv)
     at = command_word(argv, GLOBAL_FLAGS)
     if at < 0:
         return _no_verb(argv)
+    options: Sequence[Option] | None = None  # of an alias: those of the verb that it stands for do not count then
+    if preference is not None and argv[at] not in VERBS:
+        from sampan.cli.preferences import unalias
+
+        argv, options = unalias(preference, argv, at, VERBS)
+        at = command_word(argv, GLOBAL_FLAGS)
     verb, rest = argv[at], argv[:at] + argv[at + 1 :]
     where = VERBS.get(verb)
     if where is None:
+        if verb != "help":
+            from sampan.cli.plugins import run_instead
+
+            run_instead(argv)
         if at:
             complain(f"Error: flags cannot be placed before plugin name: {argv[0]}")
             return 1
@@ -102,13 +122,35 @@ def _run(argv: list[str]) -> int:
         name = rest[at] if at >= 0 else ""
         name = command.aliases.get(name, name)
         if name not in command.subcommands:
+            if command.path == "create" and name:
+                from sampan.cli.plugins import run_instead
+
+                run_instead(argv, least=2)
             break
         rest = rest[:at] + rest[at + 1 :]
         command = load(command.subcommands[name])
-    return execute(command, rest)
+    if preference is not None:
+        from sampan.cli.preferences import options_for
+
+        defaults = options_for(preference, command.path, VERBS)
+        options = defaults if options is None else options
+    return execute(command, rest, options or (), preference)
 
 
-def execute(command: Command, argv: Sequence[str]) -> int:
+def _preference(argv: list[str]) -> Preference | None:
+    """The user's kuberc file, if anything says that there is one."""
+    said = os.environ.get("KUBERC") or any(word.startswith("--kuberc") for word in argv)
+    if not said and not os.path.exists(os.path.expanduser("~/.kube/kuberc")):
+        return None
+    from sampan.cli.preferences import load as load_preference
+
+    return load_preference(argv, os.environ)
+
+
+def execute(
+    command: Command, argv: Sequence[str], options: Sequence[Option] = (), preference: Preference | None = None
+) -> int:
+    """`options`: what the user's own defaults say of flags that `argv` does not mention."""
     full = f"{PROGRAM} {command.path}"
     try:
         # A verb may have a flag of a global one's name or letter (`logs -f`, `run --env`): its own counts.
@@ -118,6 +160,10 @@ def execute(command: Command, argv: Sequence[str]) -> int:
             flag._replace(short="") if flag.short in letters else flag for flag in GLOBAL_FLAGS if flag.name not in own
         ]
         flags, args, dash = parse(argv, (*command.flags, *shared))
+        if options:
+            from sampan.cli.preferences import apply
+
+            apply(options, flags, command.path)
     except FlagError as error:
         complain(words(error, full))
         return 1
@@ -130,7 +176,7 @@ def execute(command: Command, argv: Sequence[str]) -> int:
         return 0 if flags["help"] else 1
     from sampan.cli.session import Session
 
-    session = Session(flags)
+    session = Session(flags, preference)
     try:
         if flags.get("kustomize"):
             from sampan.cli.files import take_kustomize

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sampan.api.scheme import ResourceInfo
 from sampan.cli.errors import CliError
@@ -18,10 +19,14 @@ from sampan.client.kubeconfig_files import Kubeconfig
 from sampan.client.kubeconfig_settings import Overrides
 from sampan.client.sync_api import SyncClient, SyncResourceClient
 
+if TYPE_CHECKING:
+    from sampan.cli.preferences import Preference
+
 
 class Session:
-    def __init__(self, flags: Values) -> None:
+    def __init__(self, flags: Values, preference: Preference | None = None) -> None:
         self.flags = flags
+        self._preference = preference
         self.warned = 0
         self._said: set[str] = set()
 
@@ -35,7 +40,14 @@ class Session:
     def settings(self) -> ConnectionSettings:
         from sampan.client.kubeconfig_settings import settings
 
-        return settings(self.kubeconfig, self.overrides)
+        found = settings(self.kubeconfig, self.overrides)
+        if self._preference is not None and found.exec is not None:
+            from sampan.cli.preferences import allows
+
+            plugin = str(found.exec.get("command") or "")
+            if not allows(self._preference, plugin):
+                raise CliError(f"the credential plugin {plugin} is not allowed by the kuberc file")
+        return found
 
     @property
     def overrides(self) -> Overrides:
