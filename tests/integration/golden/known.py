@@ -17,7 +17,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "discovery": {
         "/version": ANOTHER_PROGRAM,
         "root": "Kubernetes lists every post-start hook's health check by its own name, and beta versions",
-        "/readyz?verbose": "the steps that this server has, under Kubernetes' names; others of Kubernetes' have no counterpart",
+        "/readyz?verbose": "not every post-start hook of Kubernetes has a step of ours that it could stand for",
         "yaml answer": "Kubernetes makes its first namespaces past admission: spec.finalizers has no manager there",
     },
     "defaults": {
