@@ -117,6 +117,9 @@ def test_from_one_machine_to_three(machines: Machines) -> None:
         machines.wait_serving(machine)
         machine.env["KUBECONFIG"] = str(machine.kubeconfig)
     machines.wait(lambda: all(m.ip in first.sampan("get", "endpoints", "kubernetes") for m in machines.all))
+    known = first.root / "agent" / "servers"  # to the agent that has been there all along
+    machines.wait(lambda: known.exists() and all(m.ip in known.read_text() for m in (second, third)))
+    assert first.ip not in known.read_text(), "its own server has a shorter way"
     reader.follow(nodes[0])
     assert all(m.ip in reader.printed for m in machines.all)
     reader.follow(nodes[1])
@@ -139,6 +142,7 @@ def test_from_one_machine_to_three(machines: Machines) -> None:
     assert not third.root.exists()
     assert third.name not in first.sampan("get", "nodes")
     machines.wait(lambda: third.ip not in first.sampan("get", "endpoints", "kubernetes"))
+    machines.wait(lambda: third.ip not in known.read_text())
     machines.wait(lambda: first.sampan("get", "deployment", "before", "-o", "jsonpath={.status.readyReplicas}") == "6")
 
 
