@@ -162,10 +162,20 @@ def _from_runtime(
         containerID=full_id(newest.id),
         restartCount=newest.attempt,
         state=_state(newest, facts),
+        user=_user(newest),
     )
     if len(history) > 1 and history[1].state is ContainerState.EXITED:
         status.lastState = _state(history[1], facts)
     return status
+
+
+def _user(container: ContainerStatus) -> core_v1.ContainerUser | None:
+    """Who its first process was when it began."""
+    if container.user is None or container.group is None:
+        return None
+    groups = sorted({container.group, *container.supplemental_groups})
+    linux = core_v1.LinuxContainerUser(uid=container.user, gid=container.group, supplementalGroups=groups)
+    return core_v1.ContainerUser(linux=linux)
 
 
 def _state(container: ContainerStatus, facts: Facts) -> core_v1.ContainerState:

@@ -256,3 +256,9 @@ def test_states_of_the_runtime() -> None:
     assert b.state.terminated is not None
     assert b.state.terminated.reason == "ContainerStatusUnknown"
     assert c.state.running is not None
+
+
+def test_who_a_container_is() -> None:
+    ran = container("a", user=1000, group=50, supplemental_groups=[60, 40])
+    (shown,) = make_status(make_pod(), facts(ran)).containerStatuses or ()
+    assert msgspec.to_builtins(shown.user) == {"linux": {"uid": 1000, "gid": 50, "supplementalGroups": [40, 50, 60]}}

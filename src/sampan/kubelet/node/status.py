@@ -10,6 +10,7 @@ from sampan.kubelet.node.facts import KUBELET_VERSION, Machine
 from sampan.runtime.contract import Image
 
 MOST_IMAGES = 50
+DECLARED = ("RestartAllContainersOnContainerExits",)  # what a scheduler has to know of before it sends such Pods
 CONDITIONS = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
 GOOD = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -122,6 +123,8 @@ def node_status(config: KubeletConfig, inputs: NodeInputs, old: core_v1.NodeStat
             operatingSystem="linux",
             architecture=machine.architecture,
         ),
+        features=core_v1.NodeFeatures(supplementalGroupsPolicy=True),
+        declaredFeatures=list(DECLARED),
         images=_images(inputs.images),
         volumesInUse=old.volumesInUse,
         volumesAttached=old.volumesAttached,
