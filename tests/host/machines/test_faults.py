@@ -58,7 +58,6 @@ def stateful(folder: Path) -> dict[str, Any]:
 
 def test_a_machine_that_is_cut_off_and_comes_back(world: World, tmp_path: Path) -> None:
     machines, lost = world.machines, world.machines[2]
-    others = machines.all[:2]
     shared = tmp_path / "shared"
     shared.mkdir()
     spread = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
@@ -89,12 +88,7 @@ def test_a_machine_that_is_cut_off_and_comes_back(world: World, tmp_path: Path) 
         node = f"/api/v1/nodes/{lost.name}"
         machines.wait(lambda: _ready_condition(machines.get(node)) == "Unknown")
         machines.wait(lambda: "node.kubernetes.io/unreachable" in _taints(machines.get(node)))
-        machines.wait(
-            lambda: (
-                {p["spec"]["nodeName"] for p in world.pods("app=moving") if not p["metadata"].get("deletionTimestamp")}
-                == {m.name for m in others}
-            )
-        )
+        machines.wait(lambda: replaced(world, lost))
         machines.wait(
             lambda: all(
                 p["metadata"].get("deletionTimestamp")
@@ -122,6 +116,14 @@ def test_a_machine_that_is_cut_off_and_comes_back(world: World, tmp_path: Path) 
     old = {p["metadata"]["uid"] for p in singles if p["metadata"]["name"] in there}
     machines.wait(lambda: old.isdisjoint(p["metadata"]["uid"] for p in world.ready("app=single", 3)))
     assert not (shared / "twice").exists()
+
+
+def replaced(world: World, lost: Machine) -> bool:
+    """Which of the others has them is the scheduler's choice: one whose agent asked the lost machine's server may have
+    counted as lost for a moment itself."""
+    staying = [p for p in world.pods("app=moving") if not p["metadata"].get("deletionTimestamp")]
+    nodes = [p["spec"].get("nodeName", "") for p in staying]
+    return len(nodes) == 3 and "" not in nodes and lost.name not in nodes
 
 
 def _ready_condition(node: dict[str, Any]) -> str:
