@@ -60,6 +60,14 @@ class HostPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdRange:
+    """Users and groups 0 to `size` - 1 of a workload are `first` and the following ones of the host."""
+
+    first: int
+    size: int = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A workload that is joined: hand `netns_path` to the container runtime."""
 
@@ -78,8 +86,13 @@ class PodNetwork(Protocol):
     async def start(self) -> None:
         """Bring up the node's own part and recover. Call once before anything else; safe after a crash or reboot."""
 
-    async def attach(self, workload_id: str, *, host_ports: Iterable[HostPort] = ()) -> Attachment:
-        """A network namespace with loopback, eth0, address and default route. Repeated: the same attachment."""
+    async def attach(
+        self, workload_id: str, *, host_ports: Iterable[HostPort] = (), ids: IdRange | None = None
+    ) -> Attachment:
+        """A network namespace with loopback, eth0, address and default route. Repeated: the same attachment.
+
+        With `ids` it belongs to a user namespace of its own, made with it, in which those ids are known: whoever is to
+        live in it finds that user namespace as the owner of the network namespace."""
 
     async def detach(self, workload_id: str) -> None:
         """Undo attach wholly; unknown ids are fine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
-from .contract import AddressesExhausted, Attachment, HostPort, HostPortTaken
+from .contract import AddressesExhausted, Attachment, HostPort, HostPortTaken, IdRange
 
 
 class FakeNetwork:
@@ -14,6 +14,7 @@ class FakeNetwork:
     def __init__(self, node_range: str = "10.244.0.0/24", *, fail: Exception | None = None) -> None:
         self.node_range = IPv4Network(node_range)
         self.attachments: dict[str, Attachment] = {}
+        self.ids: dict[str, IdRange] = {}
         self.peers: dict[IPv4Network, str] = {}
         self.fail = fail  # raised by the next attach
         self.started = False
@@ -21,7 +22,9 @@ class FakeNetwork:
     async def start(self) -> None:
         self.started = True
 
-    async def attach(self, workload_id: str, *, host_ports: Iterable[HostPort] = ()) -> Attachment:
+    async def attach(
+        self, workload_id: str, *, host_ports: Iterable[HostPort] = (), ids: IdRange | None = None
+    ) -> Attachment:
         if self.fail is not None:
             failure, self.fail = self.fail, None
             raise failure
@@ -44,6 +47,8 @@ class FakeNetwork:
             host_ports=wanted,
         )
         self.attachments[workload_id] = made
+        if ids is not None:
+            self.ids[workload_id] = ids
         return made
 
     def _check_ports(self, wanted: tuple[HostPort, ...]) -> None:

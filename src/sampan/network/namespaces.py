@@ -1,4 +1,4 @@
-"""Named network namespaces, made and entered without starting a process.
+"""Named network namespaces, made and entered without starting a process (but for those of a user namespace).
 
 A namespace is kept alive by a bind mount of its file, as `ip netns` does, so container runtimes take it as a path.
 Entering one changes the calling *thread* only: whatever happens inside must not await.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .contract import NetworkError
+from .contract import IdRange, NetworkError
 
 _CLONE_NEWNET, _MS_BIND, _MNT_DETACH = 0x40000000, 4096, 2
 PROCESS = "/proc/self/ns/net"  # the main thread's, which is the node's
@@ -57,12 +58,16 @@ def enter(path: str | Path) -> None:
         os.close(there)
 
 
-def create(path: Path) -> None:
-    """A new namespace held by a bind mount on `path`. One that is there already stays."""
+def create(path: Path, ids: IdRange | None = None) -> None:
+    """A new namespace held by a bind mount on `path`, the host's or, with `ids`, that of a new user namespace. One that
+    is there already stays."""
     if is_namespace(path):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o444)
+    if ids is not None:
+        _create_owned(path, ids)
+        return
     home = os.open(own_namespace(), os.O_RDONLY | os.O_CLOEXEC)
     try:
         _check(_libc.unshare(_CLONE_NEWNET), "making a network namespace")
@@ -76,6 +81,32 @@ def create(path: Path) -> None:
             raise NetworkError(f"mounting a network namespace on {path}: {os.strerror(errno)}")
     finally:
         os.close(home)
+
+
+def _create_owned(path: Path, ids: IdRange) -> None:
+    """Who has threads cannot make user namespaces: a small process does, and lives until what it made is held."""
+    holder = subprocess.Popen(
+        ["unshare", "--user", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        holder.stdin.write(b"\n")
+        holder.stdin.flush()
+        said = holder.stdout.readline()
+        if said != b"\n":
+            raise NetworkError(f"making a user namespace: {(said + holder.stdout.read()).decode().strip()}")
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{holder.pid}/{kind}").write_text(f"0 {ids.first} {ids.size}")
+        mounted = _libc.mount(f"/proc/{holder.pid}/ns/net".encode(), os.fsencode(path), b"none", _MS_BIND, None)
+        _check(mounted, f"mounting a network namespace on {path}")
+    except OSError as error:
+        raise NetworkError(f"making a user namespace: {error}") from error
+    finally:
+        holder.kill()
+        holder.communicate()
+        if not is_namespace(path):
+            path.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import conntrack, firewall, links, names, namespaces, overlay, plumbing, rules, sysctls
-from .contract import Attachment, HostPort, HostPortTaken, NetworkConfig, NetworkError
+from .contract import Attachment, HostPort, HostPortTaken, IdRange, NetworkConfig, NetworkError
 from .leases import Lease, Leases
 from .netlink import NetlinkSocket
 from .nft import Transaction
@@ -59,11 +59,13 @@ class LocalNetwork:
     async def start(self) -> None:
         await self._run(self._start)
 
-    async def attach(self, workload_id: str, *, host_ports: Iterable[HostPort] = ()) -> Attachment:
+    async def attach(
+        self, workload_id: str, *, host_ports: Iterable[HostPort] = (), ids: IdRange | None = None
+    ) -> Attachment:
         ports = tuple(host_ports)
         if (leaving := self._leaving.get(workload_id)) is not None:
             await asyncio.shield(leaving)
-        return await self._run(lambda: self._attach(workload_id, ports))
+        return await self._run(lambda: self._attach(workload_id, ports, ids))
 
     async def detach(self, workload_id: str) -> None:
         leaving = self._leaving.get(workload_id)
@@ -159,7 +161,7 @@ class LocalNetwork:
     def _pass_firewall(self) -> None:
         firewall.let_through(self._sockets()[1], self.config.name, names.veth_prefix(self.config.name) + "*")
 
-    def _attach(self, workload_id: str, ports: tuple[HostPort, ...]) -> Attachment:
+    def _attach(self, workload_id: str, ports: tuple[HostPort, ...], ids: IdRange | None) -> Attachment:
         if "/" in workload_id or workload_id in ("", ".", ".."):
             raise NetworkError(f"{workload_id!r} cannot be a workload's id")
         rtnl, netfilter = self._sockets()
@@ -174,6 +176,7 @@ class LocalNetwork:
             raise HostPortTaken(f"{port.protocol} port {port.host_port} of the host is held by {owner}")
         lease = self._leases.take(workload_id, ports)
         try:
+            namespaces.create(self._path(workload_id), ids)
             plumbing.connect(rtnl, self.config, workload_id, lease.ip, self._path(workload_id), self._mtu)
             self._open_ports(netfilter, lease)
         except BaseException:

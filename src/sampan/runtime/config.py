@@ -41,3 +41,8 @@ class RuntimeConfig(msgspec.Struct, kw_only=True):
     @property
     def run(self) -> str:
         return self.run_dir or self.path("run")
+
+    @property
+    def open_roots(self) -> str:
+        """Roots of containers in user namespaces, whose users have to get there: it exists while there are some."""
+        return f"{self.run}-roots"

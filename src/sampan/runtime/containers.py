@@ -13,10 +13,11 @@ import os
 import shutil
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 import msgspec
 
-from sampan.runtime import conmon, image_mounts, process, rootfs
+from sampan.runtime import conmon, idmap, image_mounts, process, rootfs
 from sampan.runtime.cgroups import Layout
 from sampan.runtime.errors import CreateError, NotFound, NotRunning, RuntimeFault, StartError
 from sampan.runtime.images.blocking import blocking
@@ -87,14 +88,17 @@ class Containers:
         target_pid: int,
     ) -> None:  # fmt: skip
         """In a thread: mounts take their time when many are made."""
-        node, record = self._node, container.record
-        folder = node.folder(container)
+        node, record, pod = self._node, container.record, sandbox.record
+        folder, ids = node.folder(container), pod.config.ids
         os.mkdir(f"{folder}/exec", 0o700)
         if record.log_path:
             os.makedirs(os.path.dirname(record.log_path), 0o755, exist_ok=True)
-        root = rootfs.mount_rootfs(given, f"{folder}/rootfs")
-        image_mounts.mount(record, mounted, f"{folder}/mounts")
-        spec, identity = place_and_spec(node, container, sandbox, image.config, root, target_pid)
+        with idmap.user_namespace(pod.pid) if ids is not None else nullcontext(-1) as userns:
+            root = rootfs.mount_rootfs(given, f"{folder}/rootfs", ids, userns)
+            if ids is not None:
+                root = rootfs.bind_openly(root, node.config.open_roots, record.id)
+            image_mounts.mount(record, mounted, f"{folder}/mounts", ids, userns)
+            spec, identity = place_and_spec(node, container, sandbox, image.config, root, target_pid, userns)
         record.user, record.group, record.groups = identity.uid, identity.gid, identity.groups
         with open(f"{folder}/config.json", "wb") as file:
             file.write(msgspec.json.encode(spec))
@@ -244,6 +248,7 @@ class Containers:
 
     def _put_away(self, folder: str, container_id: str) -> None:
         """In a thread, as unmounting waits for the kernel's other work."""
+        rootfs.unbind_openly(self._node.config.open_roots, container_id)
         if os.path.isdir(f"{folder}/rootfs"):
             rootfs.unmount(f"{folder}/rootfs")
         if os.path.isdir(f"{folder}/mounts"):

@@ -52,6 +52,7 @@ from sampan.runtime.records import (
     ExecResult,
     FsInfo,
     HugepageLimit,
+    IdMapping,
     Image,
     ImageConfig,
     IoStats,
@@ -78,7 +79,7 @@ from sampan.runtime.records import (
 __all__ = [
     "AlreadyExists", "AuthConfig", "ByteReader", "ByteWriter", "Capabilities", "Condition", "ContainerConfig",
     "ContainerState", "ContainerStats", "ContainerStatus", "CpuStats", "CreateError", "Device", "DnsConfig",
-    "Event", "EventKind", "ExecResult", "ExecTimeout", "FsInfo", "HugepageLimit", "Image", "ImageConfig",
+    "Event", "EventKind", "ExecResult", "ExecTimeout", "FsInfo", "HugepageLimit", "IdMapping", "Image", "ImageConfig",
     "ImageFault", "ImageInUse", "ImagePullError", "ImageStore", "InvalidArgument", "InvalidImageName", "IoStats",
     "MemoryStats", "Mount", "NamespaceMode", "Namespaces", "NetworkStats", "NotFound", "NotRunning", "ProcessStats",
     "ProcessStream", "ProgressCallback", "Propagation", "PullProgress", "RegistryUnavailable", "Resources",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sampan.runtime.contract import ImageStore
 from sampan.runtime.errors import CreateError
 from sampan.runtime.images.shown import shown_digest
-from sampan.runtime.records import Rootfs
+from sampan.runtime.records import IdMapping, Rootfs
 from sampan.runtime.rootfs import mount_rootfs
 from sampan.runtime.state import ContainerRecord
 
@@ -47,11 +47,13 @@ async def lay_out(images: ImageStore, record: ContainerRecord) -> dict[int, Root
     return found
 
 
-def mount(record: ContainerRecord, laid_out: dict[int, Rootfs], folder: str) -> None:
+def mount(
+    record: ContainerRecord, laid_out: dict[int, Rootfs], folder: str, ids: IdMapping | None = None, userns: int = -1
+) -> None:
     """Blocks."""
     mounts = list(record.config.mounts)
     for number, root in laid_out.items():
         os.makedirs(folder, 0o755, exist_ok=True)
-        at = mount_rootfs(root, f"{folder}/{number}.image")
+        at = mount_rootfs(root, f"{folder}/{number}.image", ids, userns)
         mounts[number] = replace(mounts[number], host_path=at)
     record.config = replace(record.config, mounts=mounts)

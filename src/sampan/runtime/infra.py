@@ -12,6 +12,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -19,6 +20,7 @@ import msgspec
 
 from sampan.runtime import process, syscalls
 from sampan.runtime.errors import InvalidArgument, RuntimeFault
+from sampan.runtime.infra_root import enter_root, sysctl_path
 
 NOBODY = 65535  # as Kubernetes' own pause image
 
@@ -32,7 +34,9 @@ class InfraPlan(msgspec.Struct, kw_only=True):
     hostname: str = ""  # empty: the host's UTS namespace
     new_ipc: bool = True
     new_pid: bool = False
+    owned: bool = False  # in the user namespace that the network namespace belongs to
     sysctls: dict[str, str] = {}
+    user: int = NOBODY
 
 
 def install_pause(root: str, catatonit: str) -> None:
@@ -59,6 +63,8 @@ def check_sysctls(sysctls: dict[str, str], *, host_network: bool, host_ipc: bool
 
 async def start_infra(plan: InfraPlan) -> int:
     """The pid on the host."""
+    if plan.owned:
+        return await _start_owned(plan)
     loop = asyncio.get_running_loop()
     done: asyncio.Future[int] = loop.create_future()
 
@@ -83,6 +89,15 @@ async def start_infra(plan: InfraPlan) -> int:
     return await done
 
 
+async def _start_owned(plan: InfraPlan) -> int:
+    """See infra_owned.py. If this is cancelled in the middle, what was started is found by its environment."""
+    argv = [sys.executable, "-m", "sampan.runtime.infra_owned", msgspec.json.encode(plan).decode()]
+    code, said = await process.run(argv)
+    if code != 0 or not said.isdecimal():
+        raise RuntimeFault(f"cannot start the infra process in a user namespace: {said.rpartition(chr(10))[2]}")
+    return int(said)
+
+
 def _become_and_spawn(plan: InfraPlan) -> int:
     """Runs in a thread that ends right after. The order matters: first what needs privileges and the host's files."""
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -98,10 +113,10 @@ def _become_and_spawn(plan: InfraPlan) -> int:
         if plan.hostname:
             syscalls.sethostname(plan.hostname)
         for name, value in plan.sysctls.items():
-            with open("/proc/sys/" + _sysctl_path(name), "w") as file:
+            with open("/proc/sys/" + sysctl_path(name), "w") as file:
                 file.write(value)
-        _enter_root(plan.root)
-        syscalls.drop_privileges(NOBODY)
+        enter_root(plan.root)
+        syscalls.drop_privileges(plan.user)
         actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)]
         return os.posix_spawn(
             "/pause", ["/pause", "-P"], {"SAMPAN_SANDBOX": plan.sandbox_id}, file_actions=actions, setsid=True,
@@ -111,23 +126,6 @@ def _become_and_spawn(plan: InfraPlan) -> int:
         os.close(null)
         if netns >= 0:
             os.close(netns)
-
-
-def _sysctl_path(name: str) -> str:
-    """Dots separate unless the first separator is a slash (then dots belong to an interface's name)."""
-    dot, slash = name.find("."), name.find("/")
-    if slash >= 0 and (dot < 0 or slash < dot):
-        return name
-    return name.translate({ord("."): "/", ord("/"): "."})
-
-
-def _enter_root(root: str) -> None:
-    syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-    syscalls.mount(root, root, None, syscalls.MS_BIND)
-    readonly = syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
-    syscalls.mount(None, root, None, readonly)
-    os.chdir(root)
-    syscalls.pivot_root_here()
 
 
 def find_infra(sandbox_id: str) -> list[int]:

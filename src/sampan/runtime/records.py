@@ -69,6 +69,13 @@ class Resources(Record, kw_only=True):
     unified: dict[str, str] = {}  # cgroup v2 files by name, e.g. memory.high
 
 
+class IdMapping(Record, kw_only=True):
+    """Users and groups 0 to `size` - 1 inside are `first` and the following ones of the host."""
+
+    first: int
+    size: int = 65536
+
+
 class SandboxConfig(Record, kw_only=True):
     name: str  # the Pod's name, namespace and uid
     namespace: str
@@ -77,6 +84,7 @@ class SandboxConfig(Record, kw_only=True):
     hostname: str = ""  # empty: the Pod's name; with host networking the host's
     log_directory: str = ""  # absolute; the containers' log paths are relative to it
     netns_path: str = ""  # the Pod's network namespace, made beforehand; empty only with network NODE
+    ids: IdMapping | None = None  # live in the user namespace that owns `netns_path`, whose mapping this is
     dns: DnsConfig | None = None  # None: the host's resolv.conf
     etc_hosts: str | None = None  # what /etc/hosts holds; None: localhost and the hostname (host network: the host's)
     namespaces: Namespaces = msgspec.field(default_factory=Namespaces)

@@ -6,20 +6,24 @@ import errno
 import os
 import stat
 
-from sampan.runtime import syscalls
+from sampan.runtime import idmap, syscalls
 from sampan.runtime.errors import CreateError
-from sampan.runtime.records import Mount, Rootfs
+from sampan.runtime.records import IdMapping, Mount, Rootfs
 
 _OPTIONS_LIMIT = 4000  # the kernel takes one page of options
 
 
-def mount_rootfs(rootfs: Rootfs, target: str) -> str:
-    """The path of the container's root. An overlay goes to `target`."""
+def mount_rootfs(rootfs: Rootfs, target: str, ids: IdMapping | None = None, userns: int = -1) -> str:
+    """The path of the container's root. An overlay goes to `target`. With `ids` it is as the user namespace sees it."""
     if not rootfs.lower:
-        return rootfs.path
+        return rootfs.path if ids is None else idmap.mount(rootfs.path, target, userns)
     os.makedirs(target, 0o755, exist_ok=True)
     try:
-        _mount_overlay(rootfs, target)
+        if ids is None:
+            _mount_overlay(rootfs, target)
+        else:
+            with idmap.layers(rootfs, ids, userns, f"{target}.layers") as mapped:
+                _mount_overlay(mapped, target)
     except OSError as error:
         raise CreateError(f"cannot mount the container's root: {error}") from error
     return target
@@ -95,6 +99,28 @@ def _make_sub_path(mount: Mount) -> int:
             os.close(parent)
         done = f"{done}/{part}".lstrip("/")
     return syscalls.open_in_root(mount.host_path, done)
+
+
+def bind_openly(root: str, folder: str, name: str) -> str:
+    """The root once more where users who may not pass our own folders get to, by a name that they cannot guess."""
+    target = f"{folder}/{name}"
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o711)  # noqa: S103 - to be passed through, not to be looked at
+    os.makedirs(target, 0o755)
+    syscalls.mount(root, target, None, syscalls.MS_BIND)
+    return target
+
+
+def unbind_openly(folder: str, name: str) -> None:
+    target = f"{folder}/{name}"
+    if not os.path.isdir(target):
+        return
+    unmount(target)
+    os.rmdir(target)
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass  # others have theirs there
 
 
 def unmount_below(folder: str) -> None:

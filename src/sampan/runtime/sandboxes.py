@@ -71,7 +71,7 @@ class Sandboxes:
         plan = infra.InfraPlan(
             sandbox_id=record.id, root=node.infra_root, netns_path="" if host_network else config.netns_path,
             hostname="" if host_network else record.hostname, new_ipc=not host_ipc,
-            new_pid=config.namespaces.pid is NamespaceMode.POD, sysctls=config.sysctls,
+            new_pid=config.namespaces.pid is NamespaceMode.POD, sysctls=config.sysctls, owned=config.ids is not None,
         )  # fmt: skip
         record.pid = await infra.start_infra(plan)
         record.pid_started = process.start_time(record.pid)
@@ -205,6 +205,8 @@ def _check(config: SandboxConfig) -> None:
         raise InvalidArgument(f"unknown QoS class {config.qos_class!r}")
     if host_network == bool(config.netns_path):
         raise InvalidArgument("a sandbox has either a network namespace (netns_path) or the host's network")
+    if config.ids is not None and (host_network or config.namespaces.ipc is NamespaceMode.NODE):
+        raise InvalidArgument("a sandbox with a user namespace cannot have the host's network or IPC")
     infra.check_sysctls(
         config.sysctls, host_network=host_network, host_ipc=config.namespaces.ipc is NamespaceMode.NODE
     )

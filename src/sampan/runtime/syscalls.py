@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import platform
 import struct
@@ -14,7 +15,7 @@ MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 
 CLONE_FS, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x200, 0x20000, 0x4000000, 0x8000000
-CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
@@ -28,6 +29,10 @@ _NR_SETGROUPS = 159 if _ARM else 116
 _NR_SETRESUID = 147 if _ARM else 117
 _NR_SETRESGID = 149 if _ARM else 119
 _NR_PIDFD_SEND_SIGNAL = 424
+_NR_OPEN_TREE, _NR_MOVE_MOUNT, _NR_MOUNT_SETATTR = 428, 429, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE, _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = -100, 0x1000, 0x8000, 1, 4
+_MOUNT_ATTR_IDMAP = 0x100000
+_NS_GET_USERNS = 0xB701
 
 
 def _check(result: int, what: str) -> int:
@@ -95,6 +100,27 @@ def open_in_root(root: str, path: str) -> int:
         )
     finally:
         os.close(root_fd)
+
+
+def owner_of_namespace(fd: int) -> int:
+    """A descriptor of the user namespace that a namespace belongs to."""
+    return fcntl.ioctl(fd, _NS_GET_USERNS)
+
+
+def idmapped_clone(source: str, target: str, userns: int) -> None:
+    """A mount of `source`, with all that is mounted below it, on `target`: there, what belongs to user N of the host
+    belongs to user N of the user namespace."""
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    tree = _check(_libc.syscall(_NR_OPEN_TREE, _AT_FDCWD, os.fsencode(source), flags), source)
+    try:
+        attributes = struct.pack("QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, userns)
+        at = _AT_EMPTY_PATH | _AT_RECURSIVE
+        size = ctypes.c_size_t(len(attributes))
+        _check(_libc.syscall(_NR_MOUNT_SETATTR, tree, b"", at, attributes, size), source)
+        where = os.fsencode(target)
+        _check(_libc.syscall(_NR_MOVE_MOUNT, tree, b"", _AT_FDCWD, where, _MOVE_MOUNT_F_EMPTY_PATH), target)
+    finally:
+        os.close(tree)
 
 
 def pidfd_send_signal(pidfd: int, signal: int) -> None:

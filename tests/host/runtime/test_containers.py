@@ -293,10 +293,10 @@ async def test_stats(world: World) -> None:
     container = await world.container(sandbox, "sh", "-c", "dd if=/dev/zero of=/data/f bs=1M count=3; sleep 100")
     await asyncio.sleep(0.3)
     stats = await world.runtime.container_stats(container)
-    assert stats.cpu_nanoseconds > 0
+    assert stats.cpu.total > 0
     assert stats.memory.usage > 0
-    assert stats.pids >= 1
+    assert stats.processes.processes >= 1
     assert stats.writable_bytes >= 3 << 20
     pod = await world.runtime.sandbox_stats(sandbox)
-    assert pod.pids > stats.pids
+    assert pod.pids > stats.processes.processes
     assert pod.memory.usage >= stats.memory.usage

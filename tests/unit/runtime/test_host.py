@@ -11,7 +11,8 @@ from sampan.runtime.cgroups import Cgroups, Layout
 from sampan.runtime.config import RuntimeConfig
 from sampan.runtime.drivers import Systemd, slice_properties, start_scope
 from sampan.runtime.errors import CreateError, InvalidArgument, Unavailable
-from sampan.runtime.infra import _sysctl_path, check_sysctls
+from sampan.runtime.infra import check_sysctls
+from sampan.runtime.infra_root import sysctl_path
 from sampan.runtime.records import ContainerConfig, Resources, SandboxConfig
 from sampan.runtime.signals import signal_number
 from sampan.runtime.state import ContainerRecord, Phase, SandboxRecord, Shelf
@@ -173,7 +174,7 @@ def test_only_the_pod_s_own_sysctls(name: str, host_network: bool, host_ipc: boo
     ],
 )
 def test_sysctl_paths(name: str, path: str) -> None:
-    assert _sysctl_path(name) == path
+    assert sysctl_path(name) == path
 
 
 def test_records_come_back_in_order_and_torn_ones_are_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network
 
-from sampan.network.contract import Attachment, HostPort, PodNetwork
+from sampan.network.contract import Attachment, HostPort, IdRange, PodNetwork
 
 _PATIENCE = 2.0  # a Pod the API server does not tell us of (a static one, while it is away) is not kept from starting
 log = logging.getLogger(__name__)
@@ -57,8 +57,10 @@ class PolicedNetwork:
         self._network = network
         self._gate = gate
 
-    async def attach(self, workload_id: str, *, host_ports: Iterable[HostPort] = ()) -> Attachment:
-        made = await self._network.attach(workload_id, host_ports=host_ports)
+    async def attach(
+        self, workload_id: str, *, host_ports: Iterable[HostPort] = (), ids: IdRange | None = None
+    ) -> Attachment:
+        made = await self._network.attach(workload_id, host_ports=host_ports, ids=ids)
         await self._gate.admit(workload_id, made.ip)
         return made
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sampan.runtime.errors import CreateError
-from sampan.runtime.records import ContainerConfig, ImageConfig, NamespaceMode, Resources
+from sampan.runtime.records import ContainerConfig, IdMapping, ImageConfig, NamespaceMode, Resources
 from sampan.runtime.spec import defaults
 from sampan.runtime.spec.users import Identity
 
@@ -25,13 +25,14 @@ class Place(msgspec.Struct, kw_only=True):
     target_pid: int = 0
     shm_path: str = ""
     files: dict[str, str] = {}  # container path → the sandbox's file
-    sources: dict[str, str] = {}  # container path of a mount with a sub_path → what to bind there
+    sources: dict[str, str] = {}  # container path of a mount → what to bind there, where that is not its own path
     image_volumes: dict[str, str] = {}  # container path → its directory in the rootfs, to stay writable
     devices: list[dict[str, Any]] = []
     device_rules: list[dict[str, Any]] = []
     cgroup_v2: bool = False
     swap_limits: bool = True  # the kernel can limit swap
     lowest_oom_score_adj: int = -1000
+    ids: IdMapping | None = None  # of the sandbox's own user namespace
 
 
 def command_line(config: ContainerConfig, image: ImageConfig) -> list[str]:
@@ -85,6 +86,9 @@ def build_spec(
     if not security.privileged and security.proc_mount != "Unmasked":
         linux["maskedPaths"] = defaults.MASKED_PATHS
         linux["readonlyPaths"] = defaults.READONLY_PATHS
+    if place.ids is not None:
+        mapping = {"containerID": 0, "hostID": place.ids.first, "size": place.ids.size}
+        linux["uidMappings"] = linux["gidMappings"] = [mapping]
     propagations = {mount.propagation.value for mount in config.mounts}
     for propagation in ("rshared", "rslave"):
         if propagation in propagations:
@@ -101,6 +105,8 @@ def _namespaces(config: ContainerConfig, place: Place) -> list[dict[str, str]]:
         return {"type": kind, "path": f"/proc/{place.infra_pid}/ns/{kind}"}
 
     namespaces: list[dict[str, str]] = [{"type": "mount"}]
+    if place.ids is not None:
+        namespaces.append(infra("user"))
     if not place.host_network:
         namespaces += [{"type": "network", "path": place.netns_path}, infra("uts")]
     if not place.host_ipc:
