@@ -119,7 +119,7 @@ def _do(step: Step, terminal: Terminal) -> None:
         if step.expected is None:
             return
         shown = terminal.names.shown
-        said = shown(_until(process, lambda said: matches(step.expected or "", shown(said)), 10.0))
+        said = shown(_until(process, lambda said: matches(step.expected or "", shown(said)), LOOK_SECONDS))
         if not matches(step.expected, said):
             raise _wrong(step, said)
         return
