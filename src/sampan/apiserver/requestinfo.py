@@ -6,7 +6,10 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get", "DELETE": "delete"}
+_VERBS = {
+    "POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get", "DELETE": "delete",
+    "OPTIONS": "",  # of a proxied Pod or Service; a right without a name, which only `*` gives
+}  # fmt: skip
 # What may follow a namespace's name without being a resource in it.
 _NAMESPACE_PARTS = frozenset(("status", "finalize"))
 _STREAMS = frozenset(("attach", "exec", "portforward", "proxy", "log"))

@@ -83,7 +83,7 @@ class Router:
             if part is None:
                 raise not_served()
             verb = info.verb
-            if verb not in part.verbs:
+            if verb not in part.verbs and (info.subresource, verb) != ("proxy", ""):
                 raise not_allowed()
             handler = self.subresources.get((info.subresource, verb)) or self.subresources.get((info.subresource, "*"))
             if handler is None:

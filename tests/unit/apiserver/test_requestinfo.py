@@ -23,6 +23,7 @@ from sampan.apiserver.requestinfo import request_info
         ("PUT", "/api/v1/namespaces/a/finalize", "update  v1 a namespaces a finalize"),
         ("GET", "/api/v1/watch/namespaces/a/pods", "watch  v1 a pods  "),
         ("GET", "/api/v1/namespaces/a/services/http:s:80/proxy/x/y", "get  v1 a services http:s:80 proxy"),
+        ("OPTIONS", "/api/v1/namespaces/a/pods/x/proxy/y", "  v1 a pods x proxy"),
         ("GET", "/api/v1/namespaces/a/pods/x%2Fy", "get  v1 a pods x/y "),
     ],
 )
