@@ -19,6 +19,7 @@ from sampan.client.connection import ConnectionSettings
 from sampan.client.transport import TransportError
 from sampan.cluster.config import write_atomically
 from sampan.cluster.following import Following, client_of
+from sampan.cluster.one_heap import share_one_heap
 from sampan.cluster.runtimes import make_runtime
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.node.facts import read_machine
@@ -66,6 +67,7 @@ def network_name(cluster: str, node: str) -> str:
 
 async def run_agent(options: AgentOptions) -> None:
     """Until cancelled; Pods go on, unless the node is to shut down gracefully."""
+    share_one_heap()
     config = kubelet_config(options)
     async with client_of(options.api, options.following, user_agent="kubelet") as client:
         node_range = await pod_range(client, config, options.data_dir / "pod-cidr")

@@ -172,7 +172,7 @@ class Kubelet:
             config,
             self.pods,
             runtime,
-            Access(client, config.node_name),
+            Access(client, config.node_name, self.clock),
             Summary(config.node_name, measures),
             Metrics(config.node_name, self.pods, measures, self.prober.tallies),
             Logs(self.pods, runtime),

@@ -50,11 +50,30 @@ ROWS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str, str]] = {
         "OutOfpods",
         "Node didn't have enough resource: pods, requested: 1, used: 3, capacity: 3",
     ),
+    "what only the scheduler counts": (
+        {"containers": [{"name": "a", "image": "i", "resources": {"requests": {"example.com/gpu": "1"}}}]},
+        [],
+        "",
+        "",
+    ),
     "selector": (
         {"nodeSelector": {"disk": "hdd"}},
         [],
         "NodeAffinity",
         "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    ),
+    "another system": (
+        {"os": {"name": "windows"}},
+        [],
+        "PodOSNotSupported",
+        "Failed to admit pod as the OS field doesn't match node OS",
+    ),
+    "this system": ({"os": {"name": "linux"}, "nodeSelector": {"disk": "ssd"}}, [], "", ""),
+    "selects another system": (
+        {"nodeSelector": {"kubernetes.io/os": "windows"}},
+        [],
+        "PodOSSelectorNodeLabelDoesNotMatch",
+        "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
     ),
     "selector fits": ({"nodeSelector": {"disk": "ssd"}}, [], "", ""),
     "port": (
