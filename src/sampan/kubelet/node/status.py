@@ -1,5 +1,7 @@
 """The node's object and status from facts. Pure."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct, field
 
 from sampan.api import quantity
@@ -102,13 +104,14 @@ def new_node(config: KubeletConfig, inputs: NodeInputs, now: float) -> core_v1.N
 def node_status(config: KubeletConfig, inputs: NodeInputs, old: core_v1.NodeStatus, now: float) -> core_v1.NodeStatus:
     machine = inputs.machine
     ips = config.node_ips or [config.node_ip]
+    others = _said_by_others(old, capacity(machine, config))
     return core_v1.NodeStatus(
         addresses=[
             *(core_v1.NodeAddress(type="InternalIP", address=ip) for ip in ips),
             core_v1.NodeAddress(type="Hostname", address=config.node_name),
         ],
-        capacity=capacity(machine, config),
-        allocatable=allocatable(machine, config),
+        capacity=capacity(machine, config) | others,
+        allocatable=allocatable(machine, config) | others,
         conditions=_conditions(inputs.health, old, now),
         daemonEndpoints=core_v1.NodeDaemonEndpoints(kubeletEndpoint=core_v1.DaemonEndpoint(Port=inputs.port)),
         nodeInfo=core_v1.NodeSystemInfo(
@@ -129,6 +132,11 @@ def node_status(config: KubeletConfig, inputs: NodeInputs, old: core_v1.NodeStat
         volumesInUse=old.volumesInUse,
         volumesAttached=old.volumesAttached,
     )
+
+
+def _said_by_others(old: core_v1.NodeStatus, own: Iterable[str]) -> dict[str, str | int | float]:
+    """What else the node has, as an administrator or a device's program has written into its status."""
+    return {name: amount for name, amount in (old.capacity or {}).items() if name not in own}
 
 
 def _images(images: list[Image]) -> list[core_v1.ContainerImage] | None:
