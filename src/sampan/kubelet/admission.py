@@ -15,6 +15,7 @@ from sampan.kubelet.sandbox_config import host_ports
 from sampan.kubelet.worker import Verdict
 
 Amounts = dict[str, int]  # milli-units
+OS, OS_LABEL = "linux", "kubernetes.io/os"
 
 
 class NodeAdmission:
@@ -35,7 +36,8 @@ class NodeAdmission:
 
     def admit(self, pod: core_v1.Pod, others: list[core_v1.Pod]) -> Verdict | None:
         return (
-            self._confinement(pod)
+            self._system(pod)
+            or self._confinement(pod)
             or self._sysctls(pod)
             or self._resources(pod, others)
             or self._selector(pod)
@@ -65,6 +67,14 @@ class NodeAdmission:
                 return Resizing(PENDING, "Infeasible", f"Node didn't have enough capacity: {name}, {said}")
         refused = self._resources(pod, others)
         return Resizing(PENDING, "Deferred", refused.message) if refused is not None else None
+
+    def _system(self, pod: core_v1.Pod) -> Verdict | None:
+        if pod.spec.os is not None and pod.spec.os.name != OS:
+            return _rejection("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+        if (pod.spec.nodeSelector or {}).get(OS_LABEL, OS) != OS:
+            said = f"Failed to admit pod as the `{OS_LABEL}` label doesn't match node label"
+            return _rejection("PodOSSelectorNodeLabelDoesNotMatch", said)
+        return None
 
     def _confinement(self, pod: core_v1.Pod) -> Verdict | None:
         for objection in objections(pod, self._apparmor()):
