@@ -4,17 +4,20 @@ recounts. Pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sampan.api import pod_resources, times
 from sampan.api.quantity import Quantity, from_int
 from sampan.api.quantity import parse as parse_quantity
-from sampan.api.types import core_v1
+from sampan.api.types import core_v1, resource_v1
 
 Amounts = dict[str, Quantity]
 
 ONE = from_int(1)
 _COMPUTE = ("cpu", "memory", "ephemeral-storage")
 _CLASS = "storageclass.storage.k8s.io"
+_DEVICES = "deviceclass.resource.k8s.io/devices"
+_ALL_DEVICES = 32  # what a request for all devices may come to
 # Names without `count/` that only count objects, by resource.
 PLAIN_COUNTS: Mapping[str, str] = {
     "configmaps": "configmaps",
@@ -22,6 +25,19 @@ PLAIN_COUNTS: Mapping[str, str] = {
     "replicationcontrollers": "replicationcontrollers",
     "resourcequotas": "resourcequotas",
 }
+
+
+def of(group: str, resource: str, obj: Any, *, now: float) -> Amounts:
+    match group, resource:
+        case "", "pods":
+            return of_pod(obj, now=now)
+        case "", "services":
+            return of_service(obj)
+        case "", "persistentvolumeclaims":
+            return of_claim(obj)
+        case "resource.k8s.io", "resourceclaims":
+            return of_device_claim(obj)
+    return of_object(group, resource)
 
 
 def of_object(group: str, resource: str) -> Amounts:
@@ -81,6 +97,22 @@ def of_claim(claim: core_v1.PersistentVolumeClaim) -> Amounts:
     return found
 
 
+def of_device_claim(claim: resource_v1.ResourceClaim) -> Amounts:
+    """Devices by class; of alternatives, each class counts as much as the alternative that takes most of it."""
+    found = of_object("resource.k8s.io", "resourceclaims")
+    for request in claim.spec.devices.requests or ():
+        wanted: dict[str, int] = {}
+        exactly = [request.exactly] if request.exactly is not None else []
+        for each in (*exactly, *(request.firstAvailable or ())):
+            number = _ALL_DEVICES if each.allocationMode == "All" else each.count or 1
+            wanted[each.deviceClassName] = max(number, wanted.get(each.deviceClassName, 0))
+        for name, number in wanted.items():
+            key = f"{name}.{_DEVICES}"
+            amount = from_int(number)
+            found[key] = found[key] + amount if key in found else amount
+    return found
+
+
 def covers(spec: core_v1.ResourceQuotaSpec, pod: core_v1.Pod) -> bool:
     """Whether a Pod is in all of a quota's scopes."""
     for scope in spec.scopes or ():
@@ -124,6 +156,13 @@ def _looks_across(pod: core_v1.Pod) -> bool:
         if any(term.namespaces or term.namespaceSelector is not None for term in terms):
             return True
     return False
+
+
+def growth(new: Amounts, old: Amounts) -> Amounts:
+    """What a change takes more than there was."""
+    none = from_int(0)
+    more = {name: amount - old.get(name, none) for name, amount in new.items()}
+    return {name: amount for name, amount in more.items() if amount > none}
 
 
 def total(amounts: list[Amounts], hard: Mapping[str, object]) -> dict[str, str]:

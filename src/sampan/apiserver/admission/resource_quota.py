@@ -7,64 +7,65 @@ there is a next one, those of a namespace that a quota bounds take turns, each f
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sampan.api import quantity
+from sampan.api import quantity, quota
 from sampan.api.errors import forbidden
-from sampan.api.pod_resources import limits as pod_limits
-from sampan.api.pod_resources import qos_class
-from sampan.api.pod_resources import requests as pod_requests
-from sampan.api.quantity import Quantity
-from sampan.api.types import core_v1
+from sampan.api.quota import Amounts
+from sampan.api.types import core_v1, resource_v1
 from sampan.apiserver.admission.plugin import Objects, Plugin
 from sampan.apiserver.contracts import AdmissionAttributes, Turn
 from sampan.apiserver.core import Core
 
-Usage = dict[str, Quantity]
-ONE = quantity.parse(1)
-COUNTED = {
-    "pods": "pods",
-    "services": "services",
-    "secrets": "secrets",
-    "configmaps": "configmaps",
-    "persistentvolumeclaims": "persistentvolumeclaims",
-    "replicationcontrollers": "replicationcontrollers",
-    "resourcequotas": "resourcequotas",
-}
 COMPUTE = ("cpu", "memory", "ephemeral-storage")
+# Whose changes may take more than there was, by resource and subresource.
+_GROW = frozenset((("pods", "resize"), ("services", ""), ("persistentvolumeclaims", "")))
+_NOTHING = quantity.parse(0)
 
 
 class ResourceQuotas(Plugin):
     def __init__(self, core: Core) -> None:
         super().__init__(core)
         self._quotas = Objects(core, "", "v1", "resourcequotas", core_v1.ResourceQuota)
-        self._pods = Objects(core, "", "v1", "pods", core_v1.Pod)
-        self._services = Objects(core, "", "v1", "services", core_v1.Service)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._claims = Objects(core, "", "v1", "persistentvolumeclaims", core_v1.PersistentVolumeClaim)
+        # Kinds of which one object may take more than its place.
+        self._weighed: dict[str, Objects[Any]] = {
+            "pods": Objects(core, "", "v1", "pods", core_v1.Pod),
+            "services": Objects(core, "", "v1", "services", core_v1.Service),
+            "persistentvolumeclaims": Objects(core, "", "v1", "persistentvolumeclaims", core_v1.PersistentVolumeClaim),
+            "resourceclaims": Objects(core, "resource.k8s.io", "v1", "resourceclaims", resource_v1.ResourceClaim),
+        }
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
-        if attributes.operation != "CREATE" or attributes.subresource or not attributes.namespace:
+        if not attributes.namespace or not (_creates(attributes) or _changes(attributes)):
             return
         quotas = self._quotas.all(attributes.namespace)
         if not quotas:
             return
-        info = attributes.info
-        asked = usage_of(info.resource, info.group, attributes.object)
-        if any(asked.keys() & (quota.spec.hard or {}).keys() for quota in quotas):
+        asked = self._asked(attributes)
+        if any(asked.keys() & (found.spec.hard or {}).keys() for found in quotas) and _creates(attributes):
             attributes.turn = await self._take_turn(attributes.namespace)
             quotas = self._quotas.all(attributes.namespace)
-        for quota in quotas:
-            if info.resource == "pods" and not in_scope(quota, attributes.object):
+        is_pod = attributes.info.resource == "pods"
+        for found in quotas:
+            if not _applies(found, attributes.info.resource, attributes.object):
                 continue
-            hard = quota.spec.hard or {}
+            hard = found.spec.hard or {}
             wanted = {name: amount for name, amount in asked.items() if name in hard}
-            if info.resource == "pods":
-                self._demand(attributes, quota, hard, attributes.object)
+            if is_pod and _creates(attributes):
+                _demand(attributes, found, hard, attributes.object)
             if wanted:
-                self._check(attributes, quota, wanted)
+                self._check(attributes, found, wanted)
+
+    def _asked(self, attributes: AdmissionAttributes) -> Amounts:
+        new = self._amounts(attributes, attributes.object)
+        return new if _creates(attributes) else quota.growth(new, self._amounts(attributes, attributes.old))
+
+    def _amounts(self, attributes: AdmissionAttributes, obj: Any) -> Amounts:
+        return quota.of(attributes.info.group, attributes.info.resource, obj, now=self.core.now().timestamp())
 
     async def _take_turn(self, namespace: str) -> Turn:
         lock = self._turns.get(namespace)
@@ -73,125 +74,70 @@ class ResourceQuotas(Plugin):
         await lock.acquire()
         return Turn(lock, f"quotas/{namespace}")
 
-    @staticmethod
-    def _demand(attributes: AdmissionAttributes, quota: core_v1.ResourceQuota, hard: Any, pod: core_v1.Pod) -> None:
-        """Where compute is bounded, each container has to say what it takes."""
-        missing = set()
-        for name in hard:
-            side, _, resource = name.rpartition(".")
-            if resource not in COMPUTE or side not in ("", "requests", "limits"):
-                continue
-            for container in pod.spec.containers:
-                amounts = container.resources.limits if side == "limits" else container.resources.requests
-                if resource not in (amounts or {}):
-                    missing.add(f"{name} for: {container.name}")
-        if missing:
-            said = f"failed quota: {quota.metadata.name}: must specify {'; '.join(sorted(missing))}"
-            raise forbidden("pods", attributes.name, said)
-
-    def _check(self, attributes: AdmissionAttributes, quota: core_v1.ResourceQuota, wanted: Usage) -> None:
-        hard = quota.spec.hard or {}
-        used = self._used(attributes, quota, wanted)
-        over = [n for n, amount in wanted.items() if quantity.parse(hard[n]) < used.get(n, quantity.parse(0)) + amount]
+    def _check(self, attributes: AdmissionAttributes, found: core_v1.ResourceQuota, wanted: Amounts) -> None:
+        hard = found.spec.hard or {}
+        used = self._used(attributes, found, wanted)
+        over = [n for n, amount in wanted.items() if quantity.parse(hard[n]) < used.get(n, _NOTHING) + amount]
         if not over:
             return
         over.sort()
         parts = [
             ",".join(f"{n}={wanted[n]}" for n in over),
-            ",".join(f"{n}={used.get(n, quantity.parse(0))}" for n in over),
+            ",".join(f"{n}={used.get(n, _NOTHING)}" for n in over),
             ",".join(f"{n}={quantity.canonical(hard[n])}" for n in over),
         ]
-        said = f"exceeded quota: {quota.metadata.name}, requested: {parts[0]}, used: {parts[1]}, limited: {parts[2]}"
+        said = f"exceeded quota: {found.metadata.name}, requested: {parts[0]}, used: {parts[1]}, limited: {parts[2]}"
         info = attributes.info
         raise forbidden(info.resource, attributes.name, said, group=info.group)
 
-    def _used(self, attributes: AdmissionAttributes, quota: core_v1.ResourceQuota, wanted: Usage) -> Usage:
+    def _used(self, attributes: AdmissionAttributes, found: core_v1.ResourceQuota, wanted: Amounts) -> Amounts:
         info, namespace = attributes.info, attributes.namespace
-        objects: Iterable[Any]
-        if info.resource == "pods":
-            objects = [p for p in self._pods.all(namespace) if _counts(p) and in_scope(quota, p)]
-        elif info.resource == "services":
-            objects = self._services.all(namespace)
-        elif info.resource == "persistentvolumeclaims":
-            objects = self._claims.all(namespace)
-        else:
-            endpoint = self.core.endpoint_for(info)
-            number = quantity.parse(endpoint.cache.count(namespace))
+        weighed = self._weighed.get(info.resource)
+        if weighed is None:
+            number = quantity.parse(self.core.endpoint_for(info).cache.count(namespace))
             return dict.fromkeys(wanted, number)
-        total: Usage = {}
+        objects: Iterable[Any] = (o for o in weighed.all(namespace) if _applies(found, info.resource, o))
+        total: Amounts = {}
         for obj in objects:
-            for name, amount in usage_of(info.resource, info.group, obj).items():
+            for name, amount in self._amounts(attributes, obj).items():
                 if name in wanted:
                     total[name] = total[name] + amount if name in total else amount
         return total
 
 
-def _counts(pod: core_v1.Pod) -> bool:
-    return pod.status.phase not in ("Succeeded", "Failed")
+def _creates(attributes: AdmissionAttributes) -> bool:
+    return attributes.operation == "CREATE" and not attributes.subresource
 
 
-def usage_of(resource: str, group: str, obj: Any) -> Usage:
-    """What one object takes of each thing that can be bounded."""
-    qualified = f"{resource}.{group}" if group else resource
-    usage: Usage = {f"count/{qualified}": ONE}
-    if not group and resource in COUNTED:
-        usage[COUNTED[resource]] = ONE
-    if group:
-        return usage
+def _changes(attributes: AdmissionAttributes) -> bool:
+    if attributes.operation != "UPDATE" or attributes.info.group:
+        return False
+    return (attributes.info.resource, attributes.subresource) in _GROW and attributes.old is not None
+
+
+def _applies(found: core_v1.ResourceQuota, resource: str, obj: Any) -> bool:
+    """A scope is of Pods alone."""
     if resource == "pods":
-        usage |= _pod_usage(obj)
-    elif resource == "services":
-        ports = len(obj.spec.ports or ())
-        if obj.spec.type in ("NodePort", "LoadBalancer"):
-            usage["services.nodeports"] = quantity.parse(ports)
-        if obj.spec.type == "LoadBalancer":
-            usage["services.loadbalancers"] = ONE
-    elif resource == "persistentvolumeclaims":
-        storage = (obj.spec.resources.requests or {}).get("storage")
-        name = obj.spec.storageClassName
-        if name:
-            usage[f"{name}.storageclass.storage.k8s.io/persistentvolumeclaims"] = ONE
-        if storage is not None:
-            usage["requests.storage"] = quantity.parse(storage)
-            if name:
-                usage[f"{name}.storageclass.storage.k8s.io/requests.storage"] = quantity.parse(storage)
-    return usage
+        return quota.covers(found.spec, obj)
+    return not found.spec.scopes and found.spec.scopeSelector is None
 
 
-def _pod_usage(pod: core_v1.Pod) -> Usage:
-    usage: Usage = {}
-    for name, amount in pod_requests(pod).items():
-        usage[f"requests.{name}"] = amount
-        if name in COMPUTE:
-            usage[name] = amount
-    for name, amount in pod_limits(pod).items():
-        usage[f"limits.{name}"] = amount
-    return usage
-
-
-def in_scope(quota: core_v1.ResourceQuota, pod: core_v1.Pod) -> bool:
-    scopes = [(s, None) for s in quota.spec.scopes or ()]
-    selector = quota.spec.scopeSelector
-    listed = selector.matchExpressions or [] if selector is not None else []
-    return all(_matches(s, None, pod) for s, _ in scopes) and all(_matches(e.scopeName, e, pod) for e in listed)
-
-
-def _matches(scope: str, requirement: core_v1.ScopedResourceSelectorRequirement | None, pod: core_v1.Pod) -> bool:
-    terminating = pod.spec.activeDeadlineSeconds is not None
-    match scope:
-        case "Terminating":
-            return terminating
-        case "NotTerminating":
-            return not terminating
-        case "BestEffort":
-            return qos_class(pod) == "BestEffort"
-        case "NotBestEffort":
-            return qos_class(pod) != "BestEffort"
-        case "PriorityClass":
-            name = pod.spec.priorityClassName or ""
-            if requirement is None or requirement.operator == "Exists":
-                return bool(name)
-            if requirement.operator == "DoesNotExist":
-                return not name
-            return (name in (requirement.values or ())) == (requirement.operator == "In")
-    return True
+def _demand(attributes: AdmissionAttributes, found: core_v1.ResourceQuota, hard: Any, pod: core_v1.Pod) -> None:
+    """Where compute is bounded, each container has to say what it takes."""
+    missing: defaultdict[str, set[str]] = defaultdict(set)
+    for name in hard:
+        side, _, resource = name.rpartition(".")
+        if resource not in COMPUTE or side not in ("", "requests", "limits"):
+            continue
+        whole = pod.spec.resources
+        said_for_all = (whole.limits if side == "limits" else whole.requests) if whole is not None else None
+        if resource in (said_for_all or {}):
+            continue
+        for container in (*pod.spec.containers, *(pod.spec.initContainers or ())):
+            amounts = container.resources.limits if side == "limits" else container.resources.requests
+            if resource not in (amounts or {}):
+                missing[name].add(container.name)
+    if missing:
+        listed = "; ".join(f"{name} for: {','.join(sorted(missing[name]))}" for name in sorted(missing))
+        said = f"failed quota: {found.metadata.name}: must specify {listed}"
+        raise forbidden("pods", attributes.name, said)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sampan.api import quota
 from sampan.api.errors import NotFound
 from sampan.api.quantity import canonical, from_int
-from sampan.api.types import core_v1
+from sampan.api.types import core_v1, resource_v1
 from sampan.client.codec import key_of
 from sampan.controllers.contract import Context, KeyedController
 from sampan.controllers.quota.counts import Counts, counted_resource
@@ -31,6 +31,7 @@ class ResourceQuotas(KeyedController):
         self.pods = context.informer(core_v1.Pod)
         self.services = context.informer(core_v1.Service)
         self.claims = context.informer(core_v1.PersistentVolumeClaim)
+        self.devices = context.informer(resource_v1.ResourceClaim)
         self.counts = Counts(context.informers, self._something_changed)
         self.calm_until: dict[str, float] = {}
         self.quotas.add_handler(
@@ -39,12 +40,14 @@ class ResourceQuotas(KeyedController):
             on_delete=lambda gone: self.calm_until.pop(key_of(gone), None),
         )
         self.pods.add_handler(on_add=self._changed, on_update=self._pod_changed, on_delete=self._changed)
-        for informer in (self.services, self.claims):
+        for informer in (self.services, self.claims, self.devices):
             informer.add_handler(
                 on_add=self._changed, on_update=lambda _, new: self._changed(new), on_delete=self._changed
             )
 
-    def _changed(self, obj: core_v1.Pod | core_v1.Service | core_v1.PersistentVolumeClaim) -> None:
+    def _changed(
+        self, obj: core_v1.Pod | core_v1.Service | core_v1.PersistentVolumeClaim | resource_v1.ResourceClaim
+    ) -> None:
         self._something_changed(obj.metadata.namespace or "")
 
     def _pod_changed(self, old: core_v1.Pod, new: core_v1.Pod) -> None:
@@ -95,3 +98,5 @@ class ResourceQuotas(KeyedController):
             yield from map(quota.of_service, self.services.store.list(namespace=namespace))
         if any("persistentvolumeclaims" in name or "storage" in name for name in hard):
             yield from map(quota.of_claim, self.claims.store.list(namespace=namespace))
+        if any("deviceclass" in name for name in hard):
+            yield from map(quota.of_device_claim, self.devices.store.list(namespace=namespace))
