@@ -38,9 +38,9 @@ _KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
 @lru_cache(maxsize=512)
-def accepted(header: str, binary: bool = False) -> Accepted:
+def accepted(header: str, binary: bool = False, *, tables: bool = True) -> Accepted:
     """The first clause that can be served. `binary`: the kind has a protobuf form (custom resources have none; tables
-    neither, and metadata alone always). Raises `NotAcceptable`."""
+    neither, and metadata alone always). `tables`: the answer may be one. Raises `NotAcceptable`."""
     if not header or header == "*/*":
         return _DEFAULT
     for clause in _clauses(header):
@@ -50,6 +50,8 @@ def accepted(header: str, binary: bool = False) -> Accepted:
             continue
         kind, group, version = parameters.get("as", ""), parameters.get("g", ""), parameters.get("v", "")
         if media == PROTOBUF and (kind == "Table" or not (binary or kind)):
+            continue
+        if kind == "Table" and not tables:
             continue
         if not kind:
             return Accepted(media)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sampan.api.errors import Expired
+from sampan.api.errors import Expired, NotAcceptable
 from sampan.apiserver import cache as cache_module
 from sampan.apiserver.chain import Chain
 from sampan.apiserver.contracts import User
@@ -211,3 +211,19 @@ async def test_initial_events_end_with_a_bookmark_that_says_so() -> None:
                 break
     named = [s for s in seen if s[1] is None or s[1].startswith("o-")]
     assert named == [("ADDED", "o-0"), ("ADDED", "o-1"), ("ADDED", "o-2"), ("BOOKMARK", None)]
+
+
+async def test_a_state_that_is_told_by_events_is_no_table() -> None:
+    _, transport = await server()
+    await transport.request("POST", BASE, body=b'{"metadata":{"name":"one"}}')
+    query = {"watch": "1", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    with pytest.raises(NotAcceptable):
+        async with transport.stream("GET", BASE, query=query, headers={"Accept": table}):
+            pass
+    # A client that can do with objects gets them; and a plain watch may be of rows.
+    for asked, accept, kind in ((query, f"{table},application/json", "ConfigMap"), ({"watch": "1"}, table, "Table")):
+        async with transport.stream("GET", BASE, query=asked, headers={"Accept": accept}) as stream:
+            async for frame in stream:
+                assert json.loads(frame)["object"]["kind"] == kind
+                break

@@ -21,11 +21,12 @@ _MIN_SECONDS = 1800.0
 
 async def watch(context: Context) -> Answer:
     request, endpoint, cache = context.request, context.endpoint, context.endpoint.cache
-    choice = accepted(request.header("accept").replace(";stream=watch", ""), endpoint.binary)
+    initial, bookmarks = _initial_events(request)
+    # A state that is told by events ends with a bookmark, and rows have none.
+    choice = accepted(request.header("accept").replace(";stream=watch", ""), endpoint.binary, tables=not initial)
     view = view_of(request, endpoint, choice)
     chosen = selection(request, endpoint)
     asked = request.param("resourceVersion")
-    initial, bookmarks = _initial_events(request)
     revision = revision_of(asked)
     if revision > cache.revision:
         raise too_large(revision, cache.revision)
