@@ -7,7 +7,7 @@ from sampan.api.types import core_v1
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.resources import pod_cgroup, qos_class
 from sampan.network.contract import HostPort
-from sampan.runtime.contract import DnsConfig, NamespaceMode, Namespaces, SandboxConfig
+from sampan.runtime.contract import DnsConfig, IdMapping, NamespaceMode, Namespaces, SandboxConfig
 
 MAX_SEARCHES = 32
 MAX_SERVERS = 3
@@ -150,6 +150,7 @@ def sandbox_config(
     ip: str,
     host_resolv_conf: str,
     host_etc_hosts: str,
+    ids: IdMapping | None = None,
 ) -> SandboxConfig:
     meta, spec = pod.metadata, pod.spec
     context = spec.securityContext
@@ -162,6 +163,7 @@ def sandbox_config(
         hostname="" if spec.hostNetwork else (fqdn if spec.setHostnameAsFQDN and fqdn else hostname(pod)),
         log_directory=str(log_directory(config, pod)),
         netns_path=netns_path,
+        ids=ids,
         dns=dns(pod, config, host_resolv_conf),
         etc_hosts=etc_hosts(pod, ip=ip, domain=config.cluster_domain, host_file=host_etc_hosts),
         namespaces=namespaces(pod),

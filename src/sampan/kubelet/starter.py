@@ -21,11 +21,13 @@ from sampan.kubelet.pod_state import PodState, pod_key
 from sampan.kubelet.sandbox_config import host_ports, log_directory, sandbox_config
 from sampan.kubelet.seams import Environment, Events, Hooks, Images, Security, Volumes
 from sampan.kubelet.stopper import Stopper
-from sampan.network.contract import NetworkError, PodNetwork
+from sampan.kubelet.user_ids import SIZE, NoMoreUsers, UserIds
+from sampan.network.contract import IdRange, NetworkError, PodNetwork
 from sampan.runtime.contract import (
     ContainerState,
     ContainerStatus,
     CreateError,
+    IdMapping,
     Mount,
     NamespaceMode,
     Namespaces,
@@ -79,7 +81,13 @@ class Starter:
         self._events = events
         self._stopper = stopper
         self._node_memory = node_memory
+        self._user_ids = UserIds(config.root_dir / "user-ids")
         self.backoff = Backoff(clock)
+
+    def forget(self, uid: str) -> None:
+        """Nothing of the Pod will be started any more."""
+        self.backoff.forget(f"{uid}/")
+        self._user_ids.release(uid)
 
     async def carry_out(self, pod: core_v1.Pod, plan: Plan, state: PodState) -> Outcome:
         outcome = Outcome(ip=state.ip)
@@ -100,10 +108,10 @@ class Starter:
         uid = pod.metadata.uid or ""
         try:
             netns, ip = "", ""
-            if pod.spec.hostUsers is False:  # to go on without would be a promise broken in silence
-                raise RuntimeFault("user namespaces (hostUsers: false) are not supported by this node's runtime")
+            ids = self._user_ids.give(uid) if pod.spec.hostUsers is False else 0
             if not pod.spec.hostNetwork:
-                attachment = await self._network.attach(uid, host_ports=host_ports(pod))
+                owned = IdRange(first=ids, size=SIZE) if ids else None
+                attachment = await self._network.attach(uid, host_ports=host_ports(pod), ids=owned)
                 netns, ip = attachment.netns_path, attachment.ip
             config = sandbox_config(
                 pod,
@@ -113,10 +121,11 @@ class Starter:
                 ip=ip,
                 host_resolv_conf=_read(self._config.resolv_conf),
                 host_etc_hosts=_read(Path("/etc/hosts")) if pod.spec.hostNetwork else "",
+                ids=IdMapping(first=ids, size=SIZE) if ids else None,
             )
             log_directory(self._config, pod).mkdir(parents=True, exist_ok=True)
             return await self._runtime.run_sandbox(config, pod.spec.runtimeClassName or ""), ip
-        except (RuntimeFault, NetworkError, OSError) as error:
+        except (RuntimeFault, NetworkError, NoMoreUsers, OSError) as error:
             self._events.warning(pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             raise SandboxFault(str(error)) from error
 
@@ -136,9 +145,7 @@ class Starter:
                 outcome.waiting[name] = Waiting(fault.reason, fault.message)
                 outcome.retry(fault.retry_after if fault.retry_after is not None else RETRY)
 
-    def _hold_back(
-        self, pod: core_v1.Pod, container: core_v1.Container, history: tuple[ContainerStatus, ...]
-    ) -> None:
+    def _hold_back(self, pod: core_v1.Pod, container: core_v1.Container, history: tuple[ContainerStatus, ...]) -> None:
         """Raises while the container's crashes are too fresh to start it again. One that was stopped for its probes a
         moment ago counts from the end of the one before it."""
         last = next((c for c in history if c.state is ContainerState.EXITED), None)

@@ -342,7 +342,7 @@ class PodWorker:
         if not self.finished:
             await tools.network.detach(self.uid)
             await tools.volumes.tear_down(self.uid)
-            tools.starter.backoff.forget(f"{self.uid}/")
+            tools.starter.forget(self.uid)
             self.finished = True
             tools.room_made()
         if not (self.removed or self.pod.metadata.deletionTimestamp):

@@ -271,15 +271,6 @@ async def test_a_pod_whose_network_cannot_be_made(world: World) -> None:
         assert world.condition("Ready") == "True"
 
 
-async def test_a_promise_that_cannot_be_kept_is_refused(world: World) -> None:
-    async with world.running():
-        world.add({"hostUsers": False})
-        await world.settle()
-        assert world.pod.status.phase == "Pending"
-        told = next(e for e in world.server.all(core_v1.Event, namespace="ns") if e.reason == "FailedCreatePodSandBox")
-        assert "user namespaces" in (told.message or "")
-
-
 async def test_a_container_with_a_policy_of_its_own_comes_again(world: World) -> None:
     world.runtime.behave("a", *[Behaviour(run_for=0.1, exit_code=42), Behaviour()])
     rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
