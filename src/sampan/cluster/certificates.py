@@ -32,7 +32,7 @@ def ensure_key(path: Path) -> None:
 
 
 def ensure(pair: Pair, authority: Pair, common: str, organisation: str, *, names: list[str]) -> None:
-    if _lasts(pair.certificate) and pair.key.exists() and _covers(pair.certificate, names):
+    if _lasts(pair.certificate) and belong_together(pair) and _covers(pair.certificate, names):
         return
     key = _new_key()
     issuer = x509.load_pem_x509_certificate(authority.certificate.read_bytes()).subject
@@ -116,6 +116,16 @@ def _lasts(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return certificate.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
+
+
+def belong_together(pair: Pair) -> bool:
+    """Not so where whoever wrote them was killed between the two."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+        key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+        return bool(key.public_key() == certificate.public_key())
+    except (OSError, ValueError):
+        return False
 
 
 def _covers(path: Path, names: Iterable[str]) -> bool:

@@ -33,6 +33,7 @@ from sampan.client.failover import addresses
 from sampan.client.http import connect
 from sampan.client.transport import TransportError
 from sampan.cluster.agent import AgentOptions, kubelet_config, run_agent
+from sampan.cluster.certificates import belong_together
 from sampan.cluster.config import write_atomically
 from sampan.cluster.following import Following, read
 from sampan.cluster.join_tokens import INFO, PUBLIC, ClusterInfo, ca_hash
@@ -299,7 +300,7 @@ def _valid(pair: Pair, longer_than: timedelta = timedelta()) -> bool:
         certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
     except (OSError, ValueError):
         return False
-    return pair.key.exists() and certificate.not_valid_after_utc - datetime.now(UTC) > longer_than
+    return certificate.not_valid_after_utc - datetime.now(UTC) > longer_than and belong_together(pair)
 
 
 def covers(pair: Pair, ip: str) -> bool:

@@ -95,3 +95,17 @@ def test_a_broken_certificate_is_made_again(pki: Pki) -> None:
     admin.write_text("half of a cert")
     pki.ensure(CONFIG, {})
     read(admin).verify_directly_issued_by(read(pki.ca.certificate))
+
+
+def test_a_pair_of_which_only_half_was_written_is_made_anew(pki: Pki) -> None:
+    """Whoever renewed it was killed after the key."""
+    before = files(pki.directory)
+    for name in ("apiserver", "kubelet-one-1"):
+        pki.pair(name).key.write_bytes(before["admin.key"])
+    pki.pair("admin").key.write_text("")
+    pki.ensure(CONFIG, {"one-1": "10.9.8.7"})
+    for name in ("apiserver", "kubelet-one-1", "admin"):
+        assert certificates.belong_together(pki.pair(name))
+    after = files(pki.directory)
+    assert after["ca.crt"] == before["ca.crt"]
+    assert after["apiserver-kubelet.crt"] == before["apiserver-kubelet.crt"]
