@@ -45,18 +45,22 @@ def chains(config: NetworkConfig) -> list[tuple[Chain, list[Rule]]]:
         (*nft.local_destination(), nft.load_l4proto(0), nft.load_dport(1), nft.lookup(0, ON_ANY, into=4), nft.dnat(4)),
     ]  # fmt: skip
     return [
-        (Chain("guard", "filter", PREROUTING, _AFTER_CONNTRACK), _guard(ours)),
+        (Chain("guard", "filter", PREROUTING, _AFTER_CONNTRACK), _guard(config, ours)),
         (Chain("prerouting", "nat", PREROUTING, _DSTNAT), to_host_port),
         (Chain("output", "nat", OUTPUT, _DSTNAT), to_host_port),
         (Chain("postrouting", "nat", POSTROUTING, _SRCNAT), _source_rules(config, ours)),
     ]  # fmt: skip
 
 
-def _guard(ours: str) -> list[Rule]:
+def _guard(config: NetworkConfig, ours: str) -> list[Rule]:
     """What workloads may not send. First packets only: a connection that may not begin has no further ones."""
     from_us = nft.interface(nft.META_IIFNAME, ours)
     return [
         (*nft.ct_is_known(), nft.verdict(nft.ACCEPT)),
+        # What belongs to no connection (a segment far outside its window) is not translated back: the other end would
+        # see a stranger's address, answer with a reset, and so end a connection that is well.
+        (*nft.ct_is_invalid(), *from_us, nft.verdict(nft.DROP)),
+        (*nft.ct_is_invalid(), nft.load_daddr(0), *nft.within(0, config.node_range), nft.verdict(nft.DROP)),
         # Routing of 127.0.0.0/8 is on for our interfaces (host ports on localhost), so nobody may reach in through it.
         (*from_us, nft.load_daddr(0), *nft.within(0, _LOOPBACK), nft.verdict(nft.DROP)),
         # Nobody speaks with another's address. The kernel's own check (rp_filter) would look up every single packet.

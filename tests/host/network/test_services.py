@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 import time
 from collections import Counter
 from pathlib import Path
@@ -101,6 +104,43 @@ async def test_no_endpoints_is_refused_at_once(network: LocalNetwork) -> None:
         assert (await ask(HOST, VIP, 80))[0] == "now"
         server.close()
     await network.teardown()
+
+
+async def test_what_belongs_to_no_connection_does_not_end_one(network: LocalNetwork) -> None:
+    """Kubernetes' issue 74839: a late segment comes from the Pod's address instead of the Service's, and is reset."""
+    client, backend = await pods(network, 2)
+    server = await serve(backend.netns_path, 80, "web")
+    api = new_api()
+    api.add(service("web", VIP), endpoint_slice("web", endpoint(backend.ip)))
+    async with RunningProxy(api):
+        with namespaces.entered(client.netns_path):
+            heard = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        with contextlib.closing(socket_in(client.netns_path)) as talking, contextlib.closing(heard):
+            heard.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(talking, (VIP, 80))
+            await asyncio.get_running_loop().sock_recv(talking, 100)
+            send_segment(backend, client, port=talking.getsockname()[1])
+            assert (await ask(client.netns_path, VIP, 80))[0] == "web"  # sent later: what was before it is there
+            senders = set()
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    senders.add(socket.inet_ntoa(heard.recv(100)[12:16]))
+            assert senders == {VIP}
+    server.close()
+    await network.teardown()
+
+
+def send_segment(source: Attachment, target: Attachment, *, port: int) -> None:
+    """A TCP segment of their connection from port 80, with numbers that are not its."""
+    head = struct.pack(">HHIIBBHHH", 80, port, 0xDEAD0000, 0xBEEF0000, 5 << 4, 0x10, 1000, 0, 0)
+    pseudo = socket.inet_aton(source.ip) + socket.inet_aton(target.ip) + struct.pack(">BBH", 0, 6, len(head))
+    total = sum(struct.unpack(f">{(len(pseudo) + len(head)) // 2}H", pseudo + head))
+    total = (total & 0xFFFF) + (total >> 16)
+    checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    with namespaces.entered(source.netns_path):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    with contextlib.closing(raw):
+        raw.sendto(head[:16] + struct.pack(">H", checksum) + head[18:], (target.ip, 0))
 
 
 async def test_node_ports_from_everywhere(network: LocalNetwork, tmp_path: Path) -> None:

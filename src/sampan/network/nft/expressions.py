@@ -199,7 +199,7 @@ def foreign_source() -> tuple[bytes, ...]:
     return way_back, equal(0, bytes(4))
 
 
-CT_ESTABLISHED, CT_RELATED, CT_NEW, CT_DNAT = 2, 4, 8, 1 << 5
+CT_INVALID, CT_ESTABLISHED, CT_RELATED, CT_NEW, CT_DNAT = 1, 2, 4, 8, 1 << 5
 
 
 def _ct_state_in(states: int) -> tuple[bytes, ...]:
@@ -213,6 +213,10 @@ def ct_is_new() -> tuple[bytes, ...]:
 
 def ct_is_known() -> tuple[bytes, ...]:
     return _ct_state_in(CT_ESTABLISHED | CT_RELATED)
+
+
+def ct_is_invalid() -> tuple[bytes, ...]:
+    return _ct_state_in(CT_INVALID)
 
 
 def ct_was_dnated() -> tuple[bytes, ...]:
