@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from sampan.api.types import apps_v1, core_v1, meta_v1
-from sampan.client.clock import FakeClock
-from sampan.controllers.daemon_set.controller import RETRY_LONGEST, Replacements
 from sampan.controllers.daemon_set.decide import Fence, Newest, fence, is_updated, manage, placed_pods, roll, status_of
 from sampan.controllers.daemon_set.places import Place, make_pod, node_of, places
 from sampan.controllers.history import HASH_LABEL
@@ -207,23 +205,6 @@ def test_its_pod() -> None:
     assert [(e.key, e.values) for e in term.matchExpressions or ()] == [("zone", ["a"])]
     assert [(f.key, f.values) for f in term.matchFields or ()] == [("metadata.name", ["n1"])]
     assert len(made.spec.tolerations or ()) == 6
-
-
-def test_failed_pods_are_replaced_more_and_more_seldom() -> None:
-    clock = FakeClock()
-    waits = Replacements(clock)
-    assert waits.wait("k", "n") == 0.0
-    assert waits.wait("k", "n") == 1.0
-    for step in (1.0, 2.0, 4.0):
-        clock._monotonic += step
-        assert waits.wait("k", "n") == 0.0
-        assert waits.wait("k", "n") == 2 * step
-    assert waits.wait("k", "other") == 0.0
-    waits.forget("k")
-    assert waits.wait("k", "n") == 0.0
-    clock._monotonic += 3 * RETRY_LONGEST
-    assert waits.wait("k", "n") == 0.0
-    assert waits.wait("k", "n") == 1.0, "it went well for long"
 
 
 def test_a_pod_is_of_the_present_template_by_its_hash_or_by_the_number_that_the_server_counts() -> None:

@@ -79,7 +79,7 @@ STARTING: dict[str, Any] = {"phase": "Pending", "ready": None}
 )
 def test_steps(found: Any, pods: list[Any], create: list[int], delete: list[str]) -> None:
     decided = plan(found, pods, NEW, NOW)
-    assert (decided.create, names(decided.delete), decided.update) == (create, delete, [])
+    assert (decided.create, names([*decided.failed, *decided.delete]), decided.update) == (create, delete, [])
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from sampan.api.types import apps_v1, core_v1
-from sampan.client.clock import Clock
-from sampan.client.ratelimit import ExponentialBackoff
 from sampan.controllers.contract import Context
 from sampan.controllers.daemon_set import decide
 from sampan.controllers.daemon_set.places import API, GENERATION, KIND, make_pod, places
 from sampan.controllers.history import HASH_LABEL, History
 from sampan.controllers.owned_pods import BY_OWNER, ORPHANS, next_available, owner_index
+from sampan.controllers.replacements import Replacements
 from sampan.controllers.workload import Workload
 
-RETRY_FIRST, RETRY_LONGEST = 1.0, 900.0  # seconds between replacements of Pods that end on one node
+RETRY_LONGEST = 900.0  # seconds between replacements of Pods that end on one node
 
 
 class DaemonSets(Workload[apps_v1.DaemonSet]):
@@ -24,7 +23,7 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
         self.nodes = context.informer(core_v1.Node)
         self.revisions = context.informer(apps_v1.ControllerRevision, indexes={BY_OWNER: owner_index})
         self.history = History(context.client, KIND)
-        self.backoff = Replacements(context.clock)
+        self.backoff = Replacements(context.clock, RETRY_LONGEST)
         self.nodes.add_handler(on_add=lambda _: self._all(), on_update=self._node, on_delete=lambda _: self._all())
 
     def _all(self) -> None:
@@ -88,28 +87,3 @@ class DaemonSets(Workload[apps_v1.DaemonSet]):
             self.say(daemon, "Warning", "FailedDaemonPod", said)
             decided.delete.append(pod)
         return wait
-
-
-class Replacements:
-    """When a failed Pod on a node may be replaced: at once, then after a second, two, four … since the last time."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._backoff: ExponentialBackoff[tuple[str, str]] = ExponentialBackoff(RETRY_FIRST, RETRY_LONGEST)
-        self._next: dict[tuple[str, str], float] = {}
-
-    def wait(self, key: str, node: str) -> float:
-        """Seconds to wait; 0 means that it is replaced now, and the next one waits longer."""
-        place, now = (key, node), self._clock.monotonic()
-        due = self._next.get(place, now)
-        if due > now:
-            return due - now
-        if now - due > 2 * RETRY_LONGEST:
-            self._backoff.forget(place)  # it went well for long
-        self._next[place] = now + self._backoff.when(place)
-        return 0.0
-
-    def forget(self, key: str) -> None:
-        for place in [p for p in self._next if p[0] == key]:
-            del self._next[place]
-            self._backoff.forget(place)

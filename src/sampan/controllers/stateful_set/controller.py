@@ -13,12 +13,14 @@ from sampan.controllers.history import History
 from sampan.controllers.namespaces import is_terminating
 from sampan.controllers.owned_pods import BY_OWNER, ORPHANS, next_available, owner_index, owner_reference
 from sampan.controllers.pod_control import all_of, slow_start
+from sampan.controllers.replacements import Replacements
 from sampan.controllers.stateful_set import decide
 from sampan.controllers.stateful_set.claims import API, KIND, Claims, StaleClaim
 from sampan.controllers.stateful_set.identity import identity_labels, is_named_by, make_pod, ordinal, revision_of
 from sampan.controllers.workload import Workload
 
 REVISION_LABEL = "controller.kubernetes.io/hash"
+RETRY_LONGEST = 10.0  # seconds between replacements of a Pod that fails again and again
 
 
 class StatefulSets(Workload[apps_v1.StatefulSet]):
@@ -31,6 +33,10 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
         self.claims = Claims(context.client, claims, context.recorder)
         self.revisions = context.informer(apps_v1.ControllerRevision, indexes={BY_OWNER: owner_index})
         self.history = History(context.client, KIND, label=REVISION_LABEL)
+        self.replacements = Replacements(context.clock, RETRY_LONGEST)
+
+    async def gone(self, key: str) -> None:
+        self.replacements.forget(key)
 
     def may_own(self, owner: apps_v1.StatefulSet, pod: core_v1.Pod) -> bool:
         return is_named_by(pod, owner)
@@ -49,6 +55,7 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
         there = {r.metadata.name for r in known}
         current = owner.status.currentRevision if owner.status.currentRevision in there else update
         decided = decide.plan(owner, pods, update, now)
+        wait = self._hold_back(key, decided)
         updating = sum(revision_of(p) == current for p in decided.update)
         try:
             await self._act(key, owner, decided, current or update, update)
@@ -57,7 +64,16 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
             await self.write_status(key, owner, status)
         in_use = {revision_of(p) for p in pods} | {update, current or update}
         await self.history.trim(known, meta, in_use, owner.spec.revisionHistoryLimit)
-        return next_available(pods, owner.spec.minReadySeconds, now)
+        again = (wait, next_available(pods, owner.spec.minReadySeconds, now))
+        return min((s for s in again if s is not None), default=None)
+
+    def _hold_back(self, key: str, decided: decide.Plan) -> float | None:
+        """A node that refuses a Pod again and again is given time."""
+        waits = {
+            p.metadata.name: w for p in decided.failed if (w := self.replacements.wait(key, p.metadata.name or ""))
+        }
+        decided.failed = [p for p in decided.failed if p.metadata.name not in waits]
+        return min(waits.values(), default=None)
 
     async def _act(
         self, key: str, stateful: apps_v1.StatefulSet, decided: decide.Plan, current: str, update: str
@@ -69,7 +85,7 @@ class StatefulSets(Workload[apps_v1.StatefulSet]):
             await self.control.patch(key, pod, {"uid": pod.metadata.uid, "labels": labels})
         for pod in [*decided.settled, *decided.condemned]:
             await self.claims.settle_owners(stateful, pod)
-        await all_of(self._delete(key, stateful, pod) for pod in [*decided.delete, *decided.update])
+        await all_of(self._delete(key, stateful, pod) for pod in [*decided.failed, *decided.delete, *decided.update])
 
         def creation(number: int) -> Callable[[], Awaitable[object | None]]:
             return lambda: self._create(key, stateful, number, current, update)

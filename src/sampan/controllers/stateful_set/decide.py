@@ -15,7 +15,8 @@ from sampan.controllers.stateful_set.identity import lacks_identity, ordinal, or
 
 class Plan(Struct, kw_only=True):
     create: list[int] = field(default_factory=list)  # ordinals, in order
-    delete: list[core_v1.Pod] = field(default_factory=list)  # ended, or too many
+    delete: list[core_v1.Pod] = field(default_factory=list)  # succeeded, or too many
+    failed: list[core_v1.Pod] = field(default_factory=list)  # deleted too, as soon as it is time
     update: list[core_v1.Pod] = field(default_factory=list)  # deleted too, to come back as the newest revision
     repair: list[core_v1.Pod] = field(default_factory=list)  # lack what makes them themselves
     claims_of: list[int] = field(default_factory=list)  # Pods that wait, perhaps for a claim that somebody deleted
@@ -53,7 +54,7 @@ def _living(
         return True
     if is_over(pod):
         if not pod.metadata.deletionTimestamp:
-            result.delete.append(pod)
+            (result.failed if pod.status.phase == "Failed" else result.delete).append(pod)
         return True
     if pod.status.phase == "Pending":
         result.claims_of.append(number)
