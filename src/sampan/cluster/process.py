@@ -33,7 +33,9 @@ class Daemon:
                 cwd="/",
                 env={**(env or os.environ), "PYTHONUNBUFFERED": "1"},
             )
-        self.pid_file.write_text(f"{process.pid} {started_at(process.pid)}\n", encoding="ascii")
+        new = self.pid_file.with_suffix(".new")  # others may look at any moment, and read a whole file or none
+        new.write_text(f"{process.pid} {started_at(process.pid)}\n", encoding="ascii")
+        new.replace(self.pid_file)
         return process.pid
 
     @property
@@ -43,8 +45,10 @@ class Daemon:
             words = self.pid_file.read_text(encoding="ascii").split()
         except FileNotFoundError:
             return 0
+        if len(words) != 2 or not words[0].isdecimal():
+            return 0
         pid = int(words[0])
-        return pid if len(words) == 2 and started_at(pid) == words[1] else 0
+        return pid if started_at(pid) == words[1] else 0
 
     def stop(self, *, timeout: float = TERM_SECONDS) -> bool:
         """True when a process was there. SIGTERM, and SIGKILL for one that does not heed it."""
