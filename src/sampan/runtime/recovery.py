@@ -35,6 +35,7 @@ async def recover(node: Node, sandboxes: Sandboxes, containers: Containers) -> N
         if pod.phase is Phase.CREATING:
             await sandboxes.clear_half_made(pod)
     for container_id in broken:
+        rootfs.unbind_openly(node.config.open_roots, container_id)
         rootfs.unmount_below(node.container_shelf.folder(container_id))
         node.container_shelf.drop(container_id)
     for sandbox_id in broken_pods:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +13,20 @@ import pytest
 from sampan.network import namespaces
 from sampan.network.contract import IdRange
 from sampan.runtime import contract as cri
+from sampan.runtime import rootfs
 from tests.host.runtime.world import World
 
 FIRST = 65536 * 777
 IDS = cri.IdMapping(first=FIRST)
 
-pytestmark = [pytest.mark.root, pytest.mark.parametrize("world", ["runc"], indirect=True)]
+pytestmark = [pytest.mark.root, pytest.mark.parametrize("world", ["crun", "runc"], indirect=True)]
 
 
 @pytest.fixture
 def netns() -> Iterator[str]:
+    allowed = subprocess.run(["unshare", "--user", "true"], capture_output=True, text=True, check=False)
+    if allowed.returncode != 0:
+        pytest.skip(f"this machine has no user namespaces: {allowed.stderr.strip()}")
     path = Path("/run/netns") / f"owned-{uuid.uuid4().hex[:8]}"
     namespaces.create(path, IdRange(first=FIRST))
     yield str(path)
@@ -91,6 +96,14 @@ async def test_it_is_found_again_and_leaves_nothing(world: World, sandbox: str) 
     assert [path.name for path in roots.iterdir()] == [container]
     await world.runtime.remove_sandbox(sandbox)
     assert not roots.exists()
+
+
+async def test_what_a_killed_creation_left(world: World, netns: str) -> None:
+    left = "f" * 64
+    world.runtime.node.container_shelf.reserve(left)
+    rootfs.bind_openly(str(world.root), world.config.open_roots, left)
+    await world.restart()
+    assert not Path(world.config.open_roots).exists()
 
 
 async def test_one_process_list_for_the_pod(world: World, netns: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from sampan.api.types import core_v1
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.node.facts import Machine
@@ -32,3 +34,16 @@ def test_what_others_say_the_node_has_stays(tmp_path: Path) -> None:
     assert (new.capacity or {})["cpu"] == "2"
     assert ((new.capacity or {})["example.com/foo"], (new.allocatable or {})["example.com/foo"]) == ("5", "5")
     assert "example.com/gone" not in (new.allocatable or {})
+
+
+def test_what_containers_may_ask_for(tmp_path: Path) -> None:
+    config = KubeletConfig(node_name="n", root_dir=tmp_path, log_dir=tmp_path)
+    for there in (True, False):
+        machine = msgspec.structs.replace(MACHINE, user_namespaces=there)
+        (handler,) = (
+            node_status(config, NodeInputs(machine=machine, runtime="r"), core_v1.NodeStatus(), 0.0).runtimeHandlers
+            or []
+        )
+        assert handler.name == ""
+        assert handler.features is not None
+        assert (handler.features.userNamespaces, handler.features.recursiveReadOnlyMounts) == (there or None, True)

@@ -22,6 +22,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     os_image: str
     architecture: str
     hostname: str
+    user_namespaces: bool = False  # whether the kernel lets them be made
 
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -39,6 +40,7 @@ def read_machine(root_dir: Path) -> Machine:
         os_image=os_image(),
         architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
         hostname=socket.gethostname(),
+        user_namespaces=first_line("/proc/sys/user/max_user_namespaces") not in ("", "0"),
     )
 
 

@@ -127,10 +127,17 @@ def node_status(config: KubeletConfig, inputs: NodeInputs, old: core_v1.NodeStat
             architecture=machine.architecture,
         ),
         features=core_v1.NodeFeatures(supplementalGroupsPolicy=True),
+        runtimeHandlers=[core_v1.NodeRuntimeHandler(name="", features=_handler_features(machine))],
         declaredFeatures=list(DECLARED),
         images=_images(inputs.images),
         volumesInUse=old.volumesInUse,
         volumesAttached=old.volumesAttached,
+    )
+
+
+def _handler_features(machine: Machine) -> core_v1.NodeRuntimeHandlerFeatures:
+    return core_v1.NodeRuntimeHandlerFeatures(
+        recursiveReadOnlyMounts=True, userNamespaces=machine.user_namespaces or None
     )
 
 
