@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+
+
+_CHANCE = random.SystemRandom()
 
 
 @dataclass(slots=True)
@@ -81,11 +85,16 @@ def launch(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """For what binds them a little later: none of those that the system gives to every connection that somebody opens
+    meanwhile, nor of node ports."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = _CHANCE.randrange(15_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
