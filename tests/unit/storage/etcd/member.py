@@ -11,7 +11,6 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _CHANCE = random.SystemRandom()
 
 
