@@ -88,9 +88,10 @@ def connect(rtnl: NetlinkSocket, config: NetworkConfig, workload_id: str, ip: st
             links.add_route(IPv4Network(ip), oif=host_end.index, source=gateway(config)),
             links.add_neighbour(host_end.index, ip, mac(ip)),
         )
-        # The end that came up first notices its cable only later, and drops what is sent until then (a client would
-        # wait a second before it tries again). Asking for its state makes it look now.
+        # An end notices its cable only later, and drops what is sent until then (a client would wait a second before it
+        # tries again). Asking for its state makes it look now.
         find_link(inside_rtnl, INSIDE)
+        find_link(rtnl, name)
     return name
 
 

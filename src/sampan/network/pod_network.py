@@ -28,6 +28,9 @@ from .nft.transaction import drop_table, open_netfilter, table_exists
 
 _RUN = Path("/run/sampan")
 _FORWARDING = "ipv4/ip_forward"
+# Half-closed connections are followed for an hour instead of a minute, as Kubernetes' proxy has it: whoever is still
+# sending would else lose the way back through a translated address.
+_CLOSE_WAIT, _CLOSE_WAIT_SECONDS = "netfilter/nf_conntrack_tcp_timeout_close_wait", "3600"
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
@@ -124,6 +127,8 @@ class LocalNetwork:
         plumbing.make_home(rtnl, self.config, self._mtu)
         self._leases.load()
         self._recover()
+        if sysctls.exists(_CLOSE_WAIT):  # not in every kernel; where it is, the rules have brought it about
+            self._register.borrow(_CLOSE_WAIT, _CLOSE_WAIT_SECONDS, self._signature)
 
     @property
     def _signature(self) -> str:
@@ -271,6 +276,7 @@ class LocalNetwork:
         plumbing.drop_link(rtnl, names.home(self.config.name))
         restore = not plumbing.other_bridges(rtnl)
         self._register.give_back(_FORWARDING, self._signature, restore=restore)
+        self._register.give_back(_CLOSE_WAIT, self._signature)
         for empty in (self.config.state_dir / "leases", self.config.state_dir, directory, self.config.run_dir, _RUN):
             try:
                 os.rmdir(empty)

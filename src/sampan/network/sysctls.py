@@ -19,6 +19,10 @@ def read(key: str) -> str:
     return (_ROOT / key).read_text().strip()
 
 
+def exists(key: str) -> bool:
+    return (_ROOT / key).exists()
+
+
 def write(key: str, value: str) -> None:
     path = _ROOT / key
     if path.read_text().strip() != value:

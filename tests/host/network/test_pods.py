@@ -288,6 +288,17 @@ async def test_clusters_side_by_side_do_not_meet(tmp_path: Path) -> None:
     assert shell("cat /proc/sys/net/ipv4/ip_forward").strip() == "0"
 
 
+async def test_half_closed_connections_are_followed_for_an_hour(network: LocalNetwork) -> None:
+    seconds = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait")
+    if not seconds.exists():
+        pytest.skip("this kernel follows no connections yet")
+    seconds.write_text("61")
+    await network.start()
+    assert seconds.read_text().strip() == "3600"
+    await network.teardown()
+    assert seconds.read_text().strip() == "61"
+
+
 async def test_what_others_made_stays(network: LocalNetwork) -> None:
     shell("nft add table ip theirs; nft add chain ip theirs c; ip route add 198.51.100.0/24 dev lo")
     shell("ip link add theirs type bridge; ip link set theirs up; sysctl -w net.ipv4.ip_forward=1")
