@@ -28,7 +28,8 @@ async def bind(context: Context) -> Answer:
     await context.core.admission.mutate(attributes)
     await context.core.admission.validate(attributes)
 
-    def change(pod: Any, current: CachedObject) -> Any:
+    def change(current: CachedObject) -> Any:
+        pod = context.endpoint.decode(current)
         if why := _refusal(pod):
             raise _conflict(context, f"pod {context.name} {why}")
         meta = binding.metadata

@@ -51,7 +51,7 @@ async def patch(context: Context) -> Answer:
         raise invalid("PatchOptions", "", [error], group="meta.k8s.io")
     patcher = patcher_for(context, media)
 
-    def change(_: Any, current: CachedObject) -> Any:
+    def change(current: CachedObject) -> Any:
         before: dict[str, Any] = decode_any(context.endpoint.view.whole(current))
         after = patcher(before)
         return decoded(context, after, options)
@@ -150,7 +150,7 @@ async def apply(context: Context, options: WriteOptions) -> Answer:
         force=bool(options.force),
     )
 
-    def change(_: Any, current: CachedObject) -> Any:
+    def change(current: CachedObject) -> Any:
         live: dict[str, Any] = decode_any(endpoint.view.whole(current))
         return _applied(context, live, config, request, options)
 

@@ -27,8 +27,8 @@ _TRIES = 16
 _NO_ADMISSION = NoAdmission()
 _NOTHING: nullcontext[tuple[str, ...]] = nullcontext(())
 
-# (a fresh copy of the present object, its cached form) → the object as it shall be
-Change = Callable[[Any, CachedObject], Any]
+# the present object → an object of the caller's own, as it shall be
+Change = Callable[[CachedObject], Any]
 
 
 class Rules(Struct, frozen=True):
@@ -87,7 +87,7 @@ async def rewrite_object(
     for _ in range(_TRIES):
         current = endpoint.find(context.namespace, context.name)
         old = endpoint.decode(current)
-        obj = change(endpoint.decode(current), current)
+        obj = change(current)
         _check_preconditions(context, obj, old, current)
         _carry_over(obj, old)
         obeyed = rules or rules_for(context)

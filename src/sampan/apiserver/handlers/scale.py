@@ -53,7 +53,8 @@ async def _write(context: Context, scaled: Any) -> Answer:
     endpoint = context.endpoint
     options = write_options(context.request, "UpdateOptions")
 
-    def change(obj: Any, current: CachedObject) -> Any:
+    def change(current: CachedObject) -> Any:
+        obj = endpoint.decode(current)
         scale = scaled(obj)
         replicas = scale.spec.replicas or 0
         if replicas < 0:

@@ -26,7 +26,7 @@ async def update(context: Context) -> Answer:
         return await create_object(context, first, options)
     pristine = endpoint.codec.copy(first)
 
-    def change(_: Any, current: CachedObject) -> Any:
+    def change(_: CachedObject) -> Any:
         return endpoint.codec.copy(pristine)
 
     return await rewrite(context, change, options)
