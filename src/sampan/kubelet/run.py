@@ -31,6 +31,7 @@ from sampan.kubelet.preemption import VERDICT as PREEMPTED
 from sampan.kubelet.preemption import victims
 from sampan.kubelet.probes.prober import Prober
 from sampan.kubelet.pull_secrets import PullSecrets
+from sampan.kubelet.runtime_classes import RuntimeClasses
 from sampan.kubelet.security import PodSecurity
 from sampan.kubelet.server.access import Access
 from sampan.kubelet.server.app import KubeletServer
@@ -112,6 +113,7 @@ class Kubelet:
             hooks=hooks,
             events=self.events,
             stopper=stopper,
+            runtime_classes=RuntimeClasses(self.objects),
             clock=self.clock,
             node_memory=self.machine.memory,
         )

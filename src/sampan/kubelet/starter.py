@@ -17,7 +17,9 @@ from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.container_config import container_config
 from sampan.kubelet.container_status import Waiting
 from sampan.kubelet.errors import ContainerFault, SandboxFault
+from sampan.kubelet.objects import Missing
 from sampan.kubelet.pod_state import PodState, pod_key
+from sampan.kubelet.runtime_classes import RuntimeClasses
 from sampan.kubelet.sandbox_config import host_ports, log_directory, sandbox_config
 from sampan.kubelet.seams import Environment, Events, Hooks, Images, Security, Volumes
 from sampan.kubelet.stopper import Stopper
@@ -67,6 +69,7 @@ class Starter:
         hooks: Hooks,
         events: Events,
         stopper: Stopper,
+        runtime_classes: RuntimeClasses,
         clock: Clock,
         node_memory: int,
     ) -> None:
@@ -80,6 +83,7 @@ class Starter:
         self._hooks = hooks
         self._events = events
         self._stopper = stopper
+        self._runtime_classes = runtime_classes
         self._node_memory = node_memory
         self._user_ids = UserIds(config.root_dir / "user-ids")
         self.backoff = Backoff(clock)
@@ -124,8 +128,8 @@ class Starter:
                 ids=IdMapping(first=ids, size=SIZE) if ids else None,
             )
             log_directory(self._config, pod).mkdir(parents=True, exist_ok=True)
-            return await self._runtime.run_sandbox(config, pod.spec.runtimeClassName or ""), ip
-        except (RuntimeFault, NetworkError, NoMoreUsers, OSError) as error:
+            return await self._runtime.run_sandbox(config, await self._runtime_classes.handler(pod)), ip
+        except (RuntimeFault, NetworkError, NoMoreUsers, Missing, OSError) as error:
             self._events.warning(pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             raise SandboxFault(str(error)) from error
 

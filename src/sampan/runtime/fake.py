@@ -73,6 +73,7 @@ class FakeRuntime(FakeImages):
         self.sleep = sleep
         self.sandboxes: dict[str, cri.SandboxStatus] = {}
         self.sandbox_configs: dict[str, cri.SandboxConfig] = {}
+        self.handlers: dict[str, str] = {}  # by sandbox
         self.ready = True
         self.forward: Callable[[str, int], Awaitable[cri.StreamPair]] | None = None
         self._containers: dict[str, _Container] = {}
@@ -119,7 +120,7 @@ class FakeRuntime(FakeImages):
         self._called("run_sandbox", config.name)
         sandbox_id = new_id()
         qos = "" if config.qos_class == "Guaranteed" else config.qos_class.lower() + "/"
-        self.sandbox_configs[sandbox_id] = config
+        self.sandbox_configs[sandbox_id], self.handlers[sandbox_id] = config, runtime_handler
         self.sandboxes[sandbox_id] = cri.SandboxStatus(
             id=sandbox_id, name=config.name, namespace=config.namespace, uid=config.uid, attempt=config.attempt,
             state=SandboxState.READY, created_at=self.now(), pid=4242, netns_path=config.netns_path,

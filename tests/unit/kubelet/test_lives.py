@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.api.types import core_v1
+from sampan.api.types import core_v1, meta_v1, node_v1
 from sampan.network.contract import NetworkError
 from sampan.runtime.contract import ImagePullError
 from sampan.runtime.fake import Behaviour
@@ -299,3 +299,15 @@ async def test_one_container_starts_them_all_again(world: World) -> None:
         assert {s.name: s.restartCount for s in every} == {"i": 1, "a": 1, "b": 1}
         assert all(s.lastState.terminated is not None for s in every)
         assert world.condition("AllContainersRestarting") == "False"
+
+
+async def test_a_runtime_class_names_a_handler(world: World) -> None:
+    async with world.running():
+        world.add({"runtimeClassName": "safe"})
+        await world.settle()
+        assert "FailedCreatePodSandBox" in world.reasons()
+        sandboxed = node_v1.RuntimeClass(metadata=meta_v1.ObjectMeta(name="safe"), handler="crun")
+        world.server.add(sandboxed)
+        await world.pass_time(15)
+        assert world.condition("Ready") == "True"
+        assert list(world.runtime.handlers.values()) == ["crun"]
