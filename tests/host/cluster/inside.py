@@ -81,7 +81,7 @@ def network() -> None:
 
 def remains(before: Footprint, names: list[str]) -> dict[str, list[str]]:
     """What is left when the kernel has had the time to take network namespaces down, which it does behind our back."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (found := left(before, footprint(names))) and time.monotonic() < end:
         time.sleep(0.2)
     return found

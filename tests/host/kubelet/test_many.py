@@ -96,7 +96,7 @@ def test_nothing_is_left_of_many_pods(cluster: Cluster) -> None:
     chance = random.Random(5)
     for number in range(max(1, MANY // AT_ONCE)):
         round_of(cluster, number, chance.uniform(0.05, 0.6) if number % 2 == 0 else None)
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while (after := traces(cluster)) != before and time.monotonic() < end:
         time.sleep(0.5)
     assert after == before

@@ -69,7 +69,7 @@ async def test_pulls_killed_at_any_moment_leave_a_store_that_works(proxy: Faulty
     # A record that was being written is given a minute until it counts as left behind.
     again = LocalImageStore(store.root, sleep=no_pause, now=lambda: time.time() + 120)
     await again.start()
-    deadline = time.monotonic() + 5  # a killed puller's unpacking worker may take a moment to end
+    deadline = time.monotonic() + 30  # a killed puller's unpacking worker may take a moment to end
     while list(store.root.glob("s/*.new")) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
         await again.start()
