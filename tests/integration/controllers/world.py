@@ -50,7 +50,8 @@ class World:
 
     def start(self, *names: str, clock: Clock | None = None, **options: Any) -> asyncio.Task[None]:
         """The controllers of these names, or all."""
-        config = ControllersConfig(root_ca=CA, volumes_dir=self.volumes, controllers=names or ("*",), **options)
+        given = {"root_ca": CA, "volumes_dir": self.volumes, "controllers": names or ("*",), **options}
+        config = ControllersConfig(**given)
         task = asyncio.create_task(run(self.controller_client, config, clock=clock))
         self._tasks.append(task)
         return task

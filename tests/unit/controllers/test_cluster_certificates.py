@@ -17,7 +17,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sampan.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestSpec
 from sampan.api.types.core_v1 import EndpointAddress, Endpoints, EndpointSubset, Node, NodeAddress, NodeStatus
 from sampan.api.types.meta_v1 import ObjectMeta
-from sampan.controllers.certificates.requests import CLIENT, SERVING, may_serve, read, server_addresses, subresource
+from sampan.controllers.certificates.requests import (
+    CLIENT,
+    SERVING,
+    USERS,
+    may_serve,
+    objection,
+    read,
+    server_addresses,
+    subresource,
+)
 from sampan.controllers.certificates.signer import Authority
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,7 +167,9 @@ def test_what_is_signed_is_what_was_checked() -> None:
     request = serving()
     asked = read(request)
     assert asked is not None
-    made = x509.load_pem_x509_certificate(ca.sign(asked, now=NOW.timestamp(), seconds=None, serving=True))
+    made = x509.load_pem_x509_certificate(
+        ca.sign(asked.request, now=NOW.timestamp(), seconds=None, usages=("server auth",))
+    )
     assert made.signature_hash_algorithm is not None
     public.verify(made.signature, made.tbs_certificate_bytes, ec.ECDSA(made.signature_hash_algorithm))
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -174,5 +185,32 @@ def test_a_shorter_life_is_given_a_longer_one_is_not() -> None:
     asked = read(csr())
     assert asked is not None
     for seconds, days in ((86400, 1), (86400 * 900, 365)):
-        made = x509.load_pem_x509_certificate(ca.sign(asked, now=NOW.timestamp(), seconds=seconds, serving=False))
+        pem = ca.sign(asked.request, now=NOW.timestamp(), seconds=seconds, usages=("client auth",))
+        made = x509.load_pem_x509_certificate(pem)
         assert made.not_valid_after_utc == NOW + timedelta(days=days)
+
+
+def test_a_user_gets_what_a_client_needs_and_no_more() -> None:
+    def user(*usages: str) -> str:
+        return objection(csr("jane", groups=("devs",), signer=USERS, usages=usages))
+
+    assert user("client auth") == user("client auth", "digital signature", "key encipherment") == ""
+    assert "client auth is needed" in user("digital signature")
+    assert "at most" in user("client auth", "server auth")
+    assert "no node may have this" in objection(csr("jane", groups=("devs",)))
+
+
+def test_usages_and_names_are_those_that_were_asked_for() -> None:
+    ca, _ = authority()
+    request = x509.load_pem_x509_csr(
+        base64.b64decode(csr("jane", names=("jane.example.com",), signer=USERS).spec.request)
+    )
+    pem = ca.sign(request, usages=("client auth", "digital signature"), now=NOW.timestamp(), seconds=3600)
+    made = x509.load_pem_x509_certificate(pem)
+    usage = made.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.digital_signature
+    assert not usage.key_encipherment
+    assert not usage.key_cert_sign
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["jane.example.com"]
+    assert made.not_valid_after_utc - made.not_valid_before_utc == timedelta(minutes=65)

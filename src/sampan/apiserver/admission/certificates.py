@@ -1,4 +1,4 @@
-"""Certificates: whose requests may be approved and signed by whom, and which subjects nobody is given."""
+"""Certificates: who may approve and sign whose requests, and when that was; which subjects nobody is given."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ class CertificateRights(Plugin):
     def __init__(self, core: Core, authorizers: Sequence[Authorizer]) -> None:
         super().__init__(core)
         self._authorizers = authorizers
+
+    async def mutate(self, attributes: AdmissionAttributes) -> None:
+        """A decision without its time was made now."""
+        if (attributes.info.group, attributes.info.resource, attributes.operation) != (GROUP, RESOURCE, "UPDATE"):
+            return
+        if attributes.subresource not in ("approval", "status"):
+            return
+        now = self.core.timestamp()
+        before = {(c.type, c.status): c.lastTransitionTime for c in attributes.old.status.conditions or ()}
+        for condition in attributes.object.status.conditions or ():
+            condition.lastUpdateTime = condition.lastUpdateTime or now
+            since = before.get((condition.type, condition.status)) or now
+            condition.lastTransitionTime = condition.lastTransitionTime or since
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
         info = attributes.info

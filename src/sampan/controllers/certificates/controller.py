@@ -1,4 +1,5 @@
-"""Nodes' requests are approved when they ask for no more than a node is, and signed; done ones go after an hour.
+"""Nodes' requests are approved when they ask for no more than a node is, and signed; users' are signed once somebody
+has approved them. What has been decided goes after an hour, what nobody decides after a day.
 
 Serving certificates are approved as well, which Kubernetes leaves to people: the names must be those of the node's
 own Node, and no other Node's.
@@ -20,12 +21,14 @@ from sampan.api.types.certificates_v1 import (
 )
 from sampan.api.types.core_v1 import Endpoints, Node
 from sampan.controllers.certificates.requests import (
-    CLIENT,
     SERVING,
+    SIGNERS,
     NodeRequest,
     decided,
     failed,
     may_serve,
+    objection,
+    parse,
     read,
     server_addresses,
     subresource,
@@ -34,6 +37,7 @@ from sampan.controllers.certificates.signer import Authority
 from sampan.controllers.contract import Context, KeyedController
 
 KEPT = 3600.0  # seconds
+UNDECIDED = 24 * 3600.0
 _ASK_AGAIN = 2.0  # seconds: the Node may not show its addresses yet
 _PATIENCE = 600.0
 
@@ -111,23 +115,30 @@ class CertificateSigning(KeyedController):
 
     async def reconcile(self, key: str) -> float | None:
         csr = self.requests.store.by_key(key)
-        if csr is None or self.authority is None or csr.spec.signerName not in (CLIENT, SERVING):
+        if csr is None or self.authority is None:
             return None
-        if csr.status.certificate or failed(csr) or decided(csr) == "Denied":
+        waits = decided(csr) == "Approved" and not csr.status.certificate and not failed(csr)
+        if not waits or csr.spec.signerName not in SIGNERS:
             return await self._clean(csr)
-        asked = read(csr)
-        if asked is None or not decided(csr):
-            return None
-        pem = self.authority.sign(
-            asked, now=self.clock.now(), seconds=csr.spec.expirationSeconds, serving=csr.spec.signerName == SERVING
-        )
-        status = msgspec.structs.replace(csr.status, certificate=base64.b64encode(pem).decode())
-        signed = msgspec.structs.replace(csr, status=status)
-        await self.client.resource(CertificateSigningRequest).update_status(signed)
+        wrong = objection(csr)
+        if wrong:
+            now = times.format(self.clock.now())
+            condition = CertificateSigningRequestCondition(
+                type="Failed", status="True", reason="SignerValidationFailure", message=wrong,
+                lastUpdateTime=now, lastTransitionTime=now,
+            )  # fmt: skip
+            status = msgspec.structs.replace(csr.status, conditions=[*(csr.status.conditions or ()), condition])
+        else:
+            pem = self.authority.sign(
+                parse(csr), usages=csr.spec.usages or (), now=self.clock.now(), seconds=csr.spec.expirationSeconds
+            )
+            status = msgspec.structs.replace(csr.status, certificate=base64.b64encode(pem).decode())
+        await self.client.resource(CertificateSigningRequest).update_status(msgspec.structs.replace(csr, status=status))
         return None
 
     async def _clean(self, csr: CertificateSigningRequest) -> float | None:
-        left = times.parse(csr.metadata.creationTimestamp or "") + KEPT - self.clock.now()
+        kept = KEPT if decided(csr) or failed(csr) else UNDECIDED
+        left = times.parse(csr.metadata.creationTimestamp or "") + kept - self.clock.now()
         if left > 0:
             return left
         try:

@@ -1,4 +1,5 @@
-"""What a node may ask for. Pure: the same is looked at before approval and again before signing."""
+"""What may be asked for. Pure: a node's request is looked at before approval and again before signing; anybody else's
+was approved by somebody, and has to be in order all the same."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from sampan.api.types.core_v1 import Endpoints, Node
 
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 SERVING = "kubernetes.io/kubelet-serving"
+USERS = "kubernetes.io/kube-apiserver-client"
+SIGNERS = (CLIENT, SERVING, USERS)
 PREFIX = "system:node:"
 NODES = "system:nodes"
 _PURPOSE = {CLIENT: "client auth", SERVING: "server auth"}
@@ -38,7 +41,7 @@ def read(csr: CertificateSigningRequest) -> NodeRequest | None:
     if purpose is None or purpose not in usages or usages - _ALSO - {purpose}:
         return None
     try:
-        request = x509.load_pem_x509_csr(base64.b64decode(spec.request))
+        request = parse(csr)
         if not request.is_signature_valid:
             return None
         names = _alternatives(request)
@@ -58,6 +61,25 @@ def read(csr: CertificateSigningRequest) -> NodeRequest | None:
     if spec.signerName == SERVING and spec.username != commons[0]:
         return None
     return NodeRequest(node, request, dns, ips)
+
+
+def objection(csr: CertificateSigningRequest) -> str:
+    """Why an approved request cannot be signed; empty when it can."""
+    if csr.spec.signerName != USERS:
+        return "" if read(csr) is not None else f"no node may have this signed by {csr.spec.signerName}"
+    usages = set(csr.spec.usages or ())
+    if "client auth" not in usages or usages - _ALSO - {"client auth"}:
+        return "usages: client auth is needed, with digital signature and key encipherment at most"
+    try:
+        valid = parse(csr).is_signature_valid
+    except ValueError:
+        valid = False
+    return "" if valid else "the request cannot be read, or is not signed by its own key"
+
+
+def parse(csr: CertificateSigningRequest) -> x509.CertificateSigningRequest:
+    """Raises `ValueError`."""
+    return x509.load_pem_x509_csr(base64.b64decode(csr.spec.request))
 
 
 def _alternatives(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
