@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.host.kubelet.cluster import BUSYBOX, Cluster
-from tests.unit.storage.etcd.member import Member, free_ports
+from tests.ports import free_port
+from tests.unit.storage.etcd.member import Member
 
 pytestmark = [
     pytest.mark.root,
@@ -55,7 +56,7 @@ def keys(member: Member, prefix: str) -> list[str]:
 
 def test_a_pod_runs_and_etcd_shows_it_where_kubernetes_would(cluster: EtcdCluster, member: Member) -> None:
     asyncio.run(cluster._images())
-    cluster.datastore = ["--datastore", member.address, "--port", str(free_ports(1)[0])]
+    cluster.datastore = ["--datastore", member.address, "--port", str(free_port())]
     cluster.up()
     cluster.pod("first", SPEC)
     begun = cluster.wait_ready("first")["status"]["containerStatuses"][0]["containerID"]

@@ -17,7 +17,7 @@ import pytest
 from sampan.runtime.images.examples import build_example_images
 from sampan.runtime.images.store import LocalImageStore
 from tests.host.kubelet.cluster import BUSYBOX, Cluster, condition
-from tests.unit.storage.etcd.member import free_ports
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -31,7 +31,7 @@ class Machine:
         self.home, self.node = home, node
         self.env = {**os.environ, "SAMPAN_HOME": str(home)}
         self.data = home / "sampan" / "agents" / node
-        self.kubelet_port = free_ports(1)[0]
+        self.kubelet_port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     async def images(self) -> None:
@@ -76,7 +76,7 @@ class Machine:
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(tmp_path / "home", f"j{os.getpid()}")
     try:  # what did not come up in time may run all the same
-        made.sampan("up", "--name", made.name, "--nodes", "0", "--port", str(free_ports(1)[0]), "--no-kubeconfig")
+        made.sampan("up", "--name", made.name, "--nodes", "0", "--port", str(free_port()), "--no-kubeconfig")
         yield made
     finally:
         made.down()

@@ -20,6 +20,7 @@ from sampan.api.types.meta_v1 import ObjectMeta
 from sampan.client.fake import FakeServer
 from sampan.network.pod_network import LocalNetwork
 from sampan.proxy import DnsConfig, ProxyConfig, ensure_dns_service, run
+from tests.ports import free_port
 
 from .cluster import CLUSTER, SERVICES, endpoint, endpoint_slice, new_api, service
 from .traffic import ask, serve
@@ -91,11 +92,9 @@ async def world(network: LocalNetwork, tmp_path: Path) -> AsyncIterator[World]:
     pod = await network.attach("client")
     upstream = FakeUpstream()
     loop = asyncio.get_running_loop()
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.bind(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
+    port = free_port()
     transport, _ = await loop.create_datagram_endpoint(lambda: upstream, local_addr=("127.0.0.1", port))
-    tcp = await asyncio.start_server(upstream.serve_tcp, sock=listening)
+    tcp = await asyncio.start_server(upstream.serve_tcp, "127.0.0.1", port)
     api = new_api()
     config = ProxyConfig(
         name="t",

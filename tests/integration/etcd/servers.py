@@ -14,7 +14,8 @@ from sampan.apiserver.secure import cluster_security
 from sampan.apiserver.wiring import build
 from sampan.client.api import Client
 from sampan.storage import etcd
-from tests.unit.storage.etcd.member import Member, free_ports, launch
+from tests.ports import free_ports
+from tests.unit.storage.etcd.member import Member, launch
 
 ADMIN = User(name="admin", groups=(MASTERS, AUTHENTICATED))
 

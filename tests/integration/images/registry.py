@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -14,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
+
+START_SECONDS = 30.0
 
 # sampan:secret, by bcrypt
 HTPASSWD = "sampan:$2b$04$Wwycc92orP16oqmkeeZJCuC6mPxdg0G.vd7KmSPL7KTDzIA40sfP.\n"
@@ -65,9 +68,7 @@ class LiveRegistry:
 
 def start_registry(folder: Path, *, auth: bool = False) -> LiveRegistry:
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     section = ""
     if auth:
         (folder / "htpasswd").write_text(HTPASSWD)
@@ -77,7 +78,8 @@ def start_registry(folder: Path, *, auth: bool = False) -> LiveRegistry:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
     live = LiveRegistry(port, folder / "data", process, "sampan:secret" if auth else "")
-    for _ in range(200):
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
         try:
             urllib.request.urlopen(f"http://{live.host}/v2/", timeout=1)
             return live

@@ -17,6 +17,9 @@ import pytest
 from sampan.runtime.errors import NotFound
 from sampan.runtime.images.examples import BUSYBOX, build_example_images
 from sampan.runtime.images.store import LocalImageStore
+from tests.ports import free_port
+
+START_SECONDS = 30.0
 
 pytestmark = [
     pytest.mark.root,
@@ -28,9 +31,7 @@ pytestmark = [
 @contextmanager
 def running(root: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """The image's server, in a chroot with a /proc and a PID namespace of its own, on a free port."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     script = f"mount -t proc proc {root}/proc && mount --bind /dev {root}/dev && exec chroot {root} /app/serve"
     process = subprocess.Popen(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script],
@@ -39,7 +40,8 @@ def running(root: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         stderr=subprocess.STDOUT,
     )
     try:
-        for _ in range(200):
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
-import socket
 import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-_CHANCE = random.SystemRandom()
+from tests.ports import free_ports
 
 
 @dataclass(slots=True)
@@ -81,19 +79,3 @@ class Member:
 def launch(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "etcd.log").open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-
-def free_ports(count: int) -> list[int]:
-    """For what binds them a little later: none of those that the system gives to every connection that somebody opens
-    meanwhile, nor of node ports."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = _CHANCE.randrange(15_000, 30_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("0.0.0.0", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
