@@ -330,11 +330,30 @@ class PodWorker:
         grace = self.verdict.grace if self.verdict is not None else None
         if self._forced:
             grace = FORCED_GRACE
-        await tools.stopper.stop_pod(self.pod, state, grace=grace)
+        stopping = asyncio.ensure_future(tools.stopper.stop_pod(self.pod, state, grace=grace))
+        try:
+            await self._tell_while(stopping)
+            await stopping
+        finally:
+            stopping.cancel()
         tools.probes.forget(self.uid)
         await self._say(await self._read(), terminal=True)
         self.stopped_at = tools.clock.now()
         self.over.set()
+
+    async def _tell_while(self, stopping: asyncio.Task[None]) -> None:
+        """Until it is done: a container that is not ready any more shows at once, so that nobody sends it requests."""
+        known: set[str] | None = None
+        while not stopping.done():
+            self._wake.clear()
+            state = await self._read()
+            unready = {c.id for c in state.running() if not self._tools.probes.ready(c.id)}
+            if known is not None and unready != known and not self.removed:
+                await self._say(state)
+            known = unready
+            woken = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait({stopping, woken}, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
 
     async def _settle(self) -> bool:
         """Nothing runs. True when the Pod has left this node altogether."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sampan.api.types import core_v1
-from sampan.runtime.contract import ContainerState
+from sampan.runtime.contract import ContainerState, ExecResult
 from sampan.runtime.fake import Behaviour
 from tests.unit.kubelet.world import World
 
@@ -131,3 +131,30 @@ async def test_a_hook_has_its_time_and_sidecars_stop_last(world: World) -> None:
     stopped = [arguments[0] for name, arguments in world.runtime.calls if name == "stop_container"]
     assert len(stopped) == 3
     assert "FailedPreStopHook" not in world.reasons()
+
+
+async def test_a_pod_that_goes_says_when_it_is_not_ready_any_more(world: World) -> None:
+    """And nothing else: each status is a write for the API server."""
+    healthy = True
+
+    def answer(argv: list[str]) -> ExecResult:
+        return ExecResult(stdout=b"", stderr=b"", exit_code=0 if healthy else 1)
+
+    world.runtime.behave("a", Behaviour(ignores_term=True, exec=answer))
+    probe = {"exec": {"command": ["look"]}, "periodSeconds": 1, "failureThreshold": 1}
+    one = {"name": "a", "image": "app:1", "readinessProbe": probe, "livenessProbe": probe}
+    async with world.running():
+        world.add({"containers": [one], "terminationGracePeriodSeconds": 20})
+        await world.pass_time(2)
+        await world.delete()
+        await world.pass_time(3)
+        before = world.pod.metadata.resourceVersion
+        assert world.condition("Ready") == "True"
+        await world.pass_time(3)
+        assert world.pod.metadata.resourceVersion == before
+        healthy = False
+        await world.pass_time(2)
+        assert (world.condition("Ready"), world.pod.status.phase) == ("False", "Running")
+        assert (world.pod.status.containerStatuses or [])[0].restartCount == 0
+        await world.pass_time(20)
+        assert world.gone
