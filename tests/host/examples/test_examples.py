@@ -70,6 +70,22 @@ def test_a_name_is_free_in_another_namespace(user: User) -> None:
     user.type("delete", "namespace", "custom-namespace", "--timeout=60s")
 
 
+def test_a_wall_around_a_namespace(user: User) -> None:
+    create(user, "network-policy", "kubia-manual")
+    user.until_ready("kubia-manual")
+    address = user.type("get", "pod", "kubia-manual", "-o", "jsonpath={.status.podIP}")
+    asking = f"nc -w 1 {address} 8080 </dev/null >/dev/null 2>&1 && echo open || echo shut"
+    for namespace, answer in (("walled-off", "shut"), (user.namespace, "open")):
+        if namespace != user.namespace:
+            user.type("create", "namespace", namespace)
+        said = user.type(
+            "run", "asker", "-n", namespace, "--image=sampan.local/busybox:1.36", "--restart=Never", "--quiet", "--rm",
+            "-i", "--", "sh", "-c", asking,
+        )  # fmt: skip
+        assert said.split() == [answer]
+    user.type("delete", "namespace", "walled-off", "--timeout=60s")
+
+
 def test_containers_work_together(user: User) -> None:
     create(user, "shared-volume", "sidecar", "ambassador", "adapter", "native-sidecar", "init-containers")
     until_said(user, "shared-volume", "reader", "hello from writer")
