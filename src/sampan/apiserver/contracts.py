@@ -85,7 +85,11 @@ class AdmissionAttributes(Struct, kw_only=True):
     dry_run: bool = False
     options: Any = None
     warnings: list[str]
-    turn: Turn | None = None  # may be taken for an object's CREATE, and ends with its write
+    turn: Turn | None = None  # may be taken for an object's CREATE or UPDATE, and ends with its write
+
+    def guards(self, others: Sequence[str]) -> Sequence[str]:
+        """What the write has to name, besides `others`."""
+        return others if self.turn is None else (*others, self.turn.guard)
 
     def end_turn(self) -> None:
         if self.turn is not None:

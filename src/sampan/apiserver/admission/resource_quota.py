@@ -46,7 +46,7 @@ class ResourceQuotas(Plugin):
         if not quotas:
             return
         asked = self._asked(attributes)
-        if any(asked.keys() & (found.spec.hard or {}).keys() for found in quotas) and _creates(attributes):
+        if any(asked.keys() & (found.spec.hard or {}).keys() for found in quotas):
             attributes.turn = await self._take_turn(attributes.namespace)
             quotas = self._quotas.all(attributes.namespace)
         is_pod = attributes.info.resource == "pods"

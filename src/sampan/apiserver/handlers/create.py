@@ -108,7 +108,7 @@ async def _write(
             key=endpoint.cache.store_key(key),
             value=endpoint.encode(obj),
             ttl_seconds=endpoint.ttl_seconds,
-            guards=guards if attributes.turn is None else (*guards, attributes.turn.guard),
+            guards=attributes.guards(guards),
         )
     except KeyExists:
         if may_fail:

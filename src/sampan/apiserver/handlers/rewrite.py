@@ -108,10 +108,14 @@ async def rewrite_object(
                     raise invalid(endpoint.info.kind, obj.metadata.name or "", errors, group=endpoint.info.group)
                 await admission.validate(attributes)
                 context.request.warnings += obeyed.warnings(obj, old)
-                return Written(obj, None) if options.dry_run else await _write(context, obj, current, guards)
+                if options.dry_run:
+                    return Written(obj, None)
+                return await _write(context, obj, current, attributes.guards(guards))
         except (GuardMoved, RevisionConflict):
             # Somebody else was faster. A change that named the revision it was made for is refused at the next try.
             context.request.warnings.clear()
+        finally:
+            attributes.end_turn()
     raise _conflict(context)
 
 

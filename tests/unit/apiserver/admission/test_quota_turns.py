@@ -66,3 +66,17 @@ async def test_where_addresses_are_given_out_as_well(client: Client) -> None:
 
     answers = await asyncio.gather(*(serve(f"s{i}") for i in range(12)), return_exceptions=True)
     assert sum(isinstance(answer, core_v1.Service) for answer in answers) == 3
+
+
+async def test_changes_that_take_more_take_turns_as_well(client: Client) -> None:
+    services = client.resource(core_v1.Service)
+    for i in range(12):
+        spec = core_v1.ServiceSpec(ports=[core_v1.ServicePort(port=80)])
+        meta = meta_v1.ObjectMeta(name=f"s{i}", namespace="bounded")
+        await services.create(core_v1.Service(metadata=meta, spec=spec))
+    grow = {"spec": {"type": "NodePort"}}
+    asking = [services.patch(f"s{i}", grow, namespace="bounded") for i in range(12)]
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {core_v1.Service, Forbidden}
+    types = [service.spec.type for service in (await services.list(namespace="bounded")).items]
+    assert types.count("NodePort") == 3
