@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from sampan.api.errors import ApiError
 from sampan.api.types import core_v1, meta_v1
 from sampan.client import calls
 from sampan.client.api import STRATEGIC_PATCH, Client
 from sampan.client.calls import WriteOptions
+from sampan.client.clock import Clock
 from sampan.client.transport import TransportError
+from sampan.scheduler.backlog import Backlog
 from sampan.scheduler.decision import Decision
 from sampan.scheduler.events import Events
 from sampan.scheduler.plugins.volumes import SELECTED_NODE
@@ -27,6 +30,8 @@ class Binder:
         client: Client,
         events: Events,
         tasks: Tasks,
+        backlog: Backlog,
+        clock: Clock,
         *,
         at_once: int,
         bound: Callable[[PodInfo], object],
@@ -38,6 +43,8 @@ class Binder:
         self._claims = client.resource(core_v1.PersistentVolumeClaim)
         self._events = events
         self._tasks = tasks
+        self._backlog = backlog
+        self._clock = clock
         self._bound = bound
         self._failed = failed
         self._claim_bound = claim_bound
@@ -60,7 +67,8 @@ class Binder:
             return
         self._bound(info)
         said = f"Successfully assigned {info.key} to {decision.node}"
-        await self._events.say(info, "Normal", "Scheduled", "Binding", said)
+        say = partial(self._events.say, info, "Normal", "Scheduled", "Binding", said, at=self._clock.now())
+        self._backlog.put(f"bound/{info.uid}", say)  # which is not withdrawn with what else was to be said of the Pod
 
     async def _post(self, info: PodInfo, node: str) -> None:
         """With the uid: a Pod that was made anew under the name is not the one that was decided on."""

@@ -25,17 +25,20 @@ class Events:
         self._clock = clock
         self._stamp = 0
 
-    async def say(self, info: PodInfo, kind: str, reason: str, action: str, note: str) -> None:
-        """An event that cannot be written is not worth more than a line in the log."""
-        now = self._clock.now()
-        self._stamp = max(self._stamp + 1, int(now * 1e9))
+    async def say(
+        self, info: PodInfo, kind: str, reason: str, action: str, note: str, *, at: float | None = None
+    ) -> None:
+        """An event that cannot be written is not worth more than a line in the log. `at`: when it happened, if it was
+        not just now."""
+        happened = self._clock.now() if at is None else at
+        self._stamp = max(self._stamp + 1, int(happened * 1e9))
         meta = info.pod.metadata
         name = info.pod.spec.schedulerName or ""
         event = events_v1.Event(
             kind="Event",
             apiVersion="events.k8s.io/v1",
             metadata=meta_v1.ObjectMeta(name=f"{meta.name}.{self._stamp:x}", namespace=meta.namespace),
-            eventTime=rfc3339_micro(now),
+            eventTime=rfc3339_micro(happened),
             reportingController=name,
             reportingInstance=f"{name}-{socket.gethostname()}",
             action=action,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from sampan.api.errors import ApiError, NotFound
@@ -23,24 +24,24 @@ log = logging.getLogger(__name__)
 
 
 class Reports:
-    def __init__(self, client: Client, events: Events, tasks: Tasks, clock: Clock) -> None:
+    def __init__(self, client: Client, events: Events, tasks: Tasks, backlog: Backlog, clock: Clock) -> None:
         self._client = client
         self._pods = client.resource(core_v1.Pod)
         self._events = events
         self._tasks = tasks
+        self._backlog = backlog
         self._clock = clock
         self._said: dict[str, str] = {}  # the last message about a Pod, or the one that it is about to be told
-        self.backlog = Backlog(self._explain, tasks, clock)
 
     def refuse(self, info: PodInfo, decision: Decision) -> None:
         """Say why, on the Pod and as an event; the same thing is not said twice in a row."""
-        again = info.uid not in self.backlog and self._said.get(info.uid) == decision.message
+        again = info.uid not in self._backlog and self._said.get(info.uid) == decision.message
         self._said[info.uid] = decision.message
         if decision.preempt is not None:  # others wait for what comes of it
-            self.backlog.withdraw(info.uid)
+            self._backlog.withdraw(info.uid)
             self._tasks.go(self._make_room(info, decision, decision.preempt, again=again))
         elif not again:
-            self.backlog.put(info, decision)
+            self._backlog.put(info.uid, partial(self._explain, info, decision, self._clock.now()))
 
     def clear_nomination(self, info: PodInfo) -> None:
         """No room is being made for it any more."""
@@ -48,10 +49,10 @@ class Reports:
 
     def forget(self, uid: str) -> None:
         self._said.pop(uid, None)
-        self.backlog.withdraw(uid)
+        self._backlog.withdraw(uid)
 
-    async def _explain(self, info: PodInfo, decision: Decision) -> None:
-        await self._events.say(info, "Warning", "FailedScheduling", "Scheduling", decision.message)
+    async def _explain(self, info: PodInfo, decision: Decision, at: float) -> None:
+        await self._events.say(info, "Warning", "FailedScheduling", "Scheduling", decision.message, at=at)
         try:
             await self._patch(info, self._status(info, decision))
         except (ApiError, TransportError) as error:

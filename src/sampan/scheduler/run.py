@@ -13,6 +13,7 @@ from sampan.client.api import Client
 from sampan.client.clock import Clock, RealClock
 from sampan.client.leader import LeaderElector
 from sampan.client.shared import SharedInformerFactory
+from sampan.scheduler.backlog import Backlog
 from sampan.scheduler.binder import Binder
 from sampan.scheduler.cache import NodeCache
 from sampan.scheduler.config import SchedulerConfig
@@ -80,11 +81,14 @@ class SchedulerService:
         self.queue = SchedulingQueue(config, clock, self._wake.set, Hints(namespaces))
         self.schedulers = {p.name: Scheduler(self.world, p) for p in config.profiles}
         self._tasks, events = Tasks(), Events(client, clock)
-        self.reports = Reports(client, events, self._tasks, clock)
+        self._backlog = Backlog(self._tasks, clock)
+        self.reports = Reports(client, events, self._tasks, self._backlog, clock)
         self.binder = Binder(
             client,
             events,
             self._tasks,
+            self._backlog,
+            clock,
             at_once=config.parallel_binds,
             bound=self._bound,
             failed=self._bind_failed,
@@ -129,7 +133,7 @@ class SchedulerService:
             self.queue.remove(info.uid)
             return
         decision = self.schedulers[info.pod.spec.schedulerName or ""].decide(info)
-        self.reports.backlog.decided()
+        self._backlog.decided()
         if decision.node:
             self._place(queued, decision)
             return

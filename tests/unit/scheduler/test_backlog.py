@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
 from sampan.api.errors import InternalError
 from sampan.api.types import core_v1, events_v1
-from sampan.client.clock import FakeClock, settle
+from sampan.client.clock import FakeClock, rfc3339_micro, settle
 from sampan.client.fake import FakeServer
 from sampan.scheduler.backlog import FEW, LONGEST_REST, MANY, QUIET, REST, Backlog
 from sampan.scheduler.decision import Decision
@@ -16,7 +17,7 @@ from sampan.scheduler.events import Events
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.reports import Reports
 from sampan.scheduler.tasks import Tasks
-from tests.unit.scheduler.objects import info, pod
+from tests.unit.scheduler.objects import pod
 
 
 class Made:
@@ -27,19 +28,19 @@ class Made:
         self.tasks = Tasks()
         self.seconds = 0.0
         self.told: list[tuple[str, str]] = []
-        self.backlog = Backlog(self._tell, self.tasks, self.clock)
+        self.backlog = Backlog(self.tasks, self.clock)
 
-    async def _tell(self, pod: PodInfo, decision: Decision) -> None:
-        if decision.message == "broken":
-            raise RuntimeError(decision.message)
+    async def _tell(self, name: str, message: str) -> None:
+        if message == "broken":
+            raise RuntimeError(message)
         if self.seconds:
             await self.clock.sleep(self.seconds)
-        self.told.append((pod.name, decision.message))
+        self.told.append((name, message))
 
     def refuse(self, *names: str, message: str = "no room") -> None:
         for name in names:
             self.backlog.decided()
-            self.backlog.put(info(name), Decision(message=message))
+            self.backlog.put(name, partial(self._tell, name, message))
 
     async def busy(self, seconds: float) -> None:
         """So long other Pods are decided on, again and again."""
@@ -128,7 +129,8 @@ class Reporting:
         client = self.server.client("scheduler")
         self.pods = client.resource(core_v1.Pod)
         self.events = client.resource(events_v1.Event)
-        self.reports = Reports(client, Events(client, self.clock), self.tasks, self.clock)
+        self.backlog = Backlog(self.tasks, self.clock)
+        self.reports = Reports(client, Events(client, self.clock), self.tasks, self.backlog, self.clock)
 
     def pod(self, name: str) -> PodInfo:
         made = pod(name)
@@ -153,13 +155,22 @@ async def reporting() -> AsyncIterator[Reporting]:
 async def test_every_pod_has_its_condition_and_its_event_in_the_end(reporting: Reporting) -> None:
     infos = [reporting.pod(name) for name in names(50)]
     for each in infos:
-        reporting.reports.backlog.decided()
+        reporting.backlog.decided()
         reporting.reports.refuse(each, Decision(message=f"no room for {each.name}"))
     for _ in range(50):
         await reporting.clock.advance(LONGEST_REST)
     expected = [f"no room for {name}" for name in names(50)]
     assert [await reporting.condition(name) for name in names(50)] == expected
     assert await reporting.said() == expected
+
+
+async def test_an_event_says_when_it_happened_not_when_it_was_written(reporting: Reporting) -> None:
+    reporting.backlog.decided()
+    for name in names(FEW + 1):
+        reporting.reports.refuse(reporting.pod(name), Decision(message="no room"))
+    decided = rfc3339_micro(reporting.clock.now())
+    await reporting.clock.advance(60)
+    assert [e.eventTime for e in (await reporting.events.list()).items] == [decided] * (FEW + 1)
 
 
 async def test_the_same_is_not_said_twice(reporting: Reporting) -> None:
