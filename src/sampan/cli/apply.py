@@ -8,10 +8,11 @@ from sampan.api.errors import ApiError, Conflict, Invalid, NotFound
 from sampan.cli import apply_prune, last_applied, printers
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, VALIDATE, Command, Invocation, dry_run
 from sampan.cli.command import validation as validation_of
-from sampan.cli.create import placed, selected
+from sampan.cli.create import placed, selected, unversioned
 from sampan.cli.errors import CliError, in_source, raise_all
 from sampan.cli.files import from_flags
 from sampan.cli.flags import Flag
+from sampan.cli.record import RECORD, recorded
 from sampan.cli.resources import Found, from_files
 from sampan.client.calls import APPLY_PATCH, WriteOptions
 
@@ -64,7 +65,7 @@ class Applier:
             self._client_side(one)
 
     def _server_side(self, one: Found) -> dict[str, Any]:
-        wanted = placed(one)
+        wanted = recorded(self.call, placed(one))
         result = self._applied(one, wanted)
         if self.mode == "none" and self.manager == SERVER_SIDE and not self.call.flags["subresource"]:
             from sampan.cli.apply_migration import migrate
@@ -88,7 +89,7 @@ class Applier:
             raise CliError(error.message + CONFLICT_HELP) from None
 
     def _client_side(self, one: Found) -> None:
-        wanted = placed(one)
+        wanted = recorded(self.call, placed(one))
         wanted = last_applied.with_annotation(wanted)
         client = self.client.of(one.info)
         try:
@@ -98,7 +99,7 @@ class Applier:
                 self._report("created", wanted)
                 return
             try:
-                made = client.create(wanted, self.options, namespace=one.namespace)
+                made = client.create(unversioned(wanted), self.options, namespace=one.namespace)
             except ApiError as error:
                 raise in_source(error, "creating", one.source) from None
             self._report("created", made)
@@ -243,6 +244,7 @@ COMMAND = Command(
         SELECTOR,
         DRY_RUN,
         VALIDATE,
+        RECORD,
         Flag("field-manager", usage="who owns the fields that are written"),
         Flag("server-side", "bool", usage="let the server merge"),
         Flag("force-conflicts", "bool", usage="with --server-side: take fields from others"),

@@ -8,6 +8,7 @@ from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.generate import policy
 from sampan.cli.making import make, require
+from sampan.cli.record import RECORD
 
 
 def run(call: Invocation) -> int:
@@ -49,6 +50,7 @@ COMMAND = Command(
         *FILES,
         *OUTPUT,
         DRY_RUN,
+        RECORD,
         manager("autoscale"),
         Flag("min", "int", -1, usage="at least so many"),
         Flag("max", "int", -1, usage="at most so many"),

@@ -12,6 +12,7 @@ from sampan.cli.create_kinds import ALIASES, TABLE
 from sampan.cli.errors import CliError, UsageError, in_source, raise_all
 from sampan.cli.files import from_flags
 from sampan.cli.flags import Flag
+from sampan.cli.record import RECORD, recorded
 from sampan.cli.resources import Found, from_files
 from sampan.client.calls import WriteOptions
 
@@ -37,10 +38,11 @@ def run(call: Invocation) -> int | None:
             from sampan.cli.last_applied import with_annotation
 
             wanted = with_annotation(wanted)
+        wanted = recorded(call, wanted)
         if mode == "client":
             printer(wanted)
         else:
-            printer(session.client.of(one.info).create(wanted, options, namespace=one.namespace))
+            printer(session.client.of(one.info).create(unversioned(wanted), options, namespace=one.namespace))
 
     errors: list[Exception] = []
     count = 0
@@ -76,6 +78,14 @@ def placed(one: Found) -> dict[str, Any]:
     return data
 
 
+def unversioned(data: dict[str, Any]) -> dict[str, Any]:
+    """As it is sent to be made: what was read before says of which version it was, which a new object has not."""
+    metadata = data.get("metadata")
+    if not isinstance(metadata, dict) or "resourceVersion" not in metadata:
+        return data
+    return data | {"metadata": {name: value for name, value in metadata.items() if name != "resourceVersion"}}
+
+
 def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _ordered(value[key]) for key in sorted(value)}
@@ -98,6 +108,7 @@ COMMAND = Command(
         DRY_RUN,
         VALIDATE,
         SELECTOR,
+        RECORD,
         manager("create"),
         Flag("save-config", "bool", usage="remember the manifest for a later apply"),
         Flag("edit", "bool", usage="edit it first"),

@@ -15,6 +15,7 @@ from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.last_applied import two_way, with_annotation
 from sampan.cli.printers import without_managed_fields
+from sampan.cli.record import RECORD, recorded
 from sampan.cli.resources import Found
 from sampan.client.calls import WriteOptions, get
 
@@ -55,6 +56,8 @@ def _send(call: Invocation, one: Found, before: Object, after: Object) -> None:
         )
     if flags["save-config"] and before != after:
         after = with_annotation(after)
+    if before != after:
+        after = recorded(call, after)
     patch, kind = two_way(one.info, before, after)
     if not patch:
         printers.of("", operation="skipped")(one.data)
@@ -79,6 +82,7 @@ COMMAND = Command(
         *FILES,
         *OUTPUT,
         VALIDATE,
+        RECORD,
         manager("edit"),
         Flag("output-patch", "bool", usage="show the patch"),
         Flag("save-config", "bool", usage="remember the manifest for a later apply"),

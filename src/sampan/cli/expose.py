@@ -11,6 +11,7 @@ from sampan.cli.flags import Flag
 from sampan.cli.generate import parse_labels, services
 from sampan.cli.making import make
 from sampan.cli.overrides import OVERRIDES, overridden
+from sampan.cli.record import RECORD
 from sampan.cli.resources import Found
 
 WORKLOADS = ("Deployment", "ReplicaSet")
@@ -107,6 +108,7 @@ COMMAND = Command(
         *OUTPUT,
         DRY_RUN,
         Flag("selector", usage="the Service's selector; by default as its Pods are found"),
+        RECORD,
         manager("expose"),
         Flag("port", usage="the Service's port"),
         Flag("target-port", usage="the containers' port or its name"),

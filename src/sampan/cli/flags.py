@@ -49,9 +49,11 @@ _INITIAL: dict[str, Any] = {
 class Values:
     """What the flags say: `values["output"]`; `changed` tells what was said from what is the default."""
 
-    __slots__ = ("_known", "_said")
+    __slots__ = ("_known", "_said", "spoken")
 
     def __init__(self, known: Iterable[Flag]) -> None:
+        self.spoken: list[tuple[str, str]] = []
+        """Names and texts, in the order of the command line."""
         self._known = {flag.name: flag for flag in known}
         self._said: dict[str, Any] = {}
 
@@ -79,6 +81,7 @@ class Values:
         return flag is not None
 
     def set(self, flag: Flag, text: str) -> None:
+        self.spoken.append((flag.name, text))
         try:
             self._said[flag.name] = _value(flag, text, self._said.get(flag.name))
         except ValueError as error:

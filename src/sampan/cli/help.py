@@ -109,7 +109,7 @@ def command_help(command: Command) -> str:
     if command.subcommands:
         lines += ["Available Commands:", *(f"  {name}" for name in command.subcommands), ""]
     if command.flags:
-        lines += ["Options:", *(_flag(flag) for flag in sorted(command.flags)), ""]
+        lines += ["Options:", *(_flag(flag) for flag in sorted(command.flags) if flag.usage), ""]
     lines += ["Usage:", f"  sampan {command.path} {command.usage}".rstrip(), ""]
     lines += ['Use "sampan options" for the flags of every verb.', ""]
     return "\n".join(lines)

@@ -167,6 +167,8 @@ def execute(
     except FlagError as error:
         complain(words(error, full))
         return 1
+    if flags.get("record") is not None and flags.changed("record"):
+        complain("Flag --record has been deprecated, --record will be removed in the future")
     if flags["help"] or command.run is None:
         from sampan.cli.help import command_help
 

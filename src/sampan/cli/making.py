@@ -10,6 +10,7 @@ from sampan.cli.command import DRY_RUN, OUTPUT, VALIDATE, Invocation, dry_run, m
 from sampan.cli.command import validation as validation_of
 from sampan.cli.errors import CliError, UsageError
 from sampan.cli.flags import Flag
+from sampan.cli.record import recorded
 from sampan.client.calls import WriteOptions
 
 MAKING = (*OUTPUT, DRY_RUN, VALIDATE, manager("create"), Flag("save-config", "bool", usage="for a later apply"))
@@ -43,6 +44,7 @@ def make(call: Invocation, made: dict[str, Any], *, failing: str = "", operation
     flags = call.flags
     mode = dry_run(flags)
     printer = printers.of(flags["output"], operation=operation, dry_run=mode, flags=flags, sort_keys=False)
+    made = recorded(call, made)
     if flags.get("save-config"):
         from sampan.cli.last_applied import with_annotation
 

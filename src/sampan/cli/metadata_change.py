@@ -13,6 +13,7 @@ from sampan.cli.change import CHOOSING, each
 from sampan.cli.command import DRY_RUN, OUTPUT, Invocation, dry_run, manager
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
+from sampan.cli.record import RECORD, recorded
 from sampan.cli.resources import Found
 from sampan.cli.say import say
 from sampan.client.calls import MERGE_PATCH, WriteOptions
@@ -21,6 +22,7 @@ FLAGS = (
     *CHOOSING,
     *OUTPUT,
     DRY_RUN,
+    RECORD,
     Flag("list", "bool", usage="show them instead"),
     Flag("local", "bool", usage="change what the file says, ask no server"),
     Flag("overwrite", "bool", usage="also where there is another value"),
@@ -107,6 +109,7 @@ def change(call: Invocation, kind: Kind) -> int:
             del metadata[kind.field]
         if flags["resource-version"]:
             metadata["resourceVersion"] = flags["resource-version"]
+        after = recorded(call, after)
         if flags["list"]:
             _listed(call, one, held, several=len(changes.words) > 2)
             return

@@ -12,6 +12,7 @@ from sampan.cli.errors import CliError
 from sampan.cli.files import YamlError, load_yaml
 from sampan.cli.flags import Flag
 from sampan.cli.printers.json import compact
+from sampan.cli.record import RECORD, patch_of
 from sampan.cli.resources import Found
 from sampan.client.calls import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, WriteOptions
 
@@ -30,12 +31,15 @@ def run(call: Invocation) -> int:
         client = call.session.client.of(one.info)
         if mode == "client" or flags["local"]:
             result = _locally(one, body, kind)
+            word = "patched" if result != one.data else "patched (no change)"
         else:
             options = WriteOptions(mode == "server", flags["field-manager"])
             result = client.patch(
                 one.name, body, options, namespace=one.namespace, type=TYPES[kind], subresource=flags["subresource"]
             )
-        word = "patched" if result != one.data else "patched (no change)"
+            word = "patched" if result != one.data else "patched (no change)"
+            if flags["record"] and not flags["subresource"]:
+                result = client.patch(one.name, patch_of(call), options, namespace=one.namespace, type=MERGE_PATCH)
         printers.of(flags["output"], operation=word, flags=flags)(result)
 
     each(call, call.args, apply_to, local=flags["local"])
@@ -94,6 +98,7 @@ COMMAND = Command(
         *FILES,
         *OUTPUT,
         DRY_RUN,
+        RECORD,
         manager("patch"),
         Flag("patch", short="p", usage="the patch, in JSON or YAML"),
         Flag("patch-file", usage="the file that holds it"),

@@ -8,7 +8,7 @@ from sampan.api.errors import ApiError, NotFound
 from sampan.cli import printers
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, VALIDATE, Command, Invocation, dry_run, manager
 from sampan.cli.command import validation as validation_of
-from sampan.cli.create import placed
+from sampan.cli.create import placed, unversioned
 from sampan.cli.deleting import deleted
 from sampan.cli.errors import CliError, in_source, raise_all
 from sampan.cli.flags import Flag
@@ -50,7 +50,7 @@ def run(call: Invocation) -> int:
 
                 wanted = with_annotation(wanted)
             if flags["force"]:
-                printer(session.client.of(one.info).create(wanted, options, namespace=one.namespace))
+                printer(session.client.of(one.info).create(unversioned(wanted), options, namespace=one.namespace))
             else:
                 printer(_put(call, one, wanted, options))
         except ApiError as error:

@@ -81,9 +81,10 @@ def _stateful_set(data: dict[str, Any]) -> Progress:
     wanted, ready = spec.get("replicas", 1), status.get("readyReplicas") or 0
     if ready < wanted:
         return Progress(f"Waiting for {wanted - ready} pods to be ready...\n", False)
-    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    rolling = strategy.get("rollingUpdate")
     updated = status.get("updatedReplicas") or 0
-    if partition:
+    if rolling is not None:  # a server always says it, also where the partition is 0
+        partition = rolling.get("partition") or 0
         if updated < wanted - partition:
             return Progress(
                 f"Waiting for partitioned roll out to finish: {updated} out of {wanted - partition} new pods have been "
@@ -108,9 +109,13 @@ def run(call: Invocation) -> int:
     if not call.args and not call.flags["filename"]:
         raise CliError("required resource not specified")
     errors: list[Exception] = []
+    count = 0
     for one in chosen(call, call.args, errors):
+        count += 1
         _follow(call, one)
     raise_all(errors)
+    if not count:
+        call.complain(f"No resources found in {call.session.namespace} namespace.")
     return 0
 
 

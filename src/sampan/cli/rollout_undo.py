@@ -38,7 +38,7 @@ def _undo(call: Invocation, one: Found, mode: str) -> None:
         )
     target = chosen_revision(one, found, call.flags["to-revision"])
     if mode == "client":
-        call.out.write(f"{one.shown} {described(_bare(target.template), target.cause)}")
+        call.out.write(f"{one.shown} {described(target.template, target.cause)} (dry run)\n")
         return
     if LAST_APPLIED in (one.data["metadata"].get("annotations") or {}):
         call.complain(

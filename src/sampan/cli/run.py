@@ -14,6 +14,7 @@ from sampan.cli.flags import Flag
 from sampan.cli.generate import services, workloads
 from sampan.cli.making import make, require, said_namespace, send
 from sampan.cli.overrides import OVERRIDES, overridden
+from sampan.cli.record import RECORD
 from sampan.client.calls import delete_options
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -170,6 +171,7 @@ COMMAND = Command(
     flags=(
         *OUTPUT,
         DRY_RUN,
+        RECORD,
         manager("run"),
         Flag("image", usage="the image"),
         Flag("image-pull-policy", usage="Always, IfNotPresent or Never"),

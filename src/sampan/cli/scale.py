@@ -12,6 +12,7 @@ from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, Command, Invoca
 from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
 from sampan.cli.making import require
+from sampan.cli.record import RECORD, patch_of
 from sampan.cli.resources import Found
 from sampan.client.calls import MERGE_PATCH, WriteOptions
 
@@ -71,6 +72,9 @@ def _scale(call: Invocation, one: Found, mode: str) -> None:
         )
     except Conflict as error:
         raise CliError(f"Could not complete the update due to: {error.message}") from None
+    if flags["record"]:
+        options = WriteOptions(mode == "server")
+        client.patch(one.name, patch_of(call), options, namespace=one.namespace, type=MERGE_PATCH)
     if flags["timeout"]:
         end = time.monotonic() + flags["timeout"]
         while int((client.get(one.name, namespace=one.namespace).get("status") or {}).get("replicas") or 0) != wanted:
@@ -87,6 +91,7 @@ COMMAND = Command(
         *OUTPUT,
         DRY_RUN,
         SELECTOR,
+        RECORD,
         Flag("all", "bool", usage="all of the type"),
         Flag("replicas", "int", usage="how many"),
         Flag("current-replicas", "int", -1, usage="only if it is so many now"),

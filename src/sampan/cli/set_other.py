@@ -12,23 +12,22 @@ from sampan.cli.create_rbac import SUBJECTS
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.generate import parse_labels, rbac
-from sampan.cli.setting import SETTING, Unprefixed, set_on_each
+from sampan.cli.setting import RECORDING, SETTING, Unprefixed, set_on_each
 
 
 def _selector(call: Invocation) -> int:
-    if len(call.args) < 2:
+    if not call.args:
         raise CliError(NOTHING)
     *words, text = call.args
     try:
         selectors.parse(text)
     except ValueError as error:
         raise CliError(f"couldn't parse the selector string {quote(text)}: {error}") from None
-    selector = parse_labels(text)
 
     def change(data: dict[str, Any]) -> None:
         if data["kind"] != "Service":
             raise Unprefixed("setting a selector is only supported for Services")
-        data["spec"]["selector"] = selector
+        data["spec"]["selector"] = parse_labels(text)
 
     return set_on_each(call, words, change, "selector updated")
 
@@ -55,7 +54,7 @@ SELECTOR_COMMAND = Command(
     path="set selector",
     run=_selector,
     flags=(
-        *(f for f in SETTING if f.name not in ("selector", "kustomize")),
+        *(f for f in RECORDING if f.name not in ("selector", "kustomize")),
         Flag("resource-version", usage="only at this version"),
     ),
     summary="Change the selector of a Service.",

@@ -9,7 +9,7 @@ from sampan.cli.command import Command, Invocation
 from sampan.cli.errors import CliError
 from sampan.cli.flags import Flag
 from sampan.cli.generate.policy import resource_list
-from sampan.cli.setting import SETTING, Unprefixed, containers_named, pod_spec, set_on_each
+from sampan.cli.setting import RECORDING, Unprefixed, containers_named, pod_spec, set_on_each
 
 
 def _image(call: Invocation) -> int:
@@ -76,7 +76,7 @@ def _service_account(call: Invocation) -> int:
 IMAGE = Command(
     path="set image",
     run=_image,
-    flags=SETTING,
+    flags=RECORDING,
     summary="Change the images of a Pod template.",
     usage="(-f FILENAME | TYPE NAME) CONTAINER_NAME_1=CONTAINER_IMAGE_1 ... CONTAINER_NAME_N=CONTAINER_IMAGE_N",
 )
@@ -84,7 +84,7 @@ RESOURCES = Command(
     path="set resources",
     run=_resources,
     flags=(
-        *SETTING,
+        *RECORDING,
         Flag("containers", default="*", short="c", usage="which containers; a pattern"),
         Flag("limits", usage="cpu=100m,memory=256Mi"),
         Flag("requests", usage="cpu=100m,memory=256Mi"),
@@ -95,7 +95,7 @@ RESOURCES = Command(
 SERVICE_ACCOUNT = Command(
     path="set serviceaccount",
     run=_service_account,
-    flags=tuple(flag for flag in SETTING if flag.name != "selector"),
+    flags=tuple(flag for flag in RECORDING if flag.name != "selector"),
     summary="Change the service account of a Pod template.",
     usage="(-f FILENAME | TYPE NAME) SERVICE_ACCOUNT",
 )

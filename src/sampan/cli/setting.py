@@ -16,6 +16,7 @@ from sampan.cli.change import NOTHING, chosen
 from sampan.cli.command import DRY_RUN, FILES, OUTPUT, SELECTOR, Invocation, dry_run, manager
 from sampan.cli.errors import CliError, raise_all
 from sampan.cli.flags import Flag
+from sampan.cli.record import RECORD, recorded
 from sampan.client.calls import MERGE_PATCH, WriteOptions
 
 SETTING = (
@@ -27,6 +28,11 @@ SETTING = (
     Flag("all", "bool", usage="all of the type"),
     Flag("local", "bool", usage="change what the file says, ask no server"),
 )
+ONLY_FILES = """you must specify resources by --filename when --local is set.
+Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'"""
+RECORDING = (*SETTING, RECORD)
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -39,6 +45,8 @@ def set_on_each(call: Invocation, words: list[str], change: Change, operation: s
     flags, session = call.flags, call.session
     if not words and not flags["filename"]:
         raise CliError(NOTHING)
+    if words and flags["local"]:
+        raise CliError(ONLY_FILES)
     mode = dry_run(flags)
     printer = printers.of(flags["output"], operation=operation, dry_run=mode, flags=flags)
     errors: list[Exception] = []
@@ -54,6 +62,7 @@ def set_on_each(call: Invocation, words: list[str], change: Change, operation: s
             if flags["local"]:
                 printer(after)
                 continue
+            after = recorded(call, after)
             patch = merge.create(one.data, after)
             if not patch:
                 continue

@@ -173,6 +173,7 @@ def normal(text: str, tool: Tool) -> str:
     text = re.sub(r"(?m)^(preferences: \{\}|    \"preferences\": \{\},)\n", "", text)
     text = re.sub(r"(?m)^(Mountable secrets|Tokens|Time Zone):.*\n", "", text)
     text = re.sub(r"(?m)^( *metadata:) \{\}$", r"\1", text)
+    text = re.sub(r"\bkubectl\.1\.\d+\b", "kubectl", text)  # a program tells itself by its file's name
     # Help is in our own words.
     text = re.sub(r"(?s)^.*\nUsage:\n.*|^The following options.*|^The flags of every verb.*", "<help>\n", text)
     text = re.sub(r"(?s)(?<=====\n).*?(?=\n\nBinaryData)", _sorted_data, text)

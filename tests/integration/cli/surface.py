@@ -89,7 +89,7 @@ def _row(verb: str, flags: list[str], words: list[list[str]]) -> Row:
     own = {flag.name: flag for flag in command.flags}
     missing = tuple(name for name in flags if name not in own and name not in GLOBAL)
     idle = tuple(name for name in flags if name in own and own[name].usage == WITHOUT_EFFECT)
-    more = tuple(sorted(name for name in own if name not in flags and name not in GLOBAL))
+    more = tuple(sorted(name for name in own if name not in flags and name not in GLOBAL and own[name].usage))
     return Row(verb, True, missing, idle, more, lines)
 
 

@@ -45,11 +45,27 @@ def service_account(text: Text, obj: Object, listed: list[Object] | None) -> Non
     events(text, listed)
 
 
+SCOPES = {
+    "Terminating": "Matches all pods that have an active deadline. These pods have a limited lifespan on a node before "
+    "being actively terminated by the system.",
+    "NotTerminating": "Matches all pods that do not have an active deadline. These pods usually include long running "
+    "pods whose container command is not expected to terminate.",
+    "BestEffort": "Matches all pods that do not have resource requirements set. These pods have a best effort quality "
+    "of service.",
+    "NotBestEffort": "Matches all pods that have at least one resource requirement set. These pods have a burstable or "
+    "guaranteed quality of service.",
+}
+
+
 def quota(text: Text, obj: Object, listed: list[Object] | None) -> None:
     text.field("Name", meta(obj)["name"])
     text.field("Namespace", meta(obj).get("namespace", ""))
     if (obj.get("spec") or {}).get("scopes"):
-        text.field("Scopes", ", ".join(sorted(obj["spec"]["scopes"])))
+        scopes = sorted(obj["spec"]["scopes"])
+        text.field("Scopes", ", ".join(scopes))
+        for scope in scopes:
+            if scope in SCOPES:
+                text.line(f" * {SCOPES[scope]}")
     text.line("Resource\tUsed\tHard\n--------\t----\t----")
     quota_rows(text, obj, "")
 
