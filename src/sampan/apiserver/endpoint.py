@@ -21,6 +21,7 @@ from sampan.apiserver.views import View
 
 if TYPE_CHECKING:
     from sampan.apiserver.custom.conversion import Converter
+    from sampan.apiserver.custom.reading import Reading
 
 # Small patches must not make an object grow without end; somewhat more than a request's body may hold.
 MAX_OBJECT = 4 * 1024 * 1024
@@ -67,6 +68,8 @@ class Endpoint(Kind):
         self.convert_tail: Callable[[CachedObject], bytes] | None = None
         # Of a custom resource with a conversion webhook.
         self.converter: Converter | None = None
+        # Of a custom resource that may be stored as an earlier schema had it.
+        self.reading: Reading | None = None
         if storage is not info and info.module:
             self.convert_tail = self._converted
 
@@ -106,7 +109,10 @@ class Endpoint(Kind):
             converted.kind, converted.apiVersion = self.info.kind, self.info.api_version
             return converted
         stored = self.storage_codec.decode(b"{" + obj.tail)
-        served = stored if self.convert_tail is None else self.strategy.from_storage(stored)
+        if self.reading is not None:
+            served = self.reading.applied(obj, stored)
+        else:
+            served = stored if self.convert_tail is None else self.strategy.from_storage(stored)
         served.kind, served.apiVersion = self.info.kind, self.info.api_version
         return served
 
@@ -121,7 +127,7 @@ class Endpoint(Kind):
 
     def encode(self, obj: Any) -> bytes:
         """The bytes to store."""
-        if self.convert_tail is None or self.converter is not None:
+        if self.convert_tail is None or self.converter is not None or self.reading is not None:
             data = self.codec.encode(obj)
         else:
             data = self.storage_codec.encode(self.strategy.to_storage(obj))
@@ -141,6 +147,10 @@ class Endpoint(Kind):
     def convert_with(self, converter: Converter) -> None:
         self.converter = converter
         self.convert_tail = converter.tail
+
+    def read_with(self, reading: Reading) -> None:
+        self.reading = reading
+        self.convert_tail = reading.tail
 
     def _converted(self, obj: CachedObject) -> bytes:
         views = obj.views

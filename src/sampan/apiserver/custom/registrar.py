@@ -15,6 +15,7 @@ import msgspec
 from sampan.api.errors import ApiError, Conflict, NotFound
 from sampan.api.types import apiextensions_v1
 from sampan.apiserver.core import Core, storage_name
+from sampan.apiserver.custom.reading import Reading, may_change
 from sampan.apiserver.custom.strategy import CustomStrategy, resource_info
 from sampan.apiserver.endpoint import Endpoint
 from sampan.apiserver.started import DEFINITIONS
@@ -120,6 +121,7 @@ class Registrar:
             info = resource_info(definition, version)
             endpoint = await self._core.add_resource(info, CustomStrategy(info, definition, version))
             await self._convert(endpoint, definition)
+            self._read(endpoint, definition, fresh=known is None)
             served.append((info.group, info.version, info.resource))
         for key in known[1] if known is not None else ():
             if key not in served:
@@ -136,6 +138,15 @@ class Registrar:
         storage = next((v.name for v in definition.spec.versions if v.storage), "")
         endpoint.convert_with(Converter(self._core, endpoint.info, conversion.webhook, storage))
         await self._core.caches.keep_versions(storage_name(endpoint.info))
+
+    def _read(self, endpoint: Endpoint, definition: Definition, *, fresh: bool) -> None:
+        """What was stored so far may be as an earlier schema had it; at a start, up to the definition's own write."""
+        schema = getattr(endpoint.strategy, "openapi_schema", None)
+        if endpoint.converter is not None or not may_change(schema):
+            return
+        since = int(definition.metadata.resourceVersion or 0) if fresh else endpoint.cache.revision
+        endpoint.read_with(Reading(endpoint, since))
+        endpoint.cache.joined.clear()
 
     def _withdraw(self, name: str) -> None:
         for key in self._served.pop(name, (0, []))[1]:
