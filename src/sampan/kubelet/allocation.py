@@ -1,5 +1,6 @@
-"""What each container of one Pod has been given: what its specification asked for when the node let it in, or when it
-last agreed to a resize. Everything that the kubelet does goes by this, so a wish that has to wait changes nothing.
+"""What each container of one Pod, and the Pod as a whole, has been given: what its specification asked for when the
+node let it in, or when it last agreed to a resize. Everything that the kubelet does goes by this, so a wish that has to
+wait changes nothing.
 
 Nothing is kept on disk: after a restart of the kubelet the Pod's status tells what was given.
 """
@@ -14,6 +15,7 @@ from sampan.kubelet.pod_state import is_sidecar
 
 PENDING = "PodResizePending"
 IN_PROGRESS = "PodResizeInProgress"
+WHOLE = ""  # the Pod's own place among its containers' names
 Given = dict[str, core_v1.ResourceRequirements]
 
 
@@ -55,6 +57,7 @@ class Allocation:
             asked.spec,
             containers=self._replaced(asked.spec.containers),
             initContainers=self._replaced(asked.spec.initContainers or []) or None,
+            resources=self._given.get(WHOLE),
         )
         return structs.replace(asked, spec=spec)
 
@@ -100,13 +103,16 @@ def resizable(pod: core_v1.Pod) -> Iterator[core_v1.Container]:
 
 
 def _asked(pod: core_v1.Pod) -> Given:
-    return {c.name: c.resources for c in resizable(pod)}
+    asked = {c.name: c.resources for c in resizable(pod)}
+    return asked if pod.spec.resources is None else {WHOLE: pod.spec.resources, **asked}
 
 
 def given_before(pod: core_v1.Pod) -> Given:
     """At first sight of a Pod. One that ran before this kubelet did has in its status what it was given."""
     listed = [*(pod.status.initContainerStatuses or ()), *(pod.status.containerStatuses or ())]
     known = {s.name: s.resources for s in listed if s.containerID and s.resources is not None}
+    if known and pod.status.resources is not None:
+        known[WHOLE] = pod.status.resources
     return {name: known.get(name, resources) for name, resources in _asked(pod).items()}
 
 
@@ -117,6 +123,8 @@ def _told(what: str, pod: core_v1.Pod, generation: int, error: str = "") -> str:
         return [{"name": c.name, "resources": c.resources} for c in containers]
 
     summary: dict[str, object] = {}
+    if pod.spec.resources is not None:
+        summary["resources"] = pod.spec.resources
     if pod.spec.initContainers:
         summary["initContainers"] = amounts(pod.spec.initContainers)
     summary |= {"containers": amounts(pod.spec.containers), "generation": generation}

@@ -39,7 +39,7 @@ def changes(pod: core_v1.Pod, state: PodState, *, node_memory: int) -> list[Chan
                 name=container.name,
                 container_id=status.id,
                 resources=structs.replace(has, **{f: getattr(wanted, f) for f in LIMITS}),
-                grows=wanted.memory_limit > has.memory_limit or wanted.cpu_quota > has.cpu_quota,
+                grows=_grows(wanted, has),
                 less_memory=bool(wanted.memory_limit) and not 0 < has.memory_limit <= wanted.memory_limit,
                 restart=restart,
             )
@@ -47,26 +47,63 @@ def changes(pod: core_v1.Pod, state: PodState, *, node_memory: int) -> list[Chan
     return result
 
 
+def whole_differs(pod: core_v1.Pod, state: PodState) -> bool:
+    """Whether the Pod's own cgroup has other limits than it is to have."""
+    wanted, has = pod_cgroup(pod), _has(state)
+    return wanted is not None and has is not None and any(getattr(wanted, f) != getattr(has, f) for f in LIMITS)
+
+
+def _has(state: PodState) -> Resources | None:
+    return state.ready_sandbox.resources if state.ready_sandbox is not None else None
+
+
+def _grows(wanted: Resources, has: Resources) -> bool:
+    """A limit of 0 is none at all."""
+    return any(
+        has_amount and (not amount or amount > has_amount)
+        for amount, has_amount in (
+            (wanted.memory_limit, has.memory_limit),
+            (wanted.cpu_quota, has.cpu_quota),
+        )
+    )
+
+
 async def carry_out(runtime: Runtime, pod: core_v1.Pod, state: PodState, wanted: list[Change]) -> str:
     """Why it failed; nothing when it did not. The Pod's own limits come first where there is to be more, last where
     there is to be less."""
-    sandbox, whole = state.ready_sandbox, pod_cgroup(pod)
-    first = any(change.grows for change in wanted)
+    sandbox, whole, has = state.ready_sandbox, pod_cgroup(pod), _has(state)
+    if sandbox is None or whole is None:
+        return ""
+    first = any(change.grows for change in wanted) or (has is not None and _grows(whole, has))
     try:
-        for change in wanted:
-            if change.less_memory and not change.restart:
-                used = (await runtime.container_stats(change.container_id)).memory.usage
-                limit = change.resources.memory_limit
-                if used >= limit:  # the kernel would kill it, or refuse
-                    named = f'container "{change.name}"'
-                    return f"attempting to set {named} memory limit ({limit}) below current usage ({used})"
-        if first and sandbox is not None and whole is not None:
+        fault = await _below_use(runtime, wanted)
+        if not fault and has is not None and 0 < whole.memory_limit < has.memory_limit:
+            used = (await runtime.sandbox_stats(sandbox.id)).memory.usage
+            fault = _refused("pod", whole.memory_limit, used)
+        if fault:
+            return fault
+        if first:
             await runtime.update_sandbox_resources(sandbox.id, whole)
         for change in wanted:
             if not change.restart:
                 await runtime.update_container_resources(change.container_id, change.resources)
-        if not first and sandbox is not None and whole is not None:
+        if not first:
             await runtime.update_sandbox_resources(sandbox.id, whole)
     except RuntimeFault as error:
         return str(error)
     return ""
+
+
+async def _below_use(runtime: Runtime, wanted: list[Change]) -> str:
+    for change in wanted:
+        if change.less_memory and not change.restart:
+            used = (await runtime.container_stats(change.container_id)).memory.usage
+            fault = _refused(f'container "{change.name}"', change.resources.memory_limit, used)
+            if fault:
+                return fault
+    return ""
+
+
+def _refused(whose: str, limit: int, used: int) -> str:
+    """The kernel would kill it, or refuse."""
+    return f"attempting to set {whose} memory limit ({limit}) below current usage ({used})" if used >= limit else ""

@@ -56,7 +56,7 @@ def make_status(pod: core_v1.Pod, facts: Facts) -> core_v1.PodStatus:
         # It will end so, but something of it may still run: until then nobody may take it for over.
         status.phase, status.reason, status.message = old.phase or "Pending", old.reason, old.message
     _set_addresses(pod, status, facts)
-    _set_resources(pod, status)
+    _set_resources(pod, status, facts)
     status.conditions = _conditions(pod, phase, facts, init, main)
     return status
 
@@ -156,10 +156,13 @@ def _set_addresses(pod: core_v1.Pod, status: core_v1.PodStatus, facts: Facts) ->
         status.podIP, status.podIPs = pod.status.podIP, pod.status.podIPs
 
 
-def _set_resources(pod: core_v1.Pod, status: core_v1.PodStatus) -> None:
+def _set_resources(pod: core_v1.Pod, status: core_v1.PodStatus, facts: Facts) -> None:
     """Of the Pod as a whole: its own, or the sums of its containers' once they have been given out."""
-    if pod.spec.resources is not None:
-        status.resources = pod.spec.resources
+    whole = pod.spec.resources
+    if whole is not None:
+        under_way = any(r.type == IN_PROGRESS for r in facts.resizing)
+        status.resources = pod.status.resources if under_way and pod.status.resources is not None else whole
+        status.allocatedResources = whole.requests or whole.limits
         return
     if not any(c.containerID for c in status.containerStatuses or ()):
         return

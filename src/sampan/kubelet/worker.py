@@ -24,7 +24,7 @@ from sampan.kubelet.container_config import container_hash
 from sampan.kubelet.container_status import Facts, Waiting
 from sampan.kubelet.errors import MountFault, PodFault
 from sampan.kubelet.pod_state import PodState, is_static, pod_key, read_state
-from sampan.kubelet.resize import Change, changes
+from sampan.kubelet.resize import Change, changes, whole_differs
 from sampan.kubelet.resize import carry_out as resize
 from sampan.kubelet.seams import Events, Probes, Volumes
 from sampan.kubelet.starter import Outcome, Starter
@@ -206,7 +206,8 @@ class PodWorker:
         self.pod = pod = _own(self._allocation.view(self._asked))
         tools.probes.observe(pod, state)
         resizes = changes(pod, state, node_memory=tools.node_memory)
-        if not resizes:
+        other_limits = bool(resizes) or whole_differs(pod, state)
+        if not other_limits:
             self._tell(self._allocation.progress(pod, done=True))
         status = await self._say(state)
         if has_ended(pod, status):
@@ -228,7 +229,7 @@ class PodWorker:
         self._mount_retry = MOUNT_RETRY_FIRST
         hashes = {c.name: container_hash(c) for c in pod.spec.containers}
         plan = actions.plan(pod, state, tools.probes, hashes)
-        if resizes and not (plan.kill_pod or plan.make_sandbox):
+        if other_limits and not (plan.kill_pod or plan.make_sandbox):
             await self._resize(plan, state, resizes)
         if plan.empty:
             self._waiting = {}

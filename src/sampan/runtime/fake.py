@@ -125,8 +125,8 @@ class FakeRuntime(FakeImages):
             id=sandbox_id, name=config.name, namespace=config.namespace, uid=config.uid, attempt=config.attempt,
             state=SandboxState.READY, created_at=self.now(), pid=4242, netns_path=config.netns_path,
             cgroup_path=f"kubepods/{qos}pod{config.uid}", log_directory=config.log_directory,
-            hostname=config.hostname or config.name, namespaces=config.namespaces, labels=config.labels,
-            annotations=config.annotations,
+            hostname=config.hostname or config.name, namespaces=config.namespaces, resources=config.resources,
+            labels=config.labels, annotations=config.annotations,
         )  # fmt: skip
         self._emit(EventKind.SANDBOX_READY, sandbox_id)
         return sandbox_id
@@ -156,7 +156,7 @@ class FakeRuntime(FakeImages):
 
     async def update_sandbox_resources(self, sandbox_id: str, resources: cri.Resources) -> None:
         self._called("update_sandbox_resources", sandbox_id)
-        await self.sandbox_status(sandbox_id)
+        (await self.sandbox_status(sandbox_id)).resources = resources
 
     # --- containers ---
 

@@ -195,6 +195,7 @@ class SandboxStatus(Record, kw_only=True):
     log_directory: str = ""
     hostname: str = ""
     namespaces: Namespaces = msgspec.field(default_factory=Namespaces)
+    resources: Resources | None = None  # what the Pod's cgroup as a whole was given
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 

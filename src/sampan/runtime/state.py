@@ -55,7 +55,7 @@ class SandboxRecord(msgspec.Struct, kw_only=True):
             state=SandboxState.READY if self.ready else SandboxState.NOT_READY, created_at=self.created_at,
             pid=self.pid if self.ready else 0, netns_path=config.netns_path, cgroup_path=self.cgroup_path,
             log_directory=config.log_directory, hostname=self.hostname, namespaces=config.namespaces,
-            labels=config.labels, annotations=config.annotations,
+            resources=config.resources, labels=config.labels, annotations=config.annotations,
         )  # fmt: skip
 
 

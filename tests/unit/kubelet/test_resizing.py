@@ -117,3 +117,59 @@ async def test_less_memory_than_is_used(world: World) -> None:
         assert one.resources is not None
         assert (one.resources.limits, one.allocatedResources) == ({"memory": "64Mi"}, {"memory": "1Mi"})
     assert "ResizeError" in world.reasons()
+
+
+async def test_a_pod_as_a_whole_is_resized(world: World) -> None:
+    """The Pod's own cgroup gets what it is to have; the containers in it are left alone."""
+    async with world.running():
+        small = {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}}
+        world.add({"resources": small})
+        await world.settle()
+        pod = world.pod
+        assert pod.status.resources is not None
+        assert (pod.status.resources.limits, pod.status.allocatedResources) == (small["limits"], small["requests"])
+        assert pod.spec.resources is not None
+        pod.spec.resources.limits = {"cpu": "400m", "memory": "128Mi"}
+        world.server.add(pod)
+        await world.settle()
+        (box,) = await world.runtime.list_sandboxes()
+        assert box.resources is not None
+        assert (box.resources.cpu_quota, box.resources.memory_limit) == (40_000, 128 << 20)
+        resources = world.pod.status.resources
+        assert resources is not None
+        assert resources.limits == {"cpu": "400m", "memory": "128Mi"}
+        assert (world.pod.status.containerStatuses or [])[0].restartCount == 0
+        assert world.condition("PodResizeInProgress") == ""
+        assert {"ResizeStarted", "ResizeCompleted"} <= set(world.reasons())
+
+
+async def test_a_pod_as_a_whole_wants_more_than_there_is(world: World) -> None:
+    async with world.running():
+        small = {"limits": {"memory": "64Mi"}, "requests": {"memory": "64Mi"}}
+        world.add({"resources": small})
+        await world.settle()
+        pod = world.pod
+        assert pod.spec.resources is not None
+        pod.spec.resources.limits = pod.spec.resources.requests = {"memory": "9000Gi"}
+        world.server.add(pod)
+        await world.settle()
+        told = next(c for c in world.pod.status.conditions or () if c.type == "PodResizePending")
+        assert told.reason == "Infeasible"
+        (box,) = await world.runtime.list_sandboxes()
+        assert box.resources is not None
+        assert box.resources.memory_limit == 64 << 20
+
+
+async def test_a_pod_is_not_given_less_than_it_uses(world: World) -> None:
+    async with world.running():
+        large = {"limits": {"memory": "64Mi"}, "requests": {"memory": "1Mi"}}
+        world.add({"resources": large})
+        await world.settle()
+        pod = world.pod
+        assert pod.spec.resources is not None
+        pod.spec.resources.limits = {"memory": "1Mi"}  # the runtime tells of 2 MB that are in use
+        world.server.add(pod)
+        await world.settle()
+        told = next(c for c in world.pod.status.conditions or () if c.type == "PodResizeInProgress")
+        assert told.reason == "Error"
+        assert told.message == "attempting to set pod memory limit (1048576) below current usage (2000000)"
