@@ -21,6 +21,7 @@ from sampan.apiserver.aggregation.trust import proxy_trust
 from sampan.apiserver.bootstrap.ensure import bootstrap, ensure
 from sampan.apiserver.bootstrap.servers import Address, Servers, publish
 from sampan.apiserver.chain import Chain
+from sampan.apiserver.cluster_addresses import keep_cluster_addresses
 from sampan.apiserver.contracts import AUTHENTICATED, MASTERS, User
 from sampan.apiserver.custom.registrar import Registrar
 from sampan.apiserver.flow_status import keep_flow_status
@@ -157,6 +158,7 @@ async def run_server(
             tasks.create_task(lasting("aggregation", lambda: run_aggregator(chain, pki)))
             tasks.create_task(keep_policy_status(chain.core, own_client(chain)))
             tasks.create_task(keep_flow_status(own_client(chain), chain.core.timestamp))
+            tasks.create_task(keep_cluster_addresses(own_client(chain)))
             tasks.create_task(lasting("what is always there", lambda: keep_prepared(chain, config, servers)))
             tasks.create_task(keep_renewing(lambda: asyncio.to_thread(renew, options)))
             tasks.create_task(servers.run(lambda: publish(own_client(chain), servers.there)))
