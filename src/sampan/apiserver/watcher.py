@@ -12,12 +12,16 @@ from sampan.apiserver.cache import Event, ResourceCache
 from sampan.apiserver.objects import CachedObject
 
 if TYPE_CHECKING:
+    from sampan.apiserver.custom.conversion import Converter
     from sampan.apiserver.views import View
 
 MAX_QUEUED = 10_000
 BOOKMARK_SECONDS = 60.0
 
+UNDECIDED = ""  # whether the event is the watcher's at all
+
 Matcher = Callable[[CachedObject], bool]
+Entry = bytes | CachedObject | tuple[str, Event]
 
 
 class Watcher:
@@ -44,28 +48,32 @@ class Watcher:
         self._matches = matches
         self._bookmarks = bookmarks
         self._deadline = asyncio.get_running_loop().time() + timeout
-        self._queue: deque[bytes | CachedObject | tuple[str, Event]] = deque()
+        self._queue: deque[Entry] = deque()
         self._limit = MAX_QUEUED
         self._waiter: asyncio.Future[None] | None = None
         self._over = False
 
     def offer(self, event: Event) -> None:
-        obj = event.object
-        if self._over or (self._prefix and not obj.key.startswith(self._prefix)):
+        if self._over or (self._prefix and not event.object.key.startswith(self._prefix)):
             return
+        # Where versions differ, what the selector looks at may have to be converted first.
+        late = self._matches is not None and self.view.endpoint.converter is not None
+        kind = UNDECIDED if late else self._kind(event)
+        if kind is not None:
+            self._put((kind, event))
+
+    def _kind(self, event: Event) -> str | None:
+        """What the event is to this watcher; None: nothing."""
         matches = self._matches
         if matches is None:
-            kind = "DELETED" if event.deleted else "ADDED" if event.previous is None else "MODIFIED"
-        else:
-            is_in = not event.deleted and matches(obj)
-            was_in = event.previous is not None and matches(event.previous)
-            if is_in:
-                kind = "MODIFIED" if was_in else "ADDED"
-            elif was_in:
-                kind = "DELETED" if event.deleted else "LEFT"
-            else:
-                return
-        self._put((kind, event))
+            return "DELETED" if event.deleted else "ADDED" if event.previous is None else "MODIFIED"
+        is_in = not event.deleted and matches(event.object)
+        was_in = event.previous is not None and matches(event.previous)
+        if is_in:
+            return "MODIFIED" if was_in else "ADDED"
+        if was_in:
+            return "DELETED" if event.deleted else "LEFT"
+        return None
 
     def put(self, entries: Iterable[bytes | CachedObject]) -> None:
         """What comes before the live events: the initial state, a bookmark. It does not count as falling behind."""
@@ -82,6 +90,13 @@ class Watcher:
         self.end()
 
     async def next(self) -> Sequence[bytes] | None:
+        while True:
+            frames = await self._next()
+            if frames is None or frames:
+                return frames
+
+    async def _next(self) -> Sequence[bytes] | None:
+        """May be empty: nothing of what came is this watcher's."""
         while not self._queue:
             if self._over:
                 return None
@@ -101,7 +116,7 @@ class Watcher:
                 return [self.view.bookmark(self.cache.revision)]
         queue, view = self._queue, self.view
         if view.endpoint.converter is not None:
-            await view.endpoint.converter.prepare_events(view, list(islice(queue, view.batch)))
+            await self._convert(view.endpoint.converter)
         frames = []
         for _ in range(min(len(queue), view.batch)):
             entry = queue.popleft()
@@ -110,6 +125,23 @@ class Watcher:
             else:
                 frames.append(entry if isinstance(entry, bytes) else view.added(entry))
         return frames
+
+    async def _convert(self, converter: Converter) -> None:
+        """The next entries: what the selector looks at, then what is told of it."""
+        count = min(len(self._queue), self.view.batch)
+        waiting = [e for e in islice(self._queue, count) if isinstance(e, tuple) and e[0] == UNDECIDED]
+        await converter.prepare([o for _, event in waiting for o in (event.object, event.previous) if o is not None])
+        entries = [self._queue.popleft() for _ in range(count)]
+        decided: list[Entry] = []
+        for entry in entries:
+            if isinstance(entry, tuple) and entry[0] == UNDECIDED:
+                kind = self._kind(entry[1])
+                if kind is not None:
+                    decided.append((kind, entry[1]))
+            else:
+                decided.append(entry)
+        self._queue.extendleft(reversed(decided))
+        await converter.prepare_events(self.view, decided)
 
     def _put(self, entry: tuple[str, Event]) -> None:
         if len(self._queue) >= self._limit:

@@ -26,6 +26,8 @@ SCHEMAS = {
     "v2": {"type": "object", "properties": {"rig": {"type": "object", "properties": {"sails": INTEGER}}}},
 }
 
+FIELDS = {"v1": ".spec.sails", "v2": ".spec.rig.sails"}
+
 
 def convert(request: dict[str, Any]) -> dict[str, Any]:
     """spec.sails in v1 is spec.rig.sails in v2."""
@@ -67,6 +69,7 @@ async def world(hooks: HookServer) -> AsyncIterator[World]:
                     "served": True,
                     "storage": version == "v2",
                     "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}},
+                    "selectableFields": [{"jsonPath": FIELDS[version]}],
                 }
                 for version, schema in SCHEMAS.items()
             ],
@@ -184,3 +187,35 @@ async def test_metadata_alone_needs_no_webhook(world: World, hooks: HookServer) 
     answer = await world.chain.handle(Request("GET", V1, "", headers, user=ADMIN))
     assert json.loads(answer.body)["items"][0]["metadata"]["name"] == "b"  # type: ignore[union-attr]
     assert hooks.asked == []
+
+
+async def test_fields_are_selected_as_each_version_has_them(world: World, hooks: HookServer) -> None:
+    watches = {}
+    for where, field in ((V1, "spec.sails"), (V2, "spec.rig.sails")):
+        query = f"watch=1&fieldSelector={field}%3D2&timeoutSeconds=20"
+        answer = await world.chain.handle(Request("GET", where, query, {}, user=ADMIN))
+        assert isinstance(answer, Stream)
+        watches[where] = answer
+    for name, sails in (("one", 1), ("two", 2)):
+        await world.make_object(V2, boat(name, "v2", sails))
+
+    async def listed(where: str, field: str, sails: int) -> list[str]:
+        found = await world.ask(ADMIN, "GET", where, query=f"fieldSelector={field}%3D{sails}")
+        return [item["metadata"]["name"] for item in found.body["items"]]
+
+    for sails, name in ((1, "one"), (2, "two")):
+        assert await listed(V1, "spec.sails", sails) == await listed(V2, "spec.rig.sails", sails) == [name]
+    assert (await world.ask(ADMIN, "GET", V1, query="fieldSelector=spec.rig.sails%3D1")).code == 400
+    merge = "application/merge-patch+json"
+    await world.ask(ADMIN, "PATCH", f"{V1}/two", {"spec": {"sails": 9}}, content=merge)
+    await world.ask(ADMIN, "PATCH", f"{V2}/one", {"spec": {"rig": {"sails": 2}}}, content=merge)
+    await world.ask(ADMIN, "DELETE", V1, query="fieldSelector=spec.sails%3D2")
+    assert await listed(V2, "spec.rig.sails", 2) == []
+    assert await listed(V2, "spec.rig.sails", 9) == ["two"]
+    for answer in watches.values():
+        seen = []
+        while len(seen) < 4:
+            frames = await asyncio.wait_for(answer.frames.next(), 10) or ()
+            seen += [(e["type"], e["object"]["metadata"]["name"]) for e in map(json.loads, frames)]
+        assert seen == [("ADDED", "two"), ("DELETED", "two"), ("ADDED", "one"), ("DELETED", "one")]
+        answer.frames.close()

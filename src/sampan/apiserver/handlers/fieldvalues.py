@@ -26,10 +26,6 @@ def selectable(obj: CachedObject, endpoint: Endpoint) -> Values:
 
 
 def _from_strategy(obj: CachedObject, endpoint: Endpoint) -> Values:
-    if endpoint.converter is not None:
-        # Selectors are held against every event at once: nobody can be asked then.
-        written: Values = endpoint.strategy.selectable_fields(endpoint.codec.decode(b"{" + obj.tail))
-        return written
     found: Values = endpoint.strategy.selectable_fields(endpoint.decode(obj))
     return found
 
