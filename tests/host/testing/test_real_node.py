@@ -29,7 +29,7 @@ def test_pods_run_and_are_reached(tmp_path: Path) -> None:
         cluster.kubectl("create", "deployment", "web", "--image=sampan.local/kubia")
         cluster.kubectl("expose", "deployment", "web", "--port=80", "--target-port=8080")
         cluster.settled()
-        cluster.kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=30s")
+        cluster.kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=120s")
         [pod] = json.loads(cluster.kubectl("get", "pods", "-o", "json"))["items"]
         with cluster.port_forward("svc/web", 80) as port, urlopen(f"http://127.0.0.1:{port}") as answer:
             assert answer.read().decode().strip() == f"You've hit {pod['metadata']['name']}"

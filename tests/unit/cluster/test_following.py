@@ -31,7 +31,7 @@ class Told:
         return True
 
     async def after(self) -> list[str]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.changed.wait()
         self.changed.clear()
         return self.servers
@@ -54,7 +54,7 @@ async def agent(server: FakeServer, following: Following) -> AsyncIterator[Told]
 
 
 async def until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not what():
             await asyncio.sleep(0)
 
