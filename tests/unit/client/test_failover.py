@@ -29,6 +29,15 @@ def transport(*servers: str) -> FailoverTransport:
     return FailoverTransport(ConnectionSettings(server=",".join(servers), timeout=2.0))
 
 
+async def stream(request: web.Request) -> Any:
+    """A beginning without an end."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"x")
+    await asyncio.sleep(30)
+    return response
+
+
 def test_a_list_of_addresses() -> None:
     assert addresses("https://a:1, b:2,http://c") == ["https://a:1", "https://b:2", "http://c"]
     assert addresses("a,b") == ["a", "b"]
@@ -87,13 +96,6 @@ async def test_servers_that_are_learned_of_later(pair: tuple[Server, Server]) ->
 async def test_a_server_that_is_let_go_loses_its_streams(pair: tuple[Server, Server]) -> None:
     """What goes on elsewhere stays where it is."""
 
-    async def stream(request: web.Request) -> Any:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"x")
-        await asyncio.sleep(30)
-        return response
-
     pair[0].handlers["/watch"] = stream
     both = transport(pair[1].url)
     both.also([pair[0].url])
@@ -114,13 +116,6 @@ async def test_a_server_that_is_let_go_loses_its_streams(pair: tuple[Server, Ser
 
 async def test_a_server_that_hangs_loses_its_streams(pair: tuple[Server, Server]) -> None:
     """A watch that is open there ends, so that it is made again at the other."""
-
-    async def stream(request: web.Request) -> Any:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"x")
-        await asyncio.sleep(30)
-        return response
 
     async def hang(_: web.Request) -> Any:
         await asyncio.sleep(30)
