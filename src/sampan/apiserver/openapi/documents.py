@@ -10,12 +10,14 @@ from typing import Any
 from sampan.api.scheme import ResourceInfo
 from sampan.apiserver.codec import encode
 from sampan.apiserver.core import Core
+from sampan.apiserver.openapi.custom import published
 from sampan.apiserver.openapi.definitions import META, Schema, closure, load, name_of, translate
 from sampan.apiserver.openapi.operations import paths_of
 from sampan.apiserver.openapi.protobuf import ASKED, MEDIA, document
 from sampan.apiserver.request import JSON, Answer, Reply, Request
 from sampan.version import GIT_VERSION
 
+_IDENTITY = "x-kubernetes-group-version-kind"
 _INFO = {"title": "Kubernetes", "version": GIT_VERSION}
 _ALWAYS = ("Status", "DeleteOptions", "Patch", "APIResourceList", "ListMeta", "ObjectMeta", "WatchEvent")
 
@@ -81,7 +83,7 @@ class OpenAPI:
         endpoint = self.core.endpoint(info.group, info.version, info.resource)
         schema: Schema | None = getattr(endpoint.strategy, "openapi_schema", None) if endpoint else None
         identity = {"group": info.group, "version": info.version, "kind": info.kind}
-        return {**(schema or {"type": "object"}), "x-kubernetes-group-version-kind": [identity]}
+        return {**(schema or {}), _IDENTITY: [identity]}
 
     def _make_v3(self, group: str, version: str) -> bytes:
         rows = self._rows(group, version)
@@ -105,7 +107,9 @@ class OpenAPI:
                     f"io.k8s.api.{s.group.split('.', 1)[0]}.{s.version}.{s.kind}" for s in info.subresources if s.group
                 ]
             else:
-                schemas[name_of(info)] = self._custom(info)
+                schema = self._custom(info)
+                identity = {_IDENTITY: schema.pop(_IDENTITY)}
+                schemas[name_of(info)] = {**published(schema, source, v3=v3), **identity}
                 schemas[name_of(info, info.list_kind)] = _list_schema(info, v3=v3)
         for name in sorted(closure(source, names)):
             schemas[name] = translate(name, source[name], v3=v3)
