@@ -54,6 +54,9 @@ async def api() -> Api:
 
 async def test_binding_names_the_node_once(api: Api) -> None:
     pod = await api.pod("p")
+    pod["status"]["nominatedNodeName"] = "n2"
+    code, pod = await api("PUT", f"{NS}/pods/p/status", pod)
+    assert (code, pod["status"]["nominatedNodeName"]) == (200, "n2")
     binding = {"metadata": {"name": "p", "annotations": {"k": "v"}}, "target": {"kind": "Node", "name": "n1"}}
     wrong = {**binding, "metadata": {"name": "p", "uid": "00000000-0000-0000-0000-000000000000"}}
     assert (await api("POST", f"{NS}/pods/p/binding", wrong))[0] == 409
@@ -65,6 +68,7 @@ async def test_binding_names_the_node_once(api: Api) -> None:
     assert (code, answer["status"]) == (201, "Success")
     bound = (await api("GET", f"{NS}/pods/p"))[1]
     assert bound["spec"]["nodeName"] == "n1"
+    assert "nominatedNodeName" not in bound["status"], "no room need be kept for it any more"
     assert bound["metadata"]["annotations"] == {"k": "v"}
     assert bound["metadata"].get("managedFields") == pod["metadata"].get("managedFields")
     assert {"PodScheduled": "True"}.items() <= {c["type"]: c["status"] for c in bound["status"]["conditions"]}.items()

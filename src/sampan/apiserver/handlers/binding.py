@@ -39,6 +39,7 @@ async def bind(context: Context) -> Answer:
         pod.spec.nodeName = binding.target.name
         if meta.annotations:
             pod.metadata.annotations = {**(pod.metadata.annotations or {}), **meta.annotations}
+        pod.status.nominatedNodeName = None  # no room need be kept for it any more
         _set_scheduled(pod, context.core.timestamp())
         return pod
 
