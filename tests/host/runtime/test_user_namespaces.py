@@ -58,9 +58,13 @@ async def test_root_inside_is_not_root_outside(world: World, sandbox: str) -> No
 async def test_its_network_is_its_own(world: World, netns: str) -> None:
     """A low port, and a setting of its network: both need rights over the network namespace."""
     sandbox = await world.sandbox(netns_path=netns, ids=IDS, sysctls={"net.ipv4.ip_default_ttl": "77"})
-    script = "ip link set lo up; cat /proc/sys/net/ipv4/ip_default_ttl; httpd -f -p 80 & sleep 0.2; wget -O- 127.0.0.1"
+    script = (
+        "ip link set lo up; cat /proc/sys/net/ipv4/ip_default_ttl; httpd -f -p 80 & "
+        "for n in $(seq 100); do said=$(wget -O- 127.0.0.1 2>&1); case $said in *404*) break;; esac; sleep 0.1; done; "
+        "echo $said; kill %1"
+    )
     security = cri.SecurityContext(capabilities=cri.Capabilities(add=["NET_ADMIN"]))
-    said = await world.output(sandbox, "sh", "-c", script + "; kill %1", security=security)
+    said = await world.output(sandbox, "sh", "-c", script, security=security)
     assert said.startswith("77")
     assert "404" in said
 

@@ -136,8 +136,9 @@ async def test_nobody_gets_an_image_with_what_another_one_knows(monkeypatch: pyt
     await asyncio.sleep(0)
     bench.auths = []
     stranger = asyncio.ensure_future(bench.ensure(policy="Always"))
-    while len(begun) < 2:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while len(begun) < 2:
+            await asyncio.sleep(0)
     go_on.set()
     assert await asyncio.gather(*friends) == ["", ""]
     assert (await stranger).startswith("ErrImagePull")
