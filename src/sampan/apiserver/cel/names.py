@@ -9,6 +9,7 @@ _WORDS = """
     while
 """
 RESERVED = frozenset(_WORDS.split())
+KEYWORDS = frozenset(("false", "in", "null", "true"))  # which are no field's name either
 _NOT_FIRST = re.compile(r"[^A-Za-z_]")
 _OTHER = re.compile(r"[^A-Za-z0-9_./-]")
 _MARKS = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sampan.apiserver.cel.functions import library
 from sampan.apiserver.cel.lexer import Token, tokens
-from sampan.apiserver.cel.names import RESERVED
+from sampan.apiserver.cel.names import KEYWORDS, RESERVED
 from sampan.apiserver.cel.syntax import (
     Bind,
     Call,
@@ -159,7 +159,7 @@ class _Parser:
             raise self.wrong(f"no viable alternative at input '.{name.text}'", name.at)
         if not optional and (opened := self.take("(")) is not None:
             return self.method(operand, name.text, opened)
-        if name.kind == "ident" and name.text in RESERVED:
+        if name.kind == "ident" and name.text in KEYWORDS:
             raise self.wrong(f"no viable alternative at input '.{name.text}'", name.at)
         return Select(at=dot.at, operand=operand, field=name.value, optional=optional)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from sampan.api.errors import ApiError
+from sampan.api.errors import ApiError, NotFound
 from sampan.apiserver.core import Core
 from sampan.apiserver.outward.services import address_of
 from sampan.apiserver.streams.kubelet import KubeletConnection
@@ -53,6 +53,8 @@ def target_of(core: Core, config: Any) -> Target:
     shown = f"https://{name}:{port}{service.path or '/'}"
     try:
         host, number = address_of(core, service.namespace, service.name, str(port))
+    except NotFound:
+        raise CallFailed(f'Post "{shown}": service "{service.name}" not found') from None
     except ApiError as error:
         raise CallFailed(f'Post "{shown}": {error.message}') from None
     return Target(host, number, service.path or "/", name, bundle, shown)

@@ -132,6 +132,9 @@ def test_true(text: str) -> None:
     [
         ("self = 42", "1:6: Syntax error: token recognition error at: '= '"),
         ("self.names)", "1:11: Syntax error: extraneous input ')' expecting <EOF>"),
+        ("self.namespace == 'x'", "undefined field 'namespace'"),
+        ("self.in == 'x'", "1:6: Syntax error: no viable alternative at input '.in'"),
+        ("namespace == 'x'", "1:1: Syntax error"),
         ("self.", "1:6: Syntax error: no viable alternative at input '.<EOF>'"),
         ("self.nose", "1:5: undefined field 'nose'"),
         ("self.ports.all(p, p.nose)", "1:20: undefined field 'nose'"),
@@ -205,3 +208,8 @@ def test_no_pieces_of_the_language_do_either(pieces: list[str]) -> None:
         compile_expression(" ".join(pieces), {"self": types.DYN}).program.run({"self": {"x": [1]}})
     except (CelSyntaxError, CelError):
         pass
+
+
+def test_words_that_no_variable_may_have_are_fields_of_objects_without_a_type() -> None:
+    compiled = compile_expression("object.metadata.namespace == 'n' && has(object.for)", {"object": types.DYN})
+    assert compiled.program.run({"object": {"metadata": {"namespace": "n"}, "for": 1}}) is True
