@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,9 @@ async def test_what_no_policy_touches(world: World, tmp_path: Path) -> None:
             await asyncio.get_running_loop().sock_connect(standing, (a.ip, 80))
             await world.apply(policy("x/deny", policyTypes=BOTH))
             assert await asyncio.get_running_loop().sock_recv(standing, 100)
+            standing.shutdown(socket.SHUT_WR)  # the server hears the end, and says its own
+            async with asyncio.timeout(5):
+                assert await asyncio.get_running_loop().sock_recv(standing, 100) == b""
         assert (await ask(HOST, a.ip, 80))[0] == "x/a"  # as the kubelet's probes do
         assert (await ask(a.netns_path, a.gateway, 6443))[0] == "host"
         assert (await ask(a.netns_path, "10.96.5.5", 80))[0] == "x/a"
@@ -240,6 +244,13 @@ async def test_a_pod_waits_for_its_policies(tmp_path: Path) -> None:
         api.add(fresh)
         ip = (await attaching).ip
         assert ip in shell("nft list map ip sampan-t-policies ingress-of")
+        attaching = asyncio.create_task(network.attach("uid-y-b"))  # no policy is about this one
+        await asyncio.sleep(0.05)
+        other = pod("y/b", "", "node-0")
+        other.metadata.uid = "uid-y-b"
+        api.add(other)
+        async with asyncio.timeout(5):
+            await attaching
         await network.detach("uid-x-a")
         client = api.client().resource(type(fresh))
         await client.delete("a", namespace="x", grace_period_seconds=0)

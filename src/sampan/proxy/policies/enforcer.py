@@ -138,3 +138,5 @@ class PolicyEnforcer:
         if self._index is not None and self._index.pending:
             self.synced.clear()
             self._wake.set()
+        else:  # a Pod that no rule changes for is known now
+            self._gate.look_again()

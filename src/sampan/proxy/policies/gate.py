@@ -27,8 +27,12 @@ class Gate:
         self._moved = asyncio.Event()
 
     def tell(self, is_open: Callable[[str], bool]) -> None:
-        """What the answer for each workload is from now on. Again whenever it may have changed."""
+        """What the answer for each workload is from now on."""
         self._is_open = is_open
+        self.look_again()
+
+    def look_again(self) -> None:
+        """The answer for somebody who waits may be another one now."""
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -22,7 +22,7 @@ async def test_a_workload_waits_until_it_is_told() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     known.add("pod")
-    gate.tell(known.__contains__)
+    gate.look_again()
     assert (await waiting).ip == gate.addresses["pod"]
     await network.attach("pod")  # again: nothing new
     assert heard == ["pod"]
