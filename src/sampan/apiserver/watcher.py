@@ -56,24 +56,24 @@ class Watcher:
     def offer(self, event: Event) -> None:
         if self._over or (self._prefix and not event.object.key.startswith(self._prefix)):
             return
-        # Where versions differ, what the selector looks at may have to be converted first.
-        late = self._matches is not None and self.view.endpoint.converter is not None
-        kind = UNDECIDED if late else self._kind(event)
-        if kind is not None:
+        if self._matches is None:
+            self._put(("DELETED" if event.deleted else "ADDED" if event.previous is None else "MODIFIED", event))
+        elif self.view.endpoint.converter is not None:
+            # Where versions differ, what the selector looks at may have to be converted first.
+            self._put((UNDECIDED, event))
+        elif kind := self._kind(event, self._matches):
             self._put((kind, event))
 
-    def _kind(self, event: Event) -> str | None:
-        """What the event is to this watcher; None: nothing."""
-        matches = self._matches
-        if matches is None:
-            return "DELETED" if event.deleted else "ADDED" if event.previous is None else "MODIFIED"
+    @staticmethod
+    def _kind(event: Event, matches: Matcher) -> str:
+        """What the event is to a watcher that selects; empty: nothing."""
         is_in = not event.deleted and matches(event.object)
         was_in = event.previous is not None and matches(event.previous)
         if is_in:
             return "MODIFIED" if was_in else "ADDED"
         if was_in:
             return "DELETED" if event.deleted else "LEFT"
-        return None
+        return ""
 
     def put(self, entries: Iterable[bytes | CachedObject]) -> None:
         """What comes before the live events: the initial state, a bookmark. It does not count as falling behind."""
@@ -90,40 +90,34 @@ class Watcher:
         self.end()
 
     async def next(self) -> Sequence[bytes] | None:
-        while True:
-            frames = await self._next()
-            if frames is None or frames:
-                return frames
-
-    async def _next(self) -> Sequence[bytes] | None:
-        """May be empty: nothing of what came is this watcher's."""
-        while not self._queue:
-            if self._over:
-                return None
-            loop = asyncio.get_running_loop()
-            left = self._deadline - loop.time()
-            if left <= 0:
-                return None
-            self._waiter = loop.create_future()
-            wait = min(left, BOOKMARK_SECONDS) if self._bookmarks else left
-            timer = loop.call_later(wait, self._wake)
-            try:
-                await self._waiter
-            finally:
-                timer.cancel()
-                self._waiter = None
-            if not self._queue and not self._over and self._bookmarks:
-                return [self.view.bookmark(self.cache.revision)]
-        queue, view = self._queue, self.view
-        if view.endpoint.converter is not None:
-            await self._convert(view.endpoint.converter)
-        frames = []
-        for _ in range(min(len(queue), view.batch)):
-            entry = queue.popleft()
-            if isinstance(entry, tuple):
-                frames.append(view.frame(*entry))
-            else:
-                frames.append(entry if isinstance(entry, bytes) else view.added(entry))
+        frames: list[bytes] = []
+        while not frames:  # nothing of what came may be this watcher's
+            while not self._queue:
+                if self._over:
+                    return None
+                loop = asyncio.get_running_loop()
+                left = self._deadline - loop.time()
+                if left <= 0:
+                    return None
+                self._waiter = loop.create_future()
+                wait = min(left, BOOKMARK_SECONDS) if self._bookmarks else left
+                timer = loop.call_later(wait, self._wake)
+                try:
+                    await self._waiter
+                finally:
+                    timer.cancel()
+                    self._waiter = None
+                if not self._queue and not self._over and self._bookmarks:
+                    return [self.view.bookmark(self.cache.revision)]
+            queue, view = self._queue, self.view
+            if view.endpoint.converter is not None:
+                await self._convert(view.endpoint.converter)
+            for _ in range(min(len(queue), view.batch)):
+                entry = queue.popleft()
+                if isinstance(entry, tuple):
+                    frames.append(view.frame(*entry))
+                else:
+                    frames.append(entry if isinstance(entry, bytes) else view.added(entry))
         return frames
 
     async def _convert(self, converter: Converter) -> None:
@@ -131,12 +125,12 @@ class Watcher:
         count = min(len(self._queue), self.view.batch)
         waiting = [e for e in islice(self._queue, count) if isinstance(e, tuple) and e[0] == UNDECIDED]
         await converter.prepare([o for _, event in waiting for o in (event.object, event.previous) if o is not None])
-        entries = [self._queue.popleft() for _ in range(count)]
+        # Meanwhile it may have fallen too far behind, and then nothing waits any more.
+        entries = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
         decided: list[Entry] = []
         for entry in entries:
-            if isinstance(entry, tuple) and entry[0] == UNDECIDED:
-                kind = self._kind(entry[1])
-                if kind is not None:
+            if isinstance(entry, tuple) and entry[0] == UNDECIDED and self._matches is not None:
+                if kind := self._kind(entry[1], self._matches):
                     decided.append((kind, entry[1]))
             else:
                 decided.append(entry)
