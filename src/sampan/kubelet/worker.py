@@ -9,6 +9,7 @@ Each worker is one task: two things never happen to one Pod at once. The phase i
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
@@ -252,6 +253,7 @@ class PodWorker:
             return None
         self._under_way = asyncio.ensure_future(work)
         try:
+            await self._tell_while(self._under_way)
             return await self._under_way
         except asyncio.CancelledError:
             if self.phase is Phase.SYNC or current_task().cancelling():
@@ -342,19 +344,30 @@ class PodWorker:
         self.stopped_at = tools.clock.now()
         self.over.set()
 
-    async def _tell_while(self, stopping: asyncio.Task[None]) -> None:
+    async def _tell_while(self, work: asyncio.Task[Any]) -> None:
         """Until it is done: a container that is not ready any more shows at once, so that nobody sends it requests."""
-        known: set[str] | None = None
-        while not stopping.done():
-            self._wake.clear()
-            state = await self._read()
-            unready = {c.id for c in state.running() if not self._tools.probes.ready(c.id)}
-            if known is not None and unready != known and not self.removed:
-                await self._say(state)
-            known = unready
+        known = self._unready(self._state)
+        told = self._wake.is_set()
+        self._wake.clear()
+        while not work.done():
             woken = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait({stopping, woken}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, woken}, return_when=asyncio.FIRST_COMPLETED)
             woken.cancel()
+            if not self._wake.is_set():
+                continue
+            told = True
+            self._wake.clear()
+            with contextlib.suppress(RuntimeFault, OSError):  # of which the worker's own next look will tell
+                state = await self._read()
+                before, known = known, self._unready(state)
+                if known != before and not (self.removed or work.done()):
+                    await self._say(state)
+        if told:
+            self.wake()  # what was heard meanwhile is for the next step
+
+    def _unready(self, state: PodState | None) -> set[str]:
+        running = state.running() if state is not None else ()
+        return {c.id for c in running if not self._tools.probes.ready(c.id)}
 
     async def _settle(self) -> bool:
         """Nothing runs. True when the Pod has left this node altogether."""

@@ -158,3 +158,35 @@ async def test_a_pod_that_goes_says_when_it_is_not_ready_any_more(world: World) 
         assert (world.pod.status.containerStatuses or [])[0].restartCount == 0
         await world.pass_time(20)
         assert world.gone
+
+
+async def test_a_container_that_is_restarted_shows_that_it_is_not_ready_meanwhile(world: World) -> None:
+    """Its hook takes a while, and its neighbour has other troubles."""
+    alive, ready = True, True
+
+    def answer(argv: list[str]) -> ExecResult:
+        good = alive if argv == ["alive"] else ready
+        return ExecResult(stdout=b"", stderr=b"", exit_code=0 if good else 1)
+
+    world.runtime.behave("a", Behaviour(exec=answer))
+    often = {"periodSeconds": 1, "failureThreshold": 1}
+    one = {
+        "name": "a", "image": "app:1", "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
+        "livenessProbe": {"exec": {"command": ["alive"]}, **often},
+        "readinessProbe": {"exec": {"command": ["ready"]}, **often},
+    }  # fmt: skip
+    async with world.running():
+        world.add({"containers": [one], "terminationGracePeriodSeconds": 20})
+        await world.pass_time(2)
+        assert world.condition("Ready") == "True"
+        alive = False
+        await world.pass_time(3)
+        assert (world.condition("Ready"), "Killing" in world.reasons()) == ("True", True)
+        ready = False
+        await world.pass_time(2)
+        assert world.condition("Ready") == "False"
+        assert "running" in world.state
+        alive = ready = True
+        await world.pass_time(20)
+        assert (world.pod.status.containerStatuses or [])[0].restartCount == 1
+        assert world.condition("Ready") == "True"
