@@ -54,4 +54,4 @@ def test_what_ended_in_a_circle_is_found_all_the_same() -> None:
             Ended()
 
     run_until_stopped(end_many)
-    assert Ended.alive <= 2_000
+    assert Ended.alive <= 4_000
