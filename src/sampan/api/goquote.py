@@ -57,3 +57,8 @@ def _float(value: float) -> str:
         return str(int(value))
     mantissa, e, exponent = repr(value).partition("e")
     return f"{mantissa}e{exponent[0]}{int(exponent[1:]):02d}" if e else mantissa
+
+
+def html_safe(json: str) -> str:
+    """As Go's encoder writes JSON: what HTML could take for its own is escaped."""
+    return json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

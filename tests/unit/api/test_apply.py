@@ -212,7 +212,11 @@ def test_kubectl_takes_over_from_its_client_side_self() -> None:
     live = written(None, live, "kubectl-client-side-apply")
     result = apply(live, config_map({"a": "2"}), request("kubectl")).object
     assert result["data"] == {"a": "2", "b": "1"}
-    assert '"a":"2"' in result["metadata"]["annotations"][LAST_APPLIED]
+    assert result["metadata"]["annotations"][LAST_APPLIED] == (
+        '{"apiVersion":"v1","data":{"a":"2"},"kind":"ConfigMap","metadata":{"name":"c"}}\n'
+    )
+    noted = apply(live, config_map({"a": "2"}, annotations={"x": "y"}), request("kubectl")).object
+    assert '"annotations":{"x":"y"}' in noted["metadata"]["annotations"][LAST_APPLIED]
     with pytest.raises(Conflict, match=r"1 conflict: .*: \.data\.b"):
         apply(live, config_map({"a": "2", "b": "2"}), request("kubectl"))
     with pytest.raises(Conflict, match=r"1 conflict: .*: \.data\.a"):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from sampan.api.errors import FieldError
-from sampan.api.goquote import quote
+from sampan.api.goquote import html_safe, quote
 
 
 class Ordered(dict[str, Any]):
@@ -28,9 +28,7 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value)
     order: Literal["deterministic"] | None = "deterministic" if type(value) is dict else None
-    text = msgspec.json.encode(value, order=order).decode()
-    # Go's encoder escapes what could end a script element.
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return html_safe(msgspec.json.encode(value, order=order).decode())
 
 
 class Errors(list[FieldError]):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sampan.api.errors import BadRequest, Cause, Conflict
-from sampan.api.goquote import quote
+from sampan.api.goquote import html_safe, quote
 from sampan.api.patch.apply.config import claimed, objections, said
 from sampan.api.patch.apply.fieldset import (
     FieldSet,
@@ -251,9 +251,10 @@ def _with_last_applied(merged: dict[str, Any], config: dict[str, Any], request: 
     annotations = metadata.get("annotations") or {}
     if request.manager != _KUBECTL or LAST_APPLIED not in annotations:
         return merged
-    kept = {k: v for k, v in (_metadata(config).get("annotations") or {}).items() if k != LAST_APPLIED}
-    said_metadata = {**_metadata(config), "annotations": kept}
-    text = msgspec.json.encode({**config, "metadata": said_metadata}, order="deterministic").decode() + "\n"
+    said_metadata = dict(_metadata(config))
+    if isinstance(said_metadata.get("annotations"), dict):
+        said_metadata["annotations"] = {k: v for k, v in said_metadata["annotations"].items() if k != LAST_APPLIED}
+    text = html_safe(msgspec.json.encode({**config, "metadata": said_metadata}, order="deterministic").decode()) + "\n"
     return {**merged, "metadata": {**metadata, "annotations": {**annotations, LAST_APPLIED: text}}}
 
 
