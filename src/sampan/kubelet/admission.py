@@ -12,7 +12,7 @@ from sampan.kubelet.allocation import PENDING, Resizing
 from sampan.kubelet.apparmor import AppArmor, objections, read_host
 from sampan.kubelet.node_affinity import insists_on
 from sampan.kubelet.sandbox_config import host_ports
-from sampan.kubelet.worker import Verdict
+from sampan.kubelet.verdict import Verdict
 
 Amounts = dict[str, int]  # milli-units
 OS, OS_LABEL = "linux", "kubernetes.io/os"

@@ -13,7 +13,7 @@ from sampan.api.types import core_v1
 from sampan.kubelet.config import EvictionThreshold
 from sampan.kubelet.pod_state import is_static
 from sampan.kubelet.resources import qos_class
-from sampan.kubelet.worker import Verdict
+from sampan.kubelet.verdict import Verdict
 
 EVICTED = "Evicted"
 CRITICAL = 2_000_000_000

@@ -18,7 +18,8 @@ from sampan.kubelet.image_gc import ImageCollector
 from sampan.kubelet.node.facts import existing, meminfo, process_numbers
 from sampan.kubelet.pod_state import pod_key
 from sampan.kubelet.seams import Events
-from sampan.kubelet.worker import Phase, PodWorker, Verdict
+from sampan.kubelet.verdict import Verdict
+from sampan.kubelet.worker import Phase, PodWorker
 from sampan.runtime.contract import ContainerState, NotFound, Runtime
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from sampan.api.types import core_v1, meta_v1
 from sampan.kubelet.pod_state import is_mirror, is_static, pod_key
-from sampan.kubelet.worker import Phase, PodWorker, Tools, Verdict
+from sampan.kubelet.verdict import Verdict
+from sampan.kubelet.worker import Phase, PodWorker, Tools
 from sampan.runtime.contract import Event, Runtime
 
 log = logging.getLogger(__name__)

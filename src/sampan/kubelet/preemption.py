@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sampan.api.types import core_v1
 from sampan.kubelet.eviction import is_critical
 from sampan.kubelet.resources import qos_class
-from sampan.kubelet.worker import Verdict
+from sampan.kubelet.verdict import Verdict
 
 Amounts = dict[str, int]  # milli-units
 VERDICT = Verdict("Preempting", "Preempted in order to admit critical pod", disrupted=True)

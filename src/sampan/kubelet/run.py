@@ -47,11 +47,12 @@ from sampan.kubelet.static.source import StaticPods
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
+from sampan.kubelet.verdict import Verdict
 from sampan.kubelet.volumes.claims import Claims
 from sampan.kubelet.volumes.filesystems import keep_in_memory
 from sampan.kubelet.volumes.manager import VolumeManager
 from sampan.kubelet.volumes.tokens import Tokens
-from sampan.kubelet.worker import Phase, Tools, Verdict
+from sampan.kubelet.worker import Phase, Tools
 from sampan.network.contract import PodNetwork
 from sampan.runtime.contract import EventKind, Runtime
 

@@ -16,7 +16,8 @@ from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.eviction import CRITICAL
 from sampan.kubelet.node import events
 from sampan.kubelet.status_writer import StatusWriter
-from sampan.kubelet.worker import Phase, PodWorker, Verdict
+from sampan.kubelet.verdict import Verdict
+from sampan.kubelet.worker import Phase, PodWorker
 
 log = logging.getLogger(__name__)
 

@@ -33,6 +33,7 @@ from sampan.kubelet.status import OWNED, SCHEDULED, has_ended, make_status, reje
 from sampan.kubelet.status_writer import StatusWriter
 from sampan.kubelet.stopper import Stopper
 from sampan.kubelet.termination import TerminationMessages
+from sampan.kubelet.verdict import Verdict
 from sampan.network.contract import PodNetwork
 from sampan.runtime.contract import Runtime, RuntimeFault
 
@@ -49,16 +50,6 @@ class Phase(StrEnum):
     SYNC = "sync"
     TERMINATING = "terminating"
     TERMINATED = "terminated"
-
-
-class Verdict(Struct, frozen=True):
-    """Why the kubelet itself ends a Pod: Evicted, DeadlineExceeded, OutOfcpu, …"""
-
-    reason: str
-    message: str
-    grace: float | None = None
-    disrupted: bool = False  # the Pod's owner should know that it was not its own doing
-    rejected: bool = False  # it was never let in: its status says so and nothing else
 
 
 class Tools(Struct, kw_only=True):
@@ -256,7 +247,8 @@ class PodWorker:
             await self._tell_while(self._under_way)
             return await self._under_way
         except asyncio.CancelledError:
-            if self.phase is Phase.SYNC or current_task().cancelling():
+            own = asyncio.current_task()
+            if self.phase is Phase.SYNC or (own is not None and own.cancelling()):
                 raise
             return None
         finally:
@@ -388,12 +380,6 @@ class PodWorker:
             await tools.statuses.finish(self.pod)
         tools.statuses.forget(self.uid)
         return True
-
-
-def current_task() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task
 
 
 def _own(pod: core_v1.Pod) -> core_v1.Pod:

@@ -8,6 +8,7 @@ from aiohttp import web
 from sampan.api.types import core_v1, meta_v1
 from sampan.kubelet.config import KubeletConfig
 from sampan.kubelet.pods import Pods
+from sampan.kubelet.server import node_logs
 from sampan.kubelet.server.access import Access, server_context
 from sampan.kubelet.server.configz import configuration
 from sampan.kubelet.server.logs import Logs
@@ -51,6 +52,7 @@ class KubeletServer:
                 web.post("/attach" + container, streams.attach),
                 web.get("/portForward/{namespace}/{pod}", streams.port_forward),
                 web.post("/portForward/{namespace}/{pod}", streams.port_forward),
+                *node_logs.routes(),
                 web.get("/stats/summary", summary.serve),
                 web.get("/metrics", metrics.own),
                 web.get("/metrics/resource", metrics.resource),
