@@ -71,7 +71,8 @@ def test_a_name_is_free_in_another_namespace(user: User) -> None:
 
 
 def test_a_wall_around_a_namespace(user: User) -> None:
-    create(user, "network-policy", "kubia-manual")
+    create(user, "network-policy")
+    user.type("apply", "-f", str(EXAMPLES / "kubia-manual.yaml"))  # another test may have made it
     user.until_ready("kubia-manual")
     address = user.type("get", "pod", "kubia-manual", "-o", "jsonpath={.status.podIP}")
     asking = f"nc -w 1 {address} 8080 </dev/null >/dev/null 2>&1 && echo open || echo shut"
