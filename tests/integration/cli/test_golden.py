@@ -14,7 +14,6 @@ pytestmark = pytest.mark.skipif(not GOLDEN.exists(), reason="the recorded comman
 OTHERWISE = {
     **dict.fromkeys((186, 190), "recorded where Pods mount one more authority's certificate"),
     94: "recorded without a controller that gives nodes their Pod range and taints",
-    119: "the server rewrites the last-applied annotation when the same fields are applied server-side",
     124: "an event may come a little later than the object",
     176: "ReplicaSets have names by hash, and so another order",
     202: "recorded with two URLs in the discovery role that are none of Kubernetes'",
