@@ -12,12 +12,13 @@ from sampan.api.types import core_v1, events_v1
 from sampan.client.clock import FakeClock, rfc3339_micro, settle
 from sampan.client.fake import FakeServer
 from sampan.scheduler.backlog import FEW, LONGEST_REST, MANY, QUIET, REST, Backlog
+from sampan.scheduler.binder import Binder
 from sampan.scheduler.decision import Decision
 from sampan.scheduler.events import Events
 from sampan.scheduler.pod_info import PodInfo
 from sampan.scheduler.reports import Reports
 from sampan.scheduler.tasks import Tasks
-from tests.unit.scheduler.objects import pod
+from tests.unit.scheduler.objects import node, pod
 
 
 class Made:
@@ -202,3 +203,29 @@ async def test_what_could_not_be_written_is_said_again(reporting: Reporting) -> 
     reporting.reports.refuse(waiting, Decision(message="no room"))
     await settle()
     assert await reporting.condition("p") == "no room"
+
+
+async def test_that_a_pod_was_placed_is_said_even_if_it_went_meanwhile(reporting: Reporting) -> None:
+    client, clock = reporting.server.client("scheduler"), reporting.clock
+    bound: list[str] = []
+    binder = Binder(
+        client,
+        Events(client, clock),
+        reporting.tasks,
+        reporting.backlog,
+        clock,
+        at_once=1,
+        bound=lambda info: bound.append(info.name),
+        failed=lambda *_: None,
+        claim_bound=lambda *_: True,
+    )
+    reporting.server.add(node("n1"))
+    reporting.backlog.put("something that takes its time", lambda: clock.sleep(0.05))
+    waiting = reporting.pod("p")
+    binder.start(waiting, Decision(node="n1"), claim_seconds=1)
+    await settle()
+    assert bound == ["p"]
+    assert not await reporting.said()
+    reporting.reports.forget(waiting.uid)
+    await clock.advance(1)
+    assert await reporting.said() == ["Successfully assigned default/p to n1"]
