@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from sampan.runtime import idmap, podfiles, rootfs, syscalls
+from sampan.runtime import idmap, podfiles, propagation, rootfs, syscalls
 from sampan.runtime.cgroups import Layout
 from sampan.runtime.errors import CreateError
 from sampan.runtime.node import Container, Node, Sandbox
-from sampan.runtime.records import ImageConfig, NamespaceMode
+from sampan.runtime.records import ImageConfig, NamespaceMode, Propagation
 from sampan.runtime.spec import capabilities, devices, seccomp, users
 from sampan.runtime.spec.build import Place, build_spec
 from sampan.runtime.spec.users import Identity
@@ -65,6 +65,9 @@ def _sources(node: Node, container: Container, userns: int) -> dict[str, str]:
             continue
         if not os.path.exists(mount.host_path):
             raise CreateError(f"mount source {mount.host_path!r} for {mount.container_path!r} does not exist")
+        if mount.propagation is Propagation.BIDIRECTIONAL:
+            with open("/proc/self/mountinfo") as file:
+                propagation.check(mount, file.read())
         at, source = f"{node.folder(container)}/mounts/{number}", mount.host_path
         if mount.sub_path:
             source = sources[mount.container_path] = rootfs.bind_sub_path(mount, at)
