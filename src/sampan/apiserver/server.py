@@ -63,6 +63,8 @@ class Server:
             return Connection(self.chain, self.connections, loop)
 
         for listener in self.config.listeners or self._listen():
+            # What connections leave behind must not keep the port from the next server, also where the system chose it.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._servers.append(await loop.create_server(connect, sock=listener, ssl=context, backlog=_BACKLOG))
         self._tasks = [loop.create_task(self._sweep())]
         if self.chain.core.freshness is not None:

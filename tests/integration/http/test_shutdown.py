@@ -29,3 +29,20 @@ async def test_a_watch_ends_properly_and_idle_connections_are_closed(monkeypatch
     assert await asyncio.wait_for(watching[0].read(), 5) == b"0\r\n\r\n"
     assert await asyncio.wait_for(idle[0].read(), 5) == b""
     assert not server.connections
+
+
+async def test_the_next_server_gets_the_port_that_the_system_chose_for_the_last() -> None:
+    """What a connection leaves behind (the server closed it first) would keep it busy for a minute."""
+    chain = await build_for_tests()
+    first = Server(chain, ServerConfig(port=0))
+    await first.start()
+    port = first.port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b"200 OK" in await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await first.stop()
+    second = Server(chain, ServerConfig(port=port))
+    await second.start()
+    assert second.port == port
+    await second.stop()
