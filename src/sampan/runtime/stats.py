@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from sampan.runtime.measures import ContainerStats, SandboxStats
 from sampan.runtime.node import Container, Node
-from sampan.runtime.records import ContainerStats, FsInfo, NamespaceMode, SandboxStats
+from sampan.runtime.records import FsInfo, NamespaceMode
 from sampan.runtime.state import Phase
 from sampan.runtime.usage import network, processes, usage
 

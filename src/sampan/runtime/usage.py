@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from sampan.runtime.cgroups import CgroupTree, Layout, fields, number, read
-from sampan.runtime.records import CpuStats, IoStats, MemoryStats, NetworkStats, ProcessStats
+from sampan.runtime.measures import CpuStats, IoStats, MemoryStats, NetworkStats, ProcessStats
 
 JIFFY = 10_000_000  # nanoseconds in the unit of v1's cpuacct.stat
 
