@@ -185,4 +185,5 @@ async def _talk(port: int, said: bytes) -> bytes:
 
 
 async def test_a_nodes_proxy_passes_requests_on(cluster: Cluster) -> None:
-    assert await cluster.kubectl("get", "--raw", "/api/v1/nodes/n/proxy/hello?a=b") == (0, "hello a=b", "")
+    for name in ("n", "n:10250", "https:n:10250"):
+        assert await cluster.kubectl("get", "--raw", f"/api/v1/nodes/{name}/proxy/hello?a=b") == (0, "hello a=b", "")

@@ -122,7 +122,7 @@ class Connect:
         query = f"?{request.query_string}" if request.query_string else ""
         target = "/" + quote(info.rest, safe="/~:@!$&'()*+,;=") + query
         if context.endpoint.info.resource == "nodes":
-            return await pass_through(request, await self._kubelets.dial(context.name.split(":")[0]), target)
+            return await pass_through(request, await self._kubelets.dial(_split(context.name)[1]), target)
         scheme, name, port = _split(context.name)
         if context.endpoint.info.resource == "services":
             host, number = address_of(context.core, context.namespace, name, port)
