@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 
@@ -31,9 +32,15 @@ OTHERWISE = {
 }
 
 
+def has_run(began: float, now: float) -> bool:
+    """The recorded CronJob `cj` runs every five minutes, and was shown before its first time."""
+    return int(began / 300) != int(now / 300)
+
+
 def test_every_recorded_command_line_answers_as_recorded() -> None:
     wrong: list[str] = []
     count = 0
+    began = time.time()
 
     def report(row: Row, done: subprocess.CompletedProcess[str]) -> None:
         nonlocal count
@@ -41,7 +48,7 @@ def test_every_recorded_command_line_answers_as_recorded() -> None:
             return
         count += 1
         told = differs(row, done)
-        if told and row.number not in OTHERWISE:
+        if told and row.number not in OTHERWISE and not ("cj-" in told and has_run(began, time.time())):
             wrong.append(f"{row.name}\n{told}")
 
     with cluster() as kubeconfig:

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
 class Served:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = 0
+        # It comes back at the same port, which no client that tries it meanwhile may have got for itself.
+        self.port = free_port()
         self.process: subprocess.Popen[str] | None = None
 
     @property
