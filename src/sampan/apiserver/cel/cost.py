@@ -30,7 +30,9 @@ _CHARACTERS = 10  # that are one step
 _PATTERN = 4  # characters of a regular expression that are one step
 _NEW_LIST, _NEW_MAP, _NEW_STRUCT = 10, 30, 40
 _AUTHORIZATION = 350_000  # two such questions fit into an expression
-_SCALARS = frozenset(("bool", "int", "uint", "double", "google.protobuf.Timestamp", "google.protobuf.Duration"))
+_SCALARS = frozenset((
+    "bool", "int", "uint", "double", "null", "type", "google.protobuf.Timestamp", "google.protobuf.Duration",
+))  # fmt: skip
 _TEXTS = frozenset(("string", "bytes"))
 # Around each element's own condition and result: the loop's condition, and how the result so far is carried on.
 _LOOP = {

@@ -109,3 +109,41 @@ def test_many_rules_may_fit_alone_and_not_together() -> None:
 
 def test_what_is_in_force_already_may_be_confirmed() -> None:
     assert refusals(NESTED, kept=True) == []
+
+
+NAMED = {"type": "string", "maxLength": 253}
+KIND = {"type": "string", "enum": ["RequestRedirect", "RequestHeaderModifier", "URLRewrite"]}
+PATHS = {"type": "string", "enum": ["Exact", "PathPrefix"]}
+PATH = {"type": "object", "properties": {"type": PATHS, "value": {"type": "string", "maxLength": 1024}}}
+EITHER = {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}
+FILTER = {"type": "object", "properties": {"type": KIND, "redirect": {"type": "object", "properties": {"path": PATH}}}}
+FILTERS = {"type": "array", "maxItems": 16, "items": FILTER}
+LISTENERS = {"type": "array", "maxItems": 64, "items": {"type": "object", "properties": {"name": NAMED}}}
+SAFE = "(self.type in ['Exact']) ? self.value.matches('^(?:[-A-Za-z0-9/._~!$&()*+,;=:@]|[%][0-9a-f]{2})+$') : true"
+
+
+@pytest.mark.parametrize(
+    ("rule", "schema"),
+    [
+        ("self.all(a, self.exists_one(b, a.name == b.name))", LISTENERS),
+        ("self.filter(f, f.type == 'RequestHeaderModifier').size() <= 1", FILTERS),
+        ("self.exists_one(f, has(f.redirect) && has(f.redirect.path) && f.redirect.path.type == 'Exact')", FILTERS),
+        ("(self.size() > 0 ? self[0].type.size() : 0) + (self.size() > 1 ? 1 : 0) <= 128", FILTERS),
+        ("type(self) == int ? self > 0 : self.matches('^[0-9]+%$')", EITHER),
+        ("type(self) == string ? self == '5%' : self != 0", EITHER),
+        ("self == oldSelf", {"type": "string"}),
+        ("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))", {"type": "string"}),
+        ("duration(self) > duration('1s')", {"type": "string"}),
+        ("self.startsWith('https://') || url(self).getHost() == 'x'", {"type": "string"}),
+        ("size(self) == 0 || self.all(k, k.startsWith('a'))", {"type": "object", "additionalProperties": NAMED}),
+    ],
+)
+def test_what_real_definitions_say_is_not_refused(rule: str, schema: dict[str, Any]) -> None:
+    assert refusals(ruled(rule, **schema)) == []
+
+
+def test_nor_is_a_dear_one_in_lists_that_are_bounded() -> None:
+    matches = {"type": "object", "properties": {"path": ruled(SAFE, **PATH)}}
+    rule = {"type": "object", "properties": {"matches": {"type": "array", "maxItems": 64, "items": matches}}}
+    assert refusals({"type": "array", "maxItems": 16, "items": rule}) == []
+    assert refusals({"type": "array", "maxItems": 32, "items": rule})
