@@ -133,6 +133,8 @@ def _stay(call: Invocation, pod: dict[str, Any]) -> int:
                 "running"
             )
         return 0
+    if flags["leave-stdin-open"]:
+        return 0  # the process may go on without us: how it ends is not for us to tell
     while pod["status"].get("phase") not in ("Succeeded", "Failed"):
         time.sleep(0.1)
         pod = pods.get(name, namespace=namespace)

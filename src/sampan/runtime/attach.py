@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 from sampan.runtime import conmon
 from sampan.runtime.contract import ByteReader, ProcessStream
@@ -15,13 +16,16 @@ from sampan.runtime.streams import QueueReader, connect_unix
 
 _STDOUT, _STDERR = 2, 3
 _PACKET = 32768 + 1
+LINGER = 1.0
+"""Seconds for what a container answers at once to an input that has ended."""
 
 
 class _SocketWriter:
     """The container's stdin. Its end is the end of our sending direction."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, on_close: Callable[[], object]) -> None:
         self._connection = connection
+        self._on_close = on_close
         self._open = True
 
     async def write(self, data: bytes) -> None:
@@ -41,6 +45,7 @@ class _SocketWriter:
                 self._connection.shutdown(socket.SHUT_WR)
             except OSError:
                 pass  # the container ended meanwhile
+            self._on_close()
 
 
 class AttachStream(ProcessStream):
@@ -50,10 +55,16 @@ class AttachStream(ProcessStream):
         self._folder = folder
         self._out = QueueReader()
         self._err = None if container.record.config.tty else QueueReader()
-        self.stdin = _SocketWriter(connection) if stdin else None
+        self.stdin = _SocketWriter(connection, self._no_more_input) if stdin else None
         self.stdout: ByteReader = self._out
         self.stderr: ByteReader | None = self._err
+        self._left = asyncio.Event()
         self._pump = asyncio.ensure_future(self._receive())
+
+    def _no_more_input(self) -> None:
+        """A container whose stdin outlives us goes on; who came with input that has ended, leaves."""
+        if not self._container.record.config.stdin_once:
+            asyncio.get_running_loop().call_later(LINGER, self._left.set)
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
@@ -77,8 +88,17 @@ class AttachStream(ProcessStream):
                 pass  # it ended meanwhile
 
     async def wait(self) -> int:
-        await self._container.ended.wait()
-        return self._container.record.exit_code
+        ended = asyncio.ensure_future(self._container.ended.wait())
+        left = asyncio.ensure_future(self._left.wait())
+        try:
+            await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+            left.cancel()
+        if self._container.ended.is_set():
+            return self._container.record.exit_code
+        self._pump.cancel()  # its end is the end of the outputs
+        return 0
 
     async def close(self) -> None:
         self._pump.cancel()

@@ -99,3 +99,34 @@ def test_attach_and_cp(user: User, tmp_path: Path) -> None:
     assert user.inside("echo", "wc -c < /tmp/there/file") == "128000"
     user.type("cp", "echo:/tmp/there/file", str(tmp_path / "back"))
     assert (tmp_path / "back").read_bytes() == (tmp_path / "sent" / "file").read_bytes()
+
+
+def test_a_command_may_be_long(user: User) -> None:
+    """It stands in the first line of the request, all the way to the node."""
+    user.make(pod("long", runs(FOREVER)))
+    user.until_ready("long")
+    assert user.type("exec", "long", "--", "echo", "a" * 20_000) == "a" * 20_000 + "\n"
+
+
+def test_who_comes_with_input_that_ends_leaves_and_the_container_stays(user: User) -> None:
+    """`stdin` without `stdinOnce`: the next may come."""
+    user.make(pod("open", runs("exec cat", stdin=True)))
+    user.until_ready("open")
+    for line in ("first\n", "second\n"):
+        assert user.try_typing("attach", "-i", "open", given=line).returncode == 0
+    user.until(lambda: user.type("logs", "open") == "first\nsecond\n")
+    assert user.read("pod", "open")["status"]["phase"] == "Running"
+    image = user.read("pod", "open")["spec"]["containers"][0]["image"]
+    words = (
+        "run",
+        "gone",
+        f"--image={image}",
+        "--restart=Never",
+        "-i",
+        "--leave-stdin-open",
+        "--",
+        "sh",
+        "-c",
+        "exit 7",
+    )
+    assert user.try_typing(*words).returncode == 0, "how it ends is of no interest then"

@@ -17,6 +17,8 @@ from sampan.kubelet.server.streams import Streams
 from sampan.kubelet.server.summary import Summary
 from sampan.runtime.contract import ContainerState, Runtime
 
+LONGEST_LINE = 256 * 1024
+"""A command stands in the request's first line, and may be as long as the API server lets it be."""
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,9 @@ class KubeletServer:
         context = None
         if config.tls_cert_file is not None and config.tls_key_file is not None:
             context = server_context(config.tls_cert_file, config.tls_key_file, config.client_ca_file)
-        self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(
+            self._app, access_log=None, handle_signals=False, shutdown_timeout=0.5, max_line_size=LONGEST_LINE
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.address, config.port, ssl_context=context, reuse_address=True)
         await site.start()
