@@ -16,9 +16,15 @@ class TimeError(ValueError):
     """A string that is no time."""
 
 
+def text_of(moment: datetime, *, micro: bool = False) -> str:
+    """A moment that knows its zone, as a Time or MicroTime. Years have four digits, also the first ones."""
+    plain = moment.astimezone(UTC).replace(tzinfo=None)
+    return plain.isoformat(timespec="microseconds" if micro else "seconds") + "Z"
+
+
 @lru_cache(maxsize=256)
 def _seconds_text(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return text_of(datetime.fromtimestamp(seconds, UTC))
 
 
 def format(at: Timestamp) -> str:  # noqa: A001  (the module is the name space: times.format)

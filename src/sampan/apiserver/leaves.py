@@ -9,10 +9,11 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+from sampan.api import times
 from sampan.api.schema import FieldSchema, type_schema
 
 Tree = dict[str, Any]
@@ -100,8 +101,10 @@ def _canonical_time(text: str, leaf: str) -> str | None:
         layout = _LAYOUTS[leaf]
         rest, wanted = ("Z", ".000000") if parsed is not None and leaf == "microtime" else (text, "2006")
         raise BadLeaf(f'parsing time "{text}" as "{layout}": cannot parse "{rest}" as "{wanted}"')
-    utc = parsed.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%SZ" if leaf == "time" else "%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        return times.text_of(parsed, micro=leaf == "microtime")
+    except OverflowError:
+        raise BadLeaf(f'parsing time "{text}": year outside of range') from None
 
 
 def _check_base64(text: str) -> None:

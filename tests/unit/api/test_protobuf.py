@@ -45,6 +45,7 @@ KNOWN: list[tuple[str, dict[str, Any], str]] = [
     ("core_v1.ContainerStateRunning", {"startedAt": "1970-01-01T00:00:00Z"}, "0a0408001000"),
     ("core_v1.ContainerStateRunning", {"startedAt": "2026-01-02T03:04:05Z"}, "0a0808a5ebdcca061000"),
     ("core_v1.ContainerStateRunning", {}, "0a00"),
+    ("coordination_v1.LeaseSpec", {"renewTime": "0001-01-01T00:00:02.000000Z"}, "220d088292b8c398feffffff011000"),
     ("coordination_v1.LeaseSpec", {"renewTime": "1970-01-01T00:00:01.000002Z"}, "2205080110d00f"),
     ("core_v1.Volume", {"name": "v", "emptyDir": {}}, "0a0176 12041202 0a00"),
     ("authentication_v1.UserInfo", {"extra": {"k": ["a", "b"]}}, "0a00 1200 220b0a016b12060a01610a0162"),

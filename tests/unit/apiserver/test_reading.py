@@ -145,7 +145,11 @@ def test_times_are_checked_and_written_as_kubernetes_stores_them() -> None:
     assert plain["metadata"] == {"creationTimestamp": "2026-01-02T01:04:05Z"}
     assert plain["spec"] == {"renewTime": "2026-01-02T03:04:05.100000Z"}
     assert not leaves.check("coordination_v1.Lease", plain), "nothing is left to do"
-    for wrong in ("yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05"):
+    early = {"spec": {"renewTime": "0001-01-01T00:00:02.5Z"}}
+    assert leaves.check("coordination_v1.Lease", early)
+    assert early == {"spec": {"renewTime": "0001-01-01T00:00:02.500000Z"}}
+    before = "0001-01-01T00:00:00+02:00"  # the year before the first
+    for wrong in ("yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05", before):
         with pytest.raises(leaves.BadLeaf, match="parsing time"):
             leaves.check("core_v1.Pod", {"status": {"startTime": wrong}})
 

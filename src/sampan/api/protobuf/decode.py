@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from sampan.api import times
 from sampan.api.protobuf.tables import Field, Message, message, of_kind
 from sampan.api.protobuf.wire import MAGIC, BadProtobuf, read, signed, varints
 
@@ -147,4 +148,4 @@ def _time(data: bytes, *, micro: bool = False) -> str | None:
         moment = _EPOCH + timedelta(seconds=signed(seconds), microseconds=signed(nanos) // 1000 if micro else 0)
     except OverflowError:
         raise BadProtobuf("time out of range") from None
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z" if micro else f"{moment:%Y-%m-%dT%H:%M:%S}Z"
+    return times.text_of(moment, micro=micro)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sampan.api import durations
+from sampan.api import durations, times
 from sampan.api.durations import DurationError
 
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -130,7 +130,7 @@ def parse_duration(text: str) -> Duration:
 def format_timestamp(value: Timestamp) -> str:
     moment = value.at()
     fraction = f"{int(value) % _SECOND:09d}".rstrip("0")
-    return f"{moment:%Y-%m-%dT%H:%M:%S}" + (f".{fraction}" if fraction else "") + "Z"
+    return times.text_of(moment).removesuffix("Z") + (f".{fraction}" if fraction else "") + "Z"
 
 
 def format_duration(value: Duration) -> str:
