@@ -58,6 +58,9 @@ class Applier:
         return WriteOptions(self.mode == "server", self.manager, self.validation)
 
     def apply(self, one: Found) -> None:
+        generated = (one.data.get("metadata") or {}).get("generateName")
+        if not one.name and generated:
+            raise CliError(f"from {generated}: cannot use generate name with apply")
         self.applied.append(one)
         if self.server_side:
             self._report("serverside-applied", self._server_side(one))

@@ -13,6 +13,7 @@ from typing import Any
 
 from sampan.api.errors import ApiError, NotFound
 from sampan.cli import last_applied
+from sampan.cli.apply import SERVER_SIDE
 from sampan.cli.command import FILES, SELECTOR, Command, Invocation, manager
 from sampan.cli.create import placed, selected
 from sampan.cli.errors import CliError, words
@@ -22,7 +23,7 @@ from sampan.cli.goyaml import dump
 from sampan.cli.printers import without_managed_fields
 from sampan.cli.resources import Found, from_files
 from sampan.cli.say import complain
-from sampan.client.calls import APPLY_PATCH, WriteOptions
+from sampan.client.calls import APPLY_PATCH, NoName, WriteOptions
 
 
 def run(call: Invocation) -> int:
@@ -41,7 +42,7 @@ def run(call: Invocation) -> int:
                 _write(live, name, before, call.flags["show-managed-fields"])
                 _write(merged, name, after, call.flags["show-managed-fields"])
             return _compared(live, merged)
-    except (ApiError, CliError) as error:
+    except (ApiError, CliError, NoName) as error:
         complain(words(error))
         return 2  # 1 means that something differs
 
@@ -54,7 +55,8 @@ def _sides(call: Invocation, one: Found) -> tuple[dict[str, Any] | None, dict[st
         current = None
     wanted = placed(one)
     if call.flags["server-side"]:
-        options = WriteOptions(True, call.flags["field-manager"])
+        said = call.flags.changed("field-manager")
+        options = WriteOptions(True, call.flags["field-manager"] if said else SERVER_SIDE)
         after = client.patch(
             one.name,
             wanted,

@@ -209,11 +209,12 @@ def _expected(error: Exception) -> bool:
     """Whether it is an error to be told, and not a mistake of ours that needs its traceback."""
     from sampan.api.errors import ApiError
     from sampan.cli.errors import Aggregate, CliError
+    from sampan.client.calls import NoName
     from sampan.client.kubeconfig_files import KubeconfigError
     from sampan.client.resources import NoSuchKind, NoSuchResource
     from sampan.client.transport import TransportError
 
-    known = (ApiError, Aggregate, CliError, KubeconfigError, NoSuchKind, NoSuchResource, TransportError)
+    known = (ApiError, Aggregate, CliError, KubeconfigError, NoName, NoSuchKind, NoSuchResource, TransportError)
     return isinstance(error, known)
 
 

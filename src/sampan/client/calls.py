@@ -171,11 +171,15 @@ def collection_path(info: ResourceInfo, namespace: str) -> str:
     return info.path(namespace=quote(namespace, safe=""))
 
 
+class NoName(ValueError):
+    """One object is addressed, and nobody said which."""
+
+
 def item_path(info: ResourceInfo, namespace: str, name: str, subresource: str = "") -> str:
     if info.namespaced and not namespace:
         raise ValueError(f'a namespace is needed to name {info.qualified} "{name}"')
     if not name:
-        raise ValueError(f"a name is needed to address one of {info.qualified}")
+        raise NoName("resource name may not be empty")
     return info.path(namespace=quote(namespace, safe=""), name=quote(name, safe=":@"), subresource=subresource)
 
 

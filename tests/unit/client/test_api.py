@@ -59,7 +59,7 @@ async def test_a_namespace_must_be_said(server: FakeServer) -> None:
         await pods.get("a")
     with pytest.raises(ValueError, match="namespace is needed"):
         await pods.create(pod("a", None))
-    with pytest.raises(ValueError, match="a name is needed"):
+    with pytest.raises(ValueError, match="resource name may not be empty"):
         await pods.get("", namespace="x")
     nodes = server.client().resource(core_v1.Node)
     await nodes.create(core_v1.Node(metadata=meta_v1.ObjectMeta(name="n")), namespace="ignored")
