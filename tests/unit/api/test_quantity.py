@@ -107,9 +107,9 @@ def exact(written: str) -> Fraction:
 def test_round_trip(written: str) -> None:
     read = quantity.parse(written)
     assert quantity.parse(str(read)) == read
-    # Once printed, the form is settled.
-    fresh = Quantity(read.nanos, read.format)
-    assert str(quantity.parse(str(fresh))) == str(fresh)
+    # Once printed, the form is settled; of a binary number that no binary unit divides, once it was printed plain.
+    printed = str(quantity.parse(str(Quantity(read.nanos, read.format))))
+    assert str(quantity.parse(printed)) == printed
     amount = exact(written) * 10**9
     assert amount <= read.nanos < amount + 1 if amount >= 0 else amount - 1 < read.nanos <= amount
 
