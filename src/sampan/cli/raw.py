@@ -54,7 +54,8 @@ def _pass_on(call: Invocation, method: str, body: bytes | None) -> int:
     try:
         stream = call.session.client.open(asked)
     except ApiError as error:
-        error.message = error.message.removesuffix(f" (get {said.partition('?')[0]})").removesuffix(f" (get {said})")
+        for path in (said, said.partition("?")[0]):
+            error.message = error.message.removesuffix(f" ({method.lower()} {path})")
         raise
     with stream:
         for chunk in stream:
