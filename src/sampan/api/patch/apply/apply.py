@@ -188,10 +188,11 @@ def _pruned(shape: Shape, merged: dict[str, Any], owners: Owners, last: FieldSet
     owned: FieldSet = {}
     for owner in owners.values():
         owned = union(owned, owner.fields)
-    keep = union(named(claimed(shape, pruned)), named(owned))
+    theirs = named(owned)
+    keep = union(named(claimed(shape, pruned)), theirs)
     pruned = without(shape, merged, difference(everything, keep))
-    # What was never this manager's stays, although its surroundings were.
-    gone = difference(everything, named(claimed(shape, pruned)))
+    # What was never this manager's stays, although its surroundings were; so does a map that somebody states as empty.
+    gone = difference(everything, union(named(claimed(shape, pruned)), theirs))
     return without(shape, merged, intersection(gone, before))
 
 
