@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 
 from sampan.runtime import syscalls
+from sampan.runtime.streams import FdReader
 
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -184,13 +185,11 @@ async def run(argv: Sequence[str], *, cwd: str | None = None, timeout: float = 3
 
 async def read_all(fd: int) -> bytes:
     """Everything until the writers are gone; takes the descriptor over."""
-    chunks = []
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", 0))
+    # Not `connect_read_pipe`: uvloop closes its descriptor twice, and another thread may have it again in between.
+    reader, chunks = FdReader(fd), []
     try:
-        while chunk := await reader.read(65536):
+        while chunk := await reader.read():
             chunks.append(chunk)
     finally:
-        transport.close()
+        reader.close()
     return b"".join(chunks)
